@@ -1,0 +1,226 @@
+//! Operations, wrapped in place: progenitor's body, our signature.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{
+    Expr, ImplItemFn, ItemStruct, Stmt, Type, parse_quote,
+    visit_mut::{self, VisitMut},
+};
+
+use super::{
+    PolishError,
+    docs::docs,
+    params::{Argument, bundled},
+    paths,
+};
+use crate::pipeline::lower::{
+    model::{Location, Lowered, Operation, Shape},
+    type_name,
+};
+
+/// The client: cloned cheaply, and printed by hand, since it holds a key.
+pub(super) fn client(client: ItemStruct) -> Result<TokenStream, PolishError> {
+    let syn::Fields::Named(fields) = client.fields else {
+        return Err(PolishError::new("progenitor wrote a `Client` without named fields"));
+    };
+    let fields = fields.named.iter();
+    Ok(quote! {
+        #[doc = ::std::include_str!(::std::concat!(::std::env!("CARGO_MANIFEST_DIR"), "/src/client.md"))]
+        #[derive(Clone)]
+        pub struct Client {
+            #(#fields),*
+        }
+    })
+}
+
+/// The operations, and the structs that bundle their optional parameters.
+///
+/// ```text
+/// pub async fn create_message<'a>(          pub async fn create_message(
+///     &'a self,                                 &self,
+///     body: &'a types::X,              ->       body: &types::X,
+/// ) -> Result<ResponseValue<T>, Error<()>>  ) -> Result<crate::Response<T>, crate::Error>
+/// ```
+pub(super) fn operations(
+    lowered: &Lowered,
+    functions: Vec<ImplItemFn>,
+) -> Result<(TokenStream, TokenStream), PolishError> {
+    let mut wrapped = TokenStream::new();
+    let mut params = TokenStream::new();
+    let mut functions: Vec<Option<ImplItemFn>> = functions.into_iter().map(Some).collect();
+    for operation in &lowered.operations {
+        let function = functions
+            .iter_mut()
+            .find(|function| function.as_ref().is_some_and(|function| function.sig.ident == operation.name))
+            .and_then(Option::take)
+            .ok_or_else(|| PolishError::new(format!("progenitor wrote no operation `{}`", operation.name)))?;
+        let (function, structure) = wrap(operation, function)?;
+        wrapped.extend(function);
+        params.extend(structure);
+    }
+    if let Some(function) = functions.into_iter().flatten().next() {
+        return Err(PolishError::new(format!("progenitor wrote an unknown operation `{}`", function.sig.ident)));
+    }
+    Ok((quote!(impl Client { #wrapped }), params))
+}
+
+fn wrap(operation: &Operation, mut function: ImplItemFn) -> Result<(TokenStream, Option<TokenStream>), PolishError> {
+    let name = &function.sig.ident;
+    let failed =
+        |problem: &str| PolishError::new(format!("progenitor wrote {problem} in the operation `{}`", operation.name));
+    let answer = match &function.sig.output {
+        syn::ReturnType::Type(_, found) => paths::only_argument(found, "Result")
+            .and_then(|value| paths::only_argument(value, "ResponseValue"))
+            .cloned()
+            .ok_or_else(|| failed("an unknown return type"))?,
+        syn::ReturnType::Default => return Err(failed("no return type")),
+    };
+    let answer = paths::to_ours(answer);
+    paths::block_to_ours(&mut function.block);
+    let mut body = Body { is_stream: operation.is_stream_twin || is_byte_stream(&answer), infos: 0 };
+    body.visit_block_mut(&mut function.block);
+    if body.infos != 1 {
+        return Err(failed("no `OperationInfo`"));
+    }
+    if operation.parameters.iter().all(|parameter| parameter.location != Location::Header) {
+        // Without the version header nothing is put into the map.
+        function.block.stmts.iter_mut().for_each(without_mut);
+    }
+    let before = function.block.stmts.len();
+    function.block.stmts.retain(|statement| !is_api_version(statement));
+    if function.block.stmts.len() + 1 != before {
+        return Err(failed("no header `api-version`"));
+    }
+    let mut arguments = Vec::new();
+    let mut optional = Vec::new();
+    let found: Vec<Argument> =
+        function.sig.inputs.iter().map(Argument::of).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    for argument in &found {
+        match argument.optional() {
+            Some(inner) => optional.push((argument, inner)),
+            None => {
+                let (ident, mut found) = (&argument.ident, paths::to_ours(argument.found.clone()));
+                NoLifetimes.visit_type_mut(&mut found);
+                arguments.push(quote!(#ident: #found));
+            }
+        }
+    }
+    let (structure, lets) = match optional.as_slice() {
+        [] => (None, None),
+        _ => {
+            let params = format_ident!("{}Params", type_name(&operation.name));
+            arguments.push(quote!(params: &types::#params));
+            let (structure, lets) = bundled(operation, &optional)?;
+            (Some(structure), Some(lets))
+        }
+    };
+    let generics: Vec<_> = function.sig.generics.type_params().collect();
+    let generics = (!generics.is_empty()).then(|| quote!(<#(#generics),*>));
+    let check = matches!(&operation.body, Some(used) if matches!(used.shape, Shape::Named(_)))
+        .then(|| quote!(crate::runtime::Check::check(body)?;));
+    let stream = operation.is_stream_twin.then(|| {
+        quote! {
+            let body = &{
+                let mut body = body.clone();
+                body.stream = ::std::option::Option::Some(true);
+                body
+            };
+        }
+    });
+    let visibility = if operation.is_stream_twin { quote!(pub(crate)) } else { quote!(pub) };
+    let statements = &function.block.stmts;
+    let documentation = documentation(operation);
+    let function = quote! {
+        #documentation
+        #visibility async fn #name #generics(
+            &self,
+            #(#arguments),*
+        ) -> ::std::result::Result<crate::Response<#answer>, crate::Error> {
+            #check
+            #stream
+            #lets
+            let value: ::std::result::Result<ResponseValue<#answer>, Error<()>> = async { #(#statements)* }.await;
+            ::std::result::Result::Ok(value?.into())
+        }
+    };
+    Ok((function, structure))
+}
+
+fn documentation(operation: &Operation) -> TokenStream {
+    let route = format!("`{} {}`", operation.method.to_uppercase(), operation.path);
+    let mut prose: Vec<String> = operation.summary.iter().chain(&operation.description).cloned().collect();
+    prose.push(format!(
+        "{route}, through the client's transport: credentials, attempts, limits and time limits are its own."
+    ));
+    let docs = docs(Some(&prose.join("\n\n")), &route, Some(&operation.pointer));
+    let errors = [
+        " ",
+        " # Errors",
+        " When the request breaks the contract, can't be sent, is answered with an error, or the",
+        " answer is not what the contract says; see [`Error`](crate::Error).",
+    ];
+    quote!(#docs #(#[doc = #errors])*)
+}
+
+fn is_byte_stream(answer: &Type) -> bool {
+    matches!(answer, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "ByteStream"))
+}
+
+/// `let mut header_map` to `let header_map`.
+fn without_mut(statement: &mut Stmt) {
+    if let Stmt::Local(local) = statement
+        && let syn::Pat::Ident(pattern) = &mut local.pat
+        && pattern.ident == "header_map"
+    {
+        pattern.mutability = None;
+    }
+}
+
+/// `header_map.append(HeaderName::from_static("api-version"), …)`: nobody asked for it.
+fn is_api_version(statement: &Stmt) -> bool {
+    let Stmt::Expr(Expr::MethodCall(call), _) = statement else { return false };
+    call.method == "append" && quote!(#call).to_string().contains("\"api-version\"")
+}
+
+struct Body {
+    is_stream: bool,
+    infos: usize,
+}
+
+impl VisitMut for Body {
+    fn visit_expr_mut(&mut self, expression: &mut Expr) {
+        visit_mut::visit_expr_mut(self, expression);
+        match expression {
+            Expr::Struct(info) if info.path.is_ident("OperationInfo") => {
+                let is_stream = self.is_stream;
+                info.fields.push(parse_quote!(streaming: #is_stream));
+                self.infos += 1;
+            }
+            // A path parameter is checked, not only escaped.
+            Expr::Call(call) if matches!(&*call.func, Expr::Path(path) if path.path.is_ident("encode_path")) => {
+                *expression = parse_quote!(#call?);
+            }
+            _ => {}
+        }
+    }
+
+    /// `encode_path` stands inside `format!`, which is opaque until it is taken apart.
+    fn visit_macro_mut(&mut self, found: &mut syn::Macro) {
+        if found.path.is_ident("format") && found.tokens.to_string().contains("encode_path") {
+            let parser = syn::punctuated::Punctuated::<Expr, syn::Token![,]>::parse_terminated;
+            if let Ok(mut arguments) = found.parse_body_with(parser) {
+                arguments.iter_mut().for_each(|argument| self.visit_expr_mut(argument));
+                found.tokens = quote!(#arguments);
+            }
+        }
+    }
+}
+
+struct NoLifetimes;
+
+impl VisitMut for NoLifetimes {
+    fn visit_type_reference_mut(&mut self, reference: &mut syn::TypeReference) {
+        reference.lifetime = None;
+        visit_mut::visit_type_reference_mut(self, reference);
+    }
+}

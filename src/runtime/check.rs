@@ -1,0 +1,247 @@
+//! The contract's constraints, checked before a request is sent and never on what a server sends.
+
+use std::{error, fmt};
+
+use indexmap::IndexMap;
+
+use super::{Extra, Json, JsonType};
+
+/// A rule of the contract that a value breaks.
+///
+/// ```
+/// use anthropic_messages::types::{AnthropicMessage, MessageCreateRequest};
+///
+/// let request = MessageCreateRequest::new("claude-sonnet-5", Vec::<AnthropicMessage>::new(), 1024);
+/// let violation = request.check().unwrap_err();
+/// assert_eq!(violation.pointer(), "/messages");
+/// assert_eq!(violation.to_string(), "/messages has 0 items, and the contract asks for at least 1");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    pointer: String,
+    rule: String,
+}
+
+impl Violation {
+    fn new(rule: String) -> Self {
+        Self { pointer: String::new(), rule }
+    }
+
+    /// The place in the value, as a JSON pointer (RFC 6901); empty for the whole value.
+    #[must_use]
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    fn below(mut self, step: impl fmt::Display) -> Self {
+        let step = step.to_string().replace('~', "~0").replace('/', "~1");
+        self.pointer.insert_str(0, &format!("/{step}"));
+        self
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if self.pointer.is_empty() { "the value" } else { &self.pointer };
+        write!(f, "{place} {}", self.rule)
+    }
+}
+
+impl error::Error for Violation {}
+
+/// A value whose constraints can be checked.
+pub(crate) trait Check {
+    /// Checks the value and all that is in it.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    fn check(&self) -> Result<(), Violation>;
+}
+
+/// Checks what is in a field.
+pub(crate) fn field<T: Check + ?Sized>(value: &T, name: &str) -> Result<(), Violation> {
+    value.check().map_err(|violation| violation.below(name))
+}
+
+/// Refuses `extra` members that repeat a field.
+pub(crate) fn extra(extra: &Extra, fields: &[&str]) -> Result<(), Violation> {
+    match extra.repeated(fields) {
+        Some(name) => Err(Violation::new(format!("is set twice: `extra` repeats the field `{name}`")).below(name)),
+        None => Ok(()),
+    }
+}
+
+/// One constraint of the contract on the value of a field.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rule {
+    /// `minItems`
+    MinItems(u64),
+    /// `maxItems`
+    MaxItems(u64),
+    /// `minLength`, in characters
+    MinLength(u64),
+    /// `maxLength`, in characters
+    MaxLength(u64),
+    /// `minimum`
+    Minimum(f64),
+    /// `maximum`
+    Maximum(f64),
+    /// `exclusiveMinimum`
+    ExclusiveMinimum(f64),
+    /// `exclusiveMaximum`
+    ExclusiveMaximum(f64),
+    /// `type: object` on free-form JSON
+    Object,
+}
+
+/// What a constraint can be asked about a value: `None` where the constraint does not concern it.
+pub(crate) trait Measure {
+    /// The number of items.
+    fn items(&self) -> Option<usize> {
+        None
+    }
+    /// The number of characters.
+    fn characters(&self) -> Option<usize> {
+        None
+    }
+    /// The value as a number.
+    fn number(&self) -> Option<f64> {
+        None
+    }
+    /// The type of free-form JSON.
+    fn json_type(&self) -> Option<JsonType> {
+        None
+    }
+}
+
+/// Checks a field against the contract's constraints.
+pub(crate) fn rules<T: Measure + ?Sized>(value: &T, name: &str, rules: &[Rule]) -> Result<(), Violation> {
+    rules.iter().try_for_each(|rule| match broken(value, *rule) {
+        Some(text) => Err(Violation::new(text).below(name)),
+        None => Ok(()),
+    })
+}
+
+fn broken<T: Measure + ?Sized>(value: &T, rule: Rule) -> Option<String> {
+    let asks = |found: String, bound: String| Some(format!("{found}, and the contract asks for {bound}"));
+    let count = |found: Option<usize>| found.and_then(|found| u64::try_from(found).ok());
+    match rule {
+        Rule::MinItems(least) => match count(value.items())? {
+            found if found < least => asks(format!("has {found} items"), format!("at least {least}")),
+            _ => None,
+        },
+        Rule::MaxItems(most) => match count(value.items())? {
+            found if found > most => asks(format!("has {found} items"), format!("at most {most}")),
+            _ => None,
+        },
+        Rule::MinLength(least) => match count(value.characters())? {
+            found if found < least => asks(format!("has {found} characters"), format!("at least {least}")),
+            _ => None,
+        },
+        Rule::MaxLength(most) => match count(value.characters())? {
+            found if found > most => asks(format!("has {found} characters"), format!("at most {most}")),
+            _ => None,
+        },
+        Rule::Minimum(least) => match value.number()? {
+            found if found < least => asks(format!("is {found}"), format!("at least {least}")),
+            _ => None,
+        },
+        Rule::Maximum(most) => match value.number()? {
+            found if found > most => asks(format!("is {found}"), format!("at most {most}")),
+            _ => None,
+        },
+        Rule::ExclusiveMinimum(bound) => match value.number()? {
+            found if found <= bound => asks(format!("is {found}"), format!("more than {bound}")),
+            _ => None,
+        },
+        Rule::ExclusiveMaximum(bound) => match value.number()? {
+            found if found >= bound => asks(format!("is {found}"), format!("less than {bound}")),
+            _ => None,
+        },
+        Rule::Object => match value.json_type()? {
+            JsonType::Object => None,
+            other => asks(format!("is of type {other:?}").to_lowercase(), "an object".to_owned()),
+        },
+    }
+}
+
+macro_rules! nothing_to_check {
+    ($($type:ty),*) => {$(
+        impl Check for $type {
+            fn check(&self) -> Result<(), Violation> {
+                Ok(())
+            }
+        }
+    )*};
+}
+nothing_to_check!(String, bool, i64, f64, Json);
+
+impl<T: Check> Check for Option<T> {
+    fn check(&self) -> Result<(), Violation> {
+        self.as_ref().map_or(Ok(()), T::check)
+    }
+}
+
+impl<T: Check> Check for Box<T> {
+    fn check(&self) -> Result<(), Violation> {
+        T::check(self)
+    }
+}
+
+impl<T: Check> Check for Vec<T> {
+    fn check(&self) -> Result<(), Violation> {
+        self.iter().enumerate().try_for_each(|(index, item)| item.check().map_err(|violation| violation.below(index)))
+    }
+}
+
+impl<T: Check> Check for IndexMap<String, T> {
+    fn check(&self) -> Result<(), Violation> {
+        self.iter().try_for_each(|(name, value)| field(value, name))
+    }
+}
+
+impl<T: Measure> Measure for Option<T> {
+    fn items(&self) -> Option<usize> {
+        self.as_ref()?.items()
+    }
+    fn characters(&self) -> Option<usize> {
+        self.as_ref()?.characters()
+    }
+    fn number(&self) -> Option<f64> {
+        self.as_ref()?.number()
+    }
+    fn json_type(&self) -> Option<JsonType> {
+        self.as_ref()?.json_type()
+    }
+}
+
+impl<T> Measure for Vec<T> {
+    fn items(&self) -> Option<usize> {
+        Some(self.len())
+    }
+}
+
+impl Measure for String {
+    fn characters(&self) -> Option<usize> {
+        Some(self.chars().count())
+    }
+}
+
+impl Measure for i64 {
+    #[expect(clippy::cast_precision_loss, reason = "a bound beyond 53 bits is no bound that a contract sets")]
+    fn number(&self) -> Option<f64> {
+        Some(*self as f64)
+    }
+}
+
+impl Measure for f64 {
+    fn number(&self) -> Option<f64> {
+        Some(*self)
+    }
+}
+
+impl Measure for Json {
+    fn json_type(&self) -> Option<JsonType> {
+        Some(Json::json_type(self))
+    }
+}

@@ -1,0 +1,111 @@
+//! What is the same in every generated type of a kind.
+
+/// `Deserialize` for a type that has `Decode`.
+macro_rules! deserialize_by_decode {
+    ($type:ident) => {
+        impl<'de> ::serde::Deserialize<'de> for $type {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
+                $crate::runtime::decode::Decode::decode(deserializer)
+            }
+        }
+    };
+}
+
+/// What every string enum has, given `as_str` and `From<&str>`.
+macro_rules! string_enum {
+    ($type:ident) => {
+        $crate::runtime::decode::deserialize_by_decode!($type);
+
+        impl $crate::runtime::decode::Decode for $type {
+            fn decode<'de, D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
+                <::std::string::String as $crate::runtime::decode::Decode>::decode(deserializer).map(Self::from)
+            }
+        }
+
+        impl ::serde::Serialize for $type {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl ::std::convert::From<::std::string::String> for $type {
+            fn from(value: ::std::string::String) -> Self {
+                match Self::from(value.as_str()) {
+                    Self::Unknown(_) => Self::Unknown(value),
+                    known => known,
+                }
+            }
+        }
+
+        impl ::std::str::FromStr for $type {
+            type Err = ::std::convert::Infallible;
+
+            fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+                ::std::result::Result::Ok(Self::from(value))
+            }
+        }
+
+        impl ::std::fmt::Display for $type {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl ::std::cmp::PartialEq<str> for $type {
+            fn eq(&self, other: &str) -> bool {
+                self.as_str() == other
+            }
+        }
+
+        impl ::std::cmp::PartialEq<&str> for $type {
+            fn eq(&self, other: &&str) -> bool {
+                self.as_str() == *other
+            }
+        }
+
+        impl $crate::runtime::Check for $type {
+            fn check(&self) -> ::std::result::Result<(), $crate::runtime::Violation> {
+                ::std::result::Result::Ok(())
+            }
+        }
+
+        impl $crate::runtime::Blank for $type {
+            fn blank() -> Self {
+                Self::Unknown(::std::string::String::new())
+            }
+        }
+    };
+}
+
+/// What every union has, given `Decode`.
+macro_rules! union {
+    ($type:ident { $($variant:ident),* }) => {
+        $crate::runtime::decode::deserialize_by_decode!($type);
+
+        impl ::serde::Serialize for $type {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
+                match self {
+                    $(Self::$variant(value) => value.serialize(serializer),)*
+                    Self::Unknown(value) => value.serialize(serializer),
+                }
+            }
+        }
+
+        impl $crate::runtime::Check for $type {
+            fn check(&self) -> ::std::result::Result<(), $crate::runtime::Violation> {
+                match self {
+                    $(Self::$variant(value) => $crate::runtime::Check::check(value),)*
+                    Self::Unknown(_) => ::std::result::Result::Ok(()),
+                }
+            }
+        }
+
+        impl $crate::runtime::Blank for $type {
+            fn blank() -> Self {
+                Self::Unknown($crate::runtime::Json::empty_object())
+            }
+        }
+    };
+}
+
+pub(crate) use {deserialize_by_decode, string_enum, union};
