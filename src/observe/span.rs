@@ -1,0 +1,205 @@
+//! One `tracing` span a call, with the names of OpenTelemetry's conventions for generative AI.
+//!
+//! A span never holds a credential, a prompt or a completion. Without the feature `tracing` all of
+//! this is nothing.
+
+#[cfg(feature = "tracing")]
+pub(crate) use self::on::CallSpan;
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) use self::off::CallSpan;
+
+#[cfg(feature = "tracing")]
+mod on {
+    use std::time::Duration;
+
+    use http::StatusCode;
+    use serde::Deserialize;
+    use tracing::{Instrument, Span, field::Empty};
+
+    use crate::runtime::{Failure, Json, OperationInfo, from_slice};
+
+    /// The span of one call.
+    #[derive(Clone)]
+    pub(crate) struct CallSpan(Span);
+
+    impl CallSpan {
+        /// Opens a span, and takes the model and the token limit out of the request's body.
+        pub(crate) fn start(info: &OperationInfo, host: &str, body: Option<&[u8]>) -> Self {
+            let span = tracing::info_span!(
+                "anthropic_messages.call",
+                otel.kind = "client",
+                otel.name = Empty,
+                otel.status_code = Empty,
+                operation = info.operation_id,
+                streaming = info.streaming,
+                gen_ai.operation.name = Empty,
+                gen_ai.provider.name = "anthropic",
+                gen_ai.request.model = Empty,
+                gen_ai.request.max_tokens = Empty,
+                gen_ai.response.id = Empty,
+                gen_ai.response.model = Empty,
+                gen_ai.response.finish_reasons = Empty,
+                gen_ai.usage.input_tokens = Empty,
+                gen_ai.usage.output_tokens = Empty,
+                http.response.status_code = Empty,
+                http.request.resend_count = Empty,
+                server.address = host,
+                anthropic.request_id = Empty,
+                duration_ms = Empty,
+                error.type = Empty,
+            );
+            let this = Self(span);
+            if !this.0.is_disabled() {
+                this.asked(info, body);
+            }
+            this
+        }
+
+        fn asked(&self, info: &OperationInfo, body: Option<&[u8]>) {
+            #[derive(Deserialize)]
+            struct Asked {
+                model: Option<String>,
+                max_tokens: Option<i64>,
+            }
+            let asked = body.and_then(|body| from_slice::<Asked>(body).ok());
+            let Some(Asked { model: Some(model), max_tokens }) = asked else {
+                self.0.record("otel.name", info.operation_id);
+                return;
+            };
+            let operation = if max_tokens.is_some() { "chat" } else { info.operation_id };
+            self.0.record("gen_ai.operation.name", operation);
+            self.0.record("otel.name", format!("{operation} {model}"));
+            self.0.record("gen_ai.request.model", model);
+            self.0.record("gen_ai.request.max_tokens", max_tokens);
+        }
+
+        /// Runs the call inside of the span.
+        pub(crate) fn run<F: Future>(&self, call: F) -> impl Future<Output = F::Output> + use<F> {
+            call.instrument(self.0.clone())
+        }
+
+        /// The headers of the last answer.
+        pub(crate) fn answered(&self, status: StatusCode, request_id: Option<&str>, attempts: u32) {
+            self.0.record("http.response.status_code", status.as_u16());
+            self.0.record("anthropic.request_id", request_id);
+            self.0.record("http.request.resend_count", attempts.saturating_sub(1));
+        }
+
+        /// Another attempt follows.
+        pub(crate) fn retrying(&self, failure: &Failure, delay: Duration) {
+            let facts = failure.facts();
+            tracing::info!(
+                parent: &self.0,
+                attempt = facts.attempts,
+                status = facts.status.map(|status| status.as_u16()),
+                reason = %failure,
+                delay_ms = milliseconds(delay),
+                "retrying"
+            );
+        }
+
+        /// The call is over, and failed.
+        pub(crate) fn failed(&self, failure: &Failure) {
+            let facts = failure.facts();
+            self.0.record("http.request.resend_count", facts.attempts.saturating_sub(1));
+            self.0.record("duration_ms", milliseconds(facts.elapsed));
+            self.error(&failure.to_string());
+        }
+
+        /// What made the call fail, in words that hold nothing of what was said.
+        pub(crate) fn error(&self, description: &str) {
+            self.0.record("error.type", description);
+            self.0.record("otel.status_code", "ERROR");
+        }
+
+        /// The call is over, and a whole answer came.
+        pub(crate) fn whole(&self, body: &[u8], elapsed: Duration) {
+            self.0.record("duration_ms", milliseconds(elapsed));
+            if !self.0.is_disabled() {
+                self.message(body);
+            }
+        }
+
+        /// What a message says about itself: its id, model, finish reason and usage.
+        pub(crate) fn message(&self, message: &[u8]) {
+            #[derive(Deserialize)]
+            struct Message {
+                id: Option<String>,
+                model: Option<String>,
+                stop_reason: Option<String>,
+                usage: Option<Json>,
+                input_tokens: Option<i64>,
+            }
+            let Ok(message) = from_slice::<Message>(message) else { return };
+            self.0.record("gen_ai.response.id", message.id);
+            self.0.record("gen_ai.response.model", message.model);
+            self.0.record("gen_ai.response.finish_reasons", message.stop_reason);
+            self.0.record("gen_ai.usage.input_tokens", message.input_tokens);
+            if let Some(usage) = message.usage {
+                self.usage(&usage);
+            }
+        }
+
+        /// Token usage, as a message or a `message_delta` has it.
+        pub(crate) fn usage(&self, usage: &Json) {
+            #[derive(Deserialize)]
+            struct Usage {
+                input_tokens: Option<i64>,
+                output_tokens: Option<i64>,
+            }
+            let Ok(usage) = usage.to::<Usage>() else { return };
+            self.0.record("gen_ai.usage.input_tokens", usage.input_tokens);
+            self.0.record("gen_ai.usage.output_tokens", usage.output_tokens);
+        }
+
+        /// Why a streamed message ended.
+        pub(crate) fn finished(&self, stop_reason: Option<&str>, elapsed: Duration) {
+            self.0.record("gen_ai.response.finish_reasons", stop_reason);
+            self.0.record("duration_ms", milliseconds(elapsed));
+        }
+    }
+
+    fn milliseconds(duration: Duration) -> u64 {
+        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+mod off {
+    use std::time::Duration;
+
+    use http::StatusCode;
+
+    use crate::runtime::{Failure, Json, OperationInfo};
+
+    /// Nothing.
+    #[derive(Clone)]
+    pub(crate) struct CallSpan;
+
+    impl CallSpan {
+        pub(crate) fn start(_info: &OperationInfo, _host: &str, _body: Option<&[u8]>) -> Self {
+            Self
+        }
+
+        pub(crate) fn run<F: Future>(&self, call: F) -> F {
+            call
+        }
+
+        pub(crate) fn answered(&self, _status: StatusCode, _request_id: Option<&str>, _attempts: u32) {}
+
+        pub(crate) fn retrying(&self, _failure: &Failure, _delay: Duration) {}
+
+        pub(crate) fn failed(&self, _failure: &Failure) {}
+
+        pub(crate) fn error(&self, _description: &str) {}
+
+        pub(crate) fn whole(&self, _body: &[u8], _elapsed: Duration) {}
+
+        pub(crate) fn message(&self, _message: &[u8]) {}
+
+        pub(crate) fn usage(&self, _usage: &Json) {}
+
+        pub(crate) fn finished(&self, _stop_reason: Option<&str>, _elapsed: Duration) {}
+    }
+}

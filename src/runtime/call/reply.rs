@@ -1,0 +1,189 @@
+//! An answer, and the value read from it.
+
+use std::{any::Any, fmt, time::Duration};
+
+use bytes::Bytes;
+use reqwest::{
+    StatusCode,
+    header::{CONTENT_TYPE, HeaderMap},
+};
+use serde::de::DeserializeOwned;
+
+use super::{ByteStream, Error};
+use crate::runtime::from_slice;
+
+/// A success, as the transport hands it to a generated operation.
+pub(crate) struct Reply(Box<Parts>);
+
+struct Parts {
+    status: StatusCode,
+    headers: HeaderMap,
+    attempts: u32,
+    elapsed: Duration,
+    body: Body,
+    companion: Option<Box<dyn Any + Send + Sync>>,
+}
+
+/// The body of a success.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// Read whole.
+    Whole(Bytes),
+    /// Still arriving.
+    Stream(ByteStream),
+}
+
+impl Reply {
+    pub(crate) fn new(status: StatusCode, headers: HeaderMap, body: Body, attempts: u32, elapsed: Duration) -> Self {
+        Self(Box::new(Parts { status, headers, attempts, elapsed, body, companion: None }))
+    }
+
+    /// Keeps a value with the answer; a stream takes it along.
+    pub(crate) fn set_companion(&mut self, companion: Box<dyn Any + Send + Sync>) {
+        self.0.companion = Some(companion);
+    }
+
+    /// The status.
+    #[must_use]
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// The headers.
+    #[must_use]
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    /// How often the request was sent.
+    #[must_use]
+    pub(crate) fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// From the start of the call to this answer.
+    #[must_use]
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed
+    }
+
+    /// The body, where it was read whole.
+    #[must_use]
+    pub(crate) fn bytes(&self) -> Option<&Bytes> {
+        match &self.0.body {
+            Body::Whole(bytes) => Some(bytes),
+            Body::Stream(_) => None,
+        }
+    }
+
+    /// Whether the content type is JSON, or there is none.
+    fn may_be_json(&self) -> bool {
+        self.0.headers.get(CONTENT_TYPE).is_none_or(|value| is_json(value.as_bytes()))
+    }
+
+    /// Takes the status and headers out.
+    pub(crate) fn into_head(self) -> (StatusCode, HeaderMap) {
+        (self.0.status, self.0.headers)
+    }
+}
+
+/// Headers and body are left out: they may hold what was said.
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("status", &self.0.status)
+            .field("attempts", &self.0.attempts)
+            .field("elapsed", &self.0.elapsed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether a content type is JSON: `application/json`, `text/json`, anything that ends in `+json`.
+pub(crate) fn is_json(content_type: &[u8]) -> bool {
+    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let ends_in_json = || essence.len() > 5 && essence.rchunks(5).next().is_some_and(|end| end.eq_ignore_ascii_case(b"+json"));
+    essence.eq_ignore_ascii_case(b"application/json") || essence.eq_ignore_ascii_case(b"text/json") || ends_in_json()
+}
+
+/// A value that an answer was read into, with what else the answer said.
+pub(crate) struct ResponseValue<T> {
+    value: T,
+    reply: Reply,
+}
+
+impl<T: DeserializeOwned> ResponseValue<T> {
+    /// Reads the body as JSON.
+    ///
+    /// # Errors
+    /// When the content type is another than JSON, or the body does not fit the type.
+    #[expect(clippy::unused_async, reason = "generated code awaits it")]
+    pub(crate) async fn from_response<E>(reply: Reply) -> Result<Self, Error<E>> {
+        let Some(bytes) = reply.bytes() else {
+            return Err(Error::UnexpectedResponse(reply));
+        };
+        // An empty body has no content to be of another type.
+        if !bytes.is_empty() && !reply.may_be_json() {
+            return Err(Error::UnexpectedContentType(reply));
+        }
+        match from_slice(bytes) {
+            Ok(value) => Ok(Self { value, reply: reply.without_body() }),
+            Err(error) => Err(Error::Undecodable(reply, error)),
+        }
+    }
+}
+
+impl ResponseValue<ByteStream> {
+    /// Hands the body on as it arrives.
+    #[must_use]
+    pub(crate) fn stream(mut reply: Reply) -> Self {
+        let stream = match std::mem::replace(&mut reply.0.body, Body::Whole(Bytes::new())) {
+            Body::Stream(stream) => stream,
+            Body::Whole(bytes) => ByteStream::whole(bytes),
+        };
+        Self { value: stream.with_companion(reply.0.companion.take()), reply }
+    }
+}
+
+impl ResponseValue<()> {
+    /// Passes the body over.
+    #[must_use]
+    pub(crate) fn empty(reply: Reply) -> Self {
+        Self { value: (), reply: reply.without_body() }
+    }
+}
+
+impl<T> ResponseValue<T> {
+    /// The value and the answer it was read from, without its body.
+    pub(crate) fn into_parts(self) -> (T, Reply) {
+        (self.value, self.reply)
+    }
+}
+
+impl Reply {
+    /// Lets go of a body that has been read.
+    fn without_body(mut self) -> Self {
+        self.0.body = Body::Whole(Bytes::new());
+        self
+    }
+}
+
+impl<T> fmt::Debug for ResponseValue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseValue").field("reply", &self.reply).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_told_from_other_content() {
+        for json in ["application/json", "Application/JSON; charset=utf-8", "text/json", "application/problem+json ;a=b"] {
+            assert!(is_json(json.as_bytes()), "{json}");
+        }
+        for other in ["", "text/html", "application/jsonl", "+json", "text/event-stream", "application/json-seq"] {
+            assert!(!is_json(other.as_bytes()), "{other}");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The one place where requests are sent: credential, headers, attempts, limits, spans.
+
+mod answer;
+mod ending;
+mod timing;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use http::{
+    HeaderMap,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+use tokio::{runtime::Handle, time::timeout};
+
+pub use self::timing::Timing;
+pub(crate) use self::timing::TokioTiming;
+use self::{
+    answer::Success,
+    ending::{Failed, of_error, timed_out},
+};
+use crate::{
+    auth::Credential,
+    generated::Client,
+    observe::{Answer, CallSpan, Observer, Request, tell_error},
+    retry::{Budget, Decision, Moment, RetryPolicy, Stop, decide, server_delay},
+    runtime::{ClientHooks, Failure, OperationInfo, Reason, Reply, RetryStop},
+};
+
+/// What the crate keeps in the generated client. Cloning it is cheap.
+#[derive(Clone)]
+pub(crate) struct Inner {
+    shared: Arc<Shared>,
+    settings: Arc<Settings>,
+}
+
+/// What all clones of a client share, whatever their options.
+pub(crate) struct Shared {
+    pub(crate) timing: Arc<dyn Timing>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) budget: Mutex<Budget>,
+    /// Host and port of the server, for messages.
+    pub(crate) host: String,
+    /// Whether the HTTP client is the caller's, and may follow redirects.
+    pub(crate) foreign: bool,
+}
+
+/// What holds for the calls of a client, and may be changed for some of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) credential: Credential,
+    /// Headers of every call, unless the operation sets them itself.
+    pub(crate) headers: HeaderMap,
+    /// Headers that stand above everything else.
+    pub(crate) call_headers: HeaderMap,
+    pub(crate) timeout: Duration,
+    pub(crate) response_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) max_response_bytes: u64,
+    pub(crate) max_error_bytes: u64,
+    pub(crate) max_event_bytes: usize,
+    /// What is wrong with the options of a call.
+    pub(crate) defect: Option<String>,
+}
+
+impl Inner {
+    pub(crate) fn new(shared: Shared, settings: Settings) -> Self {
+        Self { shared: Arc::new(shared), settings: Arc::new(settings) }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The same client with other options.
+    #[must_use]
+    pub(crate) fn with_settings(&self, settings: Settings) -> Self {
+        Self { shared: Arc::clone(&self.shared), settings: Arc::new(settings) }
+    }
+}
+
+impl Settings {
+    /// Puts credential and headers into a request. Later stands above earlier: what the operation
+    /// sets, the credential, the client's headers (an operation's own header parameters excepted),
+    /// the call's headers.
+    fn apply(&self, request: &mut HeaderMap) {
+        self.credential.apply(request);
+        for (name, value) in &self.headers {
+            if name == ACCEPT || name == CONTENT_TYPE || !request.contains_key(name) {
+                request.insert(name.clone(), value.clone());
+            }
+        }
+        for (name, value) in &self.call_headers {
+            request.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+impl ClientHooks<Inner> for Client {
+    async fn exec(&self, request: reqwest::Request, info: &OperationInfo) -> Result<Reply, Failure> {
+        let body = request.body().and_then(reqwest::Body::as_bytes);
+        let span = CallSpan::start(info, &self.inner.shared.host, body);
+        let call = Call {
+            client: &self.client,
+            shared: &self.inner.shared,
+            settings: &self.inner.settings,
+            info,
+            span: &span,
+            started: self.inner.shared.timing.monotonic(),
+            attempts: 0,
+            in_flight: false,
+            may_have_been_processed: false,
+        };
+        let mut reply = span.run(call.run(request)).await?;
+        reply.set_companion(Box::new(span));
+        Ok(reply)
+    }
+}
+
+/// One call, with all its attempts.
+struct Call<'a> {
+    client: &'a reqwest::Client,
+    shared: &'a Shared,
+    settings: &'a Settings,
+    info: &'a OperationInfo,
+    span: &'a CallSpan,
+    started: Duration,
+    attempts: u32,
+    /// Whether an attempt is under way.
+    in_flight: bool,
+    /// Whether a server may have acted on an attempt that is over.
+    may_have_been_processed: bool,
+}
+
+impl Call<'_> {
+    async fn run(mut self, request: reqwest::Request) -> Result<Reply, Failure> {
+        let outcome = match self.refused() {
+            Some(failure) => Err(self.fail(failure, None)),
+            None => match timeout(self.settings.timeout, self.attempts(request)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(self.out_of_time()),
+            },
+        };
+        match &outcome {
+            Ok(reply) => {
+                if let Some(body) = reply.bytes() {
+                    self.span.whole(body, reply.elapsed());
+                }
+            }
+            Err(failure) => {
+                self.span.failed(failure);
+                tell_error(self.shared.observer.as_deref(), self.info, failure, None);
+            }
+        }
+        outcome
+    }
+
+    /// Why nothing can be sent at all.
+    fn refused(&self) -> Option<Failure> {
+        if let Some(defect) = &self.settings.defect {
+            return Some(Failure::new(Reason::Options(defect.clone())));
+        }
+        // Outside of a runtime tokio panics.
+        Handle::try_current().err().map(|error| Failure::new(Reason::NoRuntime).because(error))
+    }
+
+    async fn attempts(&mut self, mut request: reqwest::Request) -> Result<Reply, Failure> {
+        self.settings.apply(request.headers_mut());
+        self.budget(Budget::deposit);
+        loop {
+            self.attempts = self.attempts.saturating_add(1);
+            let next = if self.settings.retry.max_retries == 0 { None } else { request.try_clone() };
+            self.in_flight = true;
+            let ended = self.attempt(request).await;
+            self.in_flight = false;
+            let Failed { failure, ending } = match ended {
+                Ok(Success { status, headers, body }) => {
+                    return Ok(Reply::new(status, headers, body, self.attempts, self.elapsed()));
+                }
+                Err(failed) => failed,
+            };
+            self.may_have_been_processed |= ending.may_have_been_processed();
+            let decision = {
+                let moment = self.moment();
+                let outcome = ending.outcome(&failure);
+                self.budget(|budget| decide(self.attempts, &outcome, &self.settings.retry, &moment, budget))
+            };
+            request = match (decision, next) {
+                (Decision::Stop(stop), _) => return Err(self.fail(failure, Some(reason_to_stop(stop)))),
+                (Decision::After(_), None) => return Err(self.fail(failure, Some(RetryStop::Body))),
+                (Decision::After(delay), Some(next)) => {
+                    let failure = self.fail(failure, None);
+                    self.span.retrying(&failure, delay);
+                    tell_error(self.shared.observer.as_deref(), self.info, &failure, Some(delay));
+                    if !delay.is_zero() {
+                        self.shared.timing.sleep(delay).await;
+                    }
+                    next
+                }
+            };
+        }
+    }
+
+    /// Sends the request once.
+    async fn attempt(&self, mut request: reqwest::Request) -> Result<Success, Failed> {
+        if let Some(observer) = &self.shared.observer {
+            let mut view =
+                Request { operation: self.info.operation_id, attempt: self.attempts, headers: request.headers_mut() };
+            observer.request(&mut view).map_err(|refusal| Failed {
+                failure: refusal.into(),
+                ending: ending::Ending::NotSent { permanent: true },
+            })?;
+        }
+        let asked = self.shared.foreign.then(|| request.url().clone());
+        let limit = self.settings.response_timeout;
+        let response = match timeout(limit, self.client.execute(request)).await {
+            Ok(sent) => sent.map_err(of_error)?,
+            Err(_) => return Err(timed_out(limit)),
+        };
+        let request_id = response.headers().get("request-id").and_then(|id| id.to_str().ok());
+        self.span.answered(response.status(), request_id, self.attempts);
+        if let Some(observer) = &self.shared.observer {
+            observer.response(&Answer {
+                operation: self.info.operation_id,
+                attempt: self.attempts,
+                status: response.status(),
+                request_id,
+                elapsed: self.elapsed(),
+            });
+        }
+        // A client of the caller's may have followed a redirect, whatever we advise.
+        if asked.is_some_and(|asked| asked != *response.url()) {
+            return Err(Failed {
+                failure: Failure::new(Reason::Redirect),
+                ending: ending::Ending::Committed,
+            });
+        }
+        answer::read(response, self.info.streaming, self.settings).await
+    }
+
+    fn moment(&self) -> Moment {
+        let mut moment = Moment::default();
+        moment.wall = self.shared.timing.wall();
+        moment.monotonic = self.shared.timing.monotonic();
+        moment.elapsed = moment.monotonic.saturating_sub(self.started);
+        moment.limit = Some(self.settings.timeout);
+        moment.random = self.shared.timing.random();
+        moment
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.shared.timing.monotonic().saturating_sub(self.started)
+    }
+
+    fn budget<T>(&self, with: impl FnOnce(&mut Budget) -> T) -> T {
+        // A panic can't leave the budget half changed.
+        with(&mut self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn out_of_time(&self) -> Failure {
+        self.fail(Failure::new(Reason::TotalTimeout(self.settings.timeout)), None)
+    }
+
+    /// Adds what the call knows.
+    fn fail(&self, mut failure: Failure, stop: Option<RetryStop>) -> Failure {
+        let (attempts, elapsed) = (self.attempts, self.elapsed());
+        let may_have_been_processed = self.may_have_been_processed || self.in_flight;
+        let facts = failure.facts_mut();
+        facts.host = Some(self.shared.host.clone());
+        facts.attempts = attempts;
+        facts.elapsed = elapsed;
+        facts.may_have_been_processed |= may_have_been_processed;
+        facts.retry_after = server_delay(&facts.headers, self.shared.timing.wall());
+        facts.retry_stop = stop;
+        failure
+    }
+}
+
+fn reason_to_stop(stop: Stop) -> RetryStop {
+    match stop {
+        Stop::Permanent => RetryStop::Permanent,
+        Stop::Ambiguous => RetryStop::Ambiguous,
+        Stop::Attempts => RetryStop::Attempts,
+        Stop::Delay => RetryStop::Delay,
+        Stop::Deadline => RetryStop::Deadline,
+        Stop::Budget => RetryStop::Budget,
+    }
+}
