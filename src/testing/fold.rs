@@ -1,0 +1,111 @@
+//! A stream of events folded into the message that it tells.
+//!
+//! Written apart from the client's own accumulation, so that each can be checked against the other.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use super::events::Event;
+use super::object::{Object, raw};
+
+/// The message that the events tell. Events that tell nothing about it, such as `ping`, are passed
+/// over; a stream that stops early gives what it told until then.
+///
+/// # Errors
+/// A sentence, if no `message_start` came or a delta belongs to no block.
+pub(crate) fn into_message(events: &[Event]) -> Result<Object, String> {
+    let mut message: Option<Object> = None;
+    let mut blocks: BTreeMap<u64, Block> = BTreeMap::new();
+    for event in events {
+        match event.name.as_str() {
+            "message_start" => message = event.data.decoded("message"),
+            "content_block_start" => {
+                let start = event.data.decoded("content_block").unwrap_or_default();
+                blocks.insert(index(event), Block { start, ..Block::default() });
+            }
+            "content_block_delta" => {
+                let index = index(event);
+                let block = blocks
+                    .get_mut(&index)
+                    .ok_or_else(|| format!("a delta belongs to block {index}, which is not open"))?;
+                block.add(&event.data.decoded("delta").unwrap_or_default());
+            }
+            "message_delta" => {
+                let message = message.as_mut().ok_or(NO_START)?;
+                merge(message, &event.data.decoded("delta").unwrap_or_default());
+                let mut usage: Object = message.decoded("usage").unwrap_or_default();
+                merge(&mut usage, &event.data.decoded("usage").unwrap_or_default());
+                message.set("usage", &usage);
+            }
+            _ => {}
+        }
+    }
+    let mut message = message.ok_or(NO_START)?;
+    let content: Vec<Object> = blocks.into_values().map(Block::finish).collect();
+    message.set("content", &content);
+    Ok(message)
+}
+
+const NO_START: &str = "the events have no message_start before what belongs to a message";
+
+/// A block under construction.
+#[derive(Default)]
+struct Block {
+    start: Object,
+    text: String,
+    thinking: String,
+    signature: Option<Box<RawValue>>,
+    citations: Vec<Box<RawValue>>,
+    input: String,
+}
+
+impl Block {
+    fn add(&mut self, delta: &Object) {
+        let text = |field: &str| delta.text(field).unwrap_or_default();
+        match delta.text("type").as_deref() {
+            Some("text_delta") => self.text.push_str(&text("text")),
+            Some("thinking_delta") => self.thinking.push_str(&text("thinking")),
+            Some("input_json_delta") => self.input.push_str(&text("partial_json")),
+            Some("signature_delta") => self.signature = delta.decoded("signature"),
+            Some("citations_delta") => self.citations.extend(delta.decoded::<Box<RawValue>>("citation")),
+            _ => {}
+        }
+    }
+
+    fn finish(mut self) -> Object {
+        append_text(&mut self.start, "text", &self.text);
+        append_text(&mut self.start, "thinking", &self.thinking);
+        if let Some(signature) = self.signature {
+            self.start.set("signature", &signature);
+        }
+        if !self.citations.is_empty() {
+            let mut citations: Vec<Box<RawValue>> = self.start.decoded("citations").unwrap_or_default();
+            citations.extend(self.citations);
+            self.start.set("citations", &citations);
+        }
+        // Input that was cut off can't stand in a JSON message; the input of the opening stays
+        // then.
+        if let Ok(input) = serde_json::from_str::<Box<RawValue>>(&self.input) {
+            self.start.set("input", &input);
+        }
+        self.start
+    }
+}
+
+fn append_text(block: &mut Object, field: &str, more: &str) {
+    if !more.is_empty() {
+        let whole = block.text(field).unwrap_or_default() + more;
+        block.set(field, &raw(&whole));
+    }
+}
+
+fn merge(target: &mut Object, update: &Object) {
+    for (name, value) in update.iter() {
+        target.set(name, value);
+    }
+}
+
+fn index(event: &Event) -> u64 {
+    event.data.decoded("index").unwrap_or(0)
+}

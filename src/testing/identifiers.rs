@@ -1,0 +1,82 @@
+//! Identifiers that look like the API's and follow from a seed.
+
+/// Makes the identifiers of one server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Identifiers {
+    seed: u64,
+}
+
+/// The length of what follows the prefix, as the API has it.
+const LENGTH: usize = 24;
+
+const ALPHABET: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+
+impl Identifiers {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { seed }
+    }
+
+    /// The identifier of a request.
+    pub(crate) fn request(self, number: usize) -> String {
+        self.identifier("req", number, 0)
+    }
+
+    /// The identifier of the message that answers a request.
+    pub(crate) fn message(self, number: usize) -> String {
+        self.identifier("msg", number, 0)
+    }
+
+    /// The identifier of the tool call in block `index` of the message that answers a request.
+    pub(crate) fn tool_call(self, number: usize, index: usize) -> String {
+        self.identifier("toolu", number, index)
+    }
+
+    /// Depends on nothing but its arguments, so that requests in parallel don't disturb each other.
+    fn identifier(self, prefix: &str, number: usize, index: usize) -> String {
+        let mut state = self.seed;
+        for byte in prefix.bytes() {
+            state = scramble(state ^ u64::from(byte));
+        }
+        state = scramble(state ^ number as u64);
+        state = scramble(state ^ index as u64);
+        let mut identifier = format!("{prefix}_01");
+        for _ in 2..LENGTH {
+            state = scramble(state);
+            let place = (state >> 32) % ALPHABET.len() as u64;
+            let letter = ALPHABET.get(place as usize).copied().unwrap_or(b'1');
+            identifier.push(char::from(letter));
+        }
+        identifier
+    }
+}
+
+/// One step of the SplitMix64 generator: every seed, also zero, gives well spread values.
+fn scramble(state: u64) -> u64 {
+    let mut mixed = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn identifiers_follow_from_the_seed_and_differ_by_number_and_kind() {
+        let identifiers = Identifiers::new(7);
+        let mut seen = HashSet::new();
+        for number in 0..200 {
+            assert!(seen.insert(identifiers.request(number)));
+            assert!(seen.insert(identifiers.message(number)));
+            for index in 0..5 {
+                assert!(seen.insert(identifiers.tool_call(number, index)));
+            }
+        }
+        assert_eq!(identifiers.message(3), Identifiers::new(7).message(3));
+        assert_ne!(identifiers.message(3), Identifiers::new(8).message(3));
+        assert!(identifiers.message(3).starts_with("msg_01"));
+    }
+}
