@@ -1,0 +1,125 @@
+//! Comfort on the types of messages: what users write and read all day.
+//!
+//! Nothing here is more than a few lines over the generated types; what the contract adds tomorrow
+//! is reached through them just as well.
+
+use crate::{
+    Response,
+    runtime::Blank,
+    types::{AnthropicMessage, ContentBlock, ContentBlockText, ContentBlockToolUse, MessageResponse},
+};
+
+/// What a turn consists of: text, one block, or several.
+///
+/// Anything that can be the content of [`AnthropicMessage::user`] and
+/// [`AnthropicMessage::assistant`] converts into it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MessageContent(Vec<ContentBlock>);
+
+impl From<&str> for MessageContent {
+    fn from(text: &str) -> Self {
+        Self(vec![ContentBlock::text(text)])
+    }
+}
+
+impl From<String> for MessageContent {
+    fn from(text: String) -> Self {
+        Self(vec![ContentBlock::text(text)])
+    }
+}
+
+impl From<ContentBlock> for MessageContent {
+    fn from(block: ContentBlock) -> Self {
+        Self(vec![block])
+    }
+}
+
+impl From<Vec<ContentBlock>> for MessageContent {
+    fn from(blocks: Vec<ContentBlock>) -> Self {
+        Self(blocks)
+    }
+}
+
+impl<const N: usize> From<[ContentBlock; N]> for MessageContent {
+    fn from(blocks: [ContentBlock; N]) -> Self {
+        Self(blocks.into())
+    }
+}
+
+impl AnthropicMessage {
+    /// A turn of the user.
+    ///
+    /// ```
+    /// use anthropic_messages::types::{AnthropicMessage, ContentBlock};
+    ///
+    /// let message = AnthropicMessage::user("Hello");
+    /// assert_eq!(message, AnthropicMessage::user([ContentBlock::text("Hello")]));
+    /// assert_eq!(message.role, "user");
+    /// ```
+    #[must_use]
+    pub fn user(content: impl Into<MessageContent>) -> Self {
+        Self::turn("user", content.into().0)
+    }
+
+    /// A turn of the model: an earlier reply, or the beginning of the one that is asked for.
+    ///
+    /// To hand back a reply, convert the [`MessageResponse`] itself; that loses nothing.
+    #[must_use]
+    pub fn assistant(content: impl Into<MessageContent>) -> Self {
+        Self::turn("assistant", content.into().0)
+    }
+
+    fn turn(role: &str, content: Vec<ContentBlock>) -> Self {
+        Self { role: role.into(), content, ..Self::blank() }
+    }
+}
+
+impl ContentBlock {
+    /// A block of text.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text(ContentBlockText { text: text.into(), ..ContentBlockText::blank() })
+    }
+}
+
+impl MessageResponse {
+    /// The text of the reply: all its text blocks, joined with nothing between them.
+    ///
+    /// Empty when there is none, for example when the model only calls tools.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.blocks()
+            .filter_map(|block| match block {
+                ContentBlock::Text(block) => Some(block.text.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The calls of the caller's tools in the reply, in their order.
+    pub fn tool_uses(&self) -> impl Iterator<Item = &ContentBlockToolUse> {
+        self.blocks().filter_map(|block| match block {
+            ContentBlock::ToolUse(call) => Some(call),
+            _ => None,
+        })
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = &ContentBlock> {
+        self.content.iter().flatten()
+    }
+}
+
+/// Echoes a reply as a turn of the conversation: every block as it came, signatures, unknown
+/// fields and unknown blocks included.
+impl From<MessageResponse> for AnthropicMessage {
+    fn from(reply: MessageResponse) -> Self {
+        Self::turn("assistant", reply.content.unwrap_or_default())
+    }
+}
+
+/// Echoes a reply as a turn of the conversation, see [`MessageResponse`].
+impl From<Response<MessageResponse>> for AnthropicMessage {
+    fn from(reply: Response<MessageResponse>) -> Self {
+        reply.into_inner().into()
+    }
+}
