@@ -21,6 +21,7 @@ fn main() {
 
 fn run() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build");
+    println!("cargo::rerun-if-env-changed=ANTHROPIC_MESSAGES_STRICT");
     let contract = chosen("ANTHROPIC_MESSAGES_OPENAPI", "openapi.json")?;
     let overlay = chosen("ANTHROPIC_MESSAGES_OVERLAY", "overlay.json")?;
     let text = read(&contract)?;
@@ -31,6 +32,17 @@ fn run() -> Result<(), Box<dyn Error>> {
         contract: (&contract, &text),
         overlay: overlay_text.as_deref().map(|text| (overlay.as_str(), text)),
     })?;
+    if env::var("ANTHROPIC_MESSAGES_STRICT").is_ok_and(|value| value == "1")
+        && let Some(note) = generated.notes.first()
+    {
+        return Err(format!(
+            "{contract}: {}, at #{} (ANTHROPIC_MESSAGES_STRICT makes what can't be kept an error; {} in all)",
+            note.text,
+            note.pointer,
+            generated.notes.len()
+        )
+        .into());
+    }
     let constants = format!(
         "pub(crate) const CONTRACT_SOURCE: &str = {contract:?};\n\
          pub(crate) const CONTRACT_SHA256: &str = {:?};\n\

@@ -8,7 +8,10 @@ pub mod requirements;
 
 use std::fmt;
 
-use self::{lower::model::Note, node::Node};
+use self::{
+    lower::model::{Lowered, Note},
+    node::Node,
+};
 
 /// What generation gives.
 #[derive(Debug)]
@@ -34,13 +37,25 @@ pub struct Source<'a> {
 /// # Errors
 /// When a document can't be read, or the contract lacks what the hand-written layer needs.
 pub fn generate(source: &Source<'_>) -> Result<Generated, PipelineError> {
+    run(source, requirements::check)
+}
+
+/// Generates a client for any document, whether the hand-written layer could stand on it or not.
+///
+/// # Errors
+/// When a document can't be read.
+pub fn generate_any(source: &Source<'_>) -> Result<Generated, PipelineError> {
+    run(source, |_| Ok(()))
+}
+
+fn run(source: &Source<'_>, requirements: impl Fn(&Lowered) -> Result<(), String>) -> Result<Generated, PipelineError> {
     let (name, text) = source.contract;
     let mut document = parse(name, text)?;
     if let Some((name, text)) = source.overlay {
         document = overlay::apply(document, &parse(name, text)?).map_err(|error| PipelineError::new(name, error))?;
     }
     let lowered = lower::lower(&document).map_err(|error| PipelineError::new(name, error))?;
-    requirements::check(&lowered).map_err(|error| PipelineError::new(name, error))?;
+    requirements(&lowered).map_err(|error| PipelineError::new(name, error))?;
     let generated = progenitor(&lowered.document).map_err(|error| PipelineError::new(name, error))?;
     let polished =
         polish::polish(&lowered, generated).map_err(|error| PipelineError::new("progenitor's output", error))?;

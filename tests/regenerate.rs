@@ -212,6 +212,56 @@ fn a_relative_path_is_refused_with_the_line_to_write() {
 }
 
 #[test]
+fn a_note_is_an_error_where_that_is_asked_for() {
+    let mut changed = contract();
+    changed["components"]["schemas"]["AnthropicTool"]["properties"]["shape"] = json!({"$ref": "elsewhere.json"});
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let path = folder.join("noted.json");
+    std::fs::write(&path, changed.to_string()).unwrap();
+    let mut command = cargo();
+    let build = run(command.env("ANTHROPIC_MESSAGES_OPENAPI", &path).env("ANTHROPIC_MESSAGES_STRICT", "1"));
+    assert_fails(&build, "(ANTHROPIC_MESSAGES_STRICT makes what can't be kept an error; 1 in all)");
+}
+
+/// A crate outside that names its contract in `.cargo/config.toml`, relative to its own folder.
+#[test]
+fn a_crate_outside_has_the_operations_of_its_own_contract() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("outside");
+    std::fs::create_dir_all(folder.join("src")).unwrap();
+    std::fs::create_dir_all(folder.join(".cargo")).unwrap();
+    let mut changed = contract();
+    changed["paths"]["/ping"]["get"] = json!({"operationId": "ping", "responses": {"204": {"description": ""}}});
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+    write("contract.json", &changed.to_string());
+    write(
+        ".cargo/config.toml",
+        "[env]\nANTHROPIC_MESSAGES_OPENAPI = { value = \"contract.json\", relative = true }\n",
+    );
+    write(
+        "Cargo.toml",
+        &format!(
+            "[package]\nname = \"outside\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
+             [dependencies]\nanthropic-messages = {{ path = {ROOT:?} }}\n"
+        ),
+    );
+    write(
+        "src/main.rs",
+        "fn main() {\n    let _ = anthropic_messages::Client::ping;\n    \
+         assert!(anthropic_messages::CONTRACT_SOURCE.ends_with(\"contract.json\"));\n}\n",
+    );
+    std::fs::copy(Path::new(ROOT).join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .args(["run", "--quiet", "--offline"])
+        .current_dir(&folder)
+        .env("CARGO_TARGET_DIR", target())
+        .env_remove("ANTHROPIC_MESSAGES_OPENAPI")
+        .env_remove("ANTHROPIC_MESSAGES_OVERLAY");
+    let build = run(&mut command);
+    assert!(build.success, "{}", build.messages);
+}
+
+#[test]
 fn only_a_changed_input_runs_the_generator() {
     let first = run(&mut cargo());
     assert!(first.success, "{}", first.messages);

@@ -23,16 +23,11 @@ impl Lowering<'_> {
         own.shift_remove("allOf");
         let mut merged = Node::Object(own);
         if let Some(target) = members.get("$ref").and_then(Node::as_str) {
-            let document = self.document;
-            match target.strip_prefix('#') {
-                Some(pointer) => {
-                    let found = document
-                        .pointer(pointer)
-                        .ok_or_else(|| LowerError::new(at, format!("the `$ref` {target} points to nothing")))?;
-                    let found = self.merged(pointer, found, level + 1)?;
-                    merged = self.merged_pair(at, &merged, &found);
-                }
-                None => self.note(at, format!("the `$ref` {target} leads out of the document; taken as any JSON")),
+            if let Some(pointer) = self.target(at, target)? {
+                let document = self.document;
+                let found = document.pointer(&pointer).cloned().unwrap_or(Node::Bool(true));
+                let found = self.merged(&pointer, &found, level + 1)?;
+                merged = self.merged_pair(at, &merged, &found);
             }
         }
         for (index, branch) in members.get("allOf").and_then(Node::as_array).unwrap_or_default().iter().enumerate() {

@@ -56,6 +56,9 @@ impl Lowering<'_> {
         for (path, item) in document.get("paths").and_then(Node::as_object).into_iter().flatten() {
             let at = below("/paths", path);
             let item = self.followed(&at, item)?;
+            for method in ["options", "trace"].into_iter().filter(|method| item.get(method).is_some()) {
+                self.note(&below(&at, method), "reqwest has no function for the method; the operation is left out");
+            }
             for method in METHODS {
                 let Some(operation) = item.get(method) else { continue };
                 let at = below(&at, method);
@@ -213,6 +216,9 @@ impl Lowering<'_> {
         }
         for (found, wrap) in [(json, Content::Json as fn(Use) -> Content), (form, Content::Form)] {
             let Some((media_type, media)) = found else { continue };
+            if essence(media_type).ends_with("+json") {
+                self.note(at, format!("`{media_type}` is sent and read as `application/json`"));
+            }
             let at = below(&below(&below(at, "content"), media_type), "schema");
             let used = match media.get("schema") {
                 Some(schema) => self.schema(&at, schema, name, true)?,

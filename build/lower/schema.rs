@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use indexmap::IndexMap;
+
 use super::{
     LowerError, Lowering, Progress,
     model::{Component, Field, Kind, Rule, Shape, Use},
@@ -48,6 +50,10 @@ impl Lowering<'_> {
     /// What a schema is used as. `name` is the name it gets if it has to become a type of its own;
     /// `named` says that it is one of the document's named schemas.
     pub(super) fn schema(&mut self, at: &str, schema: &Node, name: &str, named: bool) -> Result<Use, LowerError> {
+        if let Some(Progress::Done(used)) = self.lowered.get(at) {
+            // A reference led here before.
+            return Ok(used.clone());
+        }
         let members = match schema {
             Node::Bool(true) => return Ok(Shape::Any.plain()),
             Node::Bool(false) => {
@@ -57,16 +63,10 @@ impl Lowering<'_> {
             Node::Object(members) => members,
             _ => return Err(LowerError::new(at, "a schema must be an object or a boolean")),
         };
-        if let Some(target) = members.get("$ref") {
-            let shape_keywords = members.keys().any(|key| {
-                key != "$ref" && key != "nullable" && !ANNOTATIONS.contains(&key.as_str()) && !key.starts_with("x-")
-            });
-            if !shape_keywords {
-                let target = target.as_str().ok_or_else(|| LowerError::new(at, "`$ref` must be a string"))?;
-                let mut used = self.reference(at, target)?;
-                used.nullable |= is_true(schema, "nullable");
-                return Ok(used);
-            }
+        if let Some(target) = only_reference(members) {
+            let mut used = self.reference(at, target)?;
+            used.nullable |= is_true(schema, "nullable");
+            return Ok(used);
         }
         if members.contains_key("$ref") || members.contains_key("allOf") {
             let merged = self.merged(at, schema, 0)?;
@@ -76,14 +76,27 @@ impl Lowering<'_> {
     }
 
     pub(super) fn reference(&mut self, at: &str, target: &str) -> Result<Use, LowerError> {
+        match self.target(at, target)? {
+            Some(pointer) => self.at(&pointer),
+            None => Ok(Shape::Any.plain()),
+        }
+    }
+
+    /// The pointer that a `$ref` names; `None`, with a note, where it can't be followed.
+    pub(super) fn target(&mut self, at: &str, target: &str) -> Result<Option<String>, LowerError> {
         let Some(pointer) = target.strip_prefix('#') else {
             self.note(at, format!("the `$ref` {target} leads out of the document; taken as any JSON"));
-            return Ok(Shape::Any.plain());
+            return Ok(None);
         };
-        if self.document.pointer(pointer).is_none() {
-            return Err(LowerError::new(at, format!("the `$ref` {target} points to nothing")));
+        if !pointer.starts_with('/') {
+            self.note(at, format!("the `$ref` {target} names an anchor or the whole document; taken as any JSON"));
+            return Ok(None);
         }
-        self.at(pointer)
+        let pointer = percent_decoded(pointer);
+        match self.document.pointer(&pointer) {
+            Some(_) => Ok(Some(pointer)),
+            None => Err(LowerError::new(at, format!("the `$ref` {target} points to nothing"))),
+        }
     }
 
     /// A schema without `$ref` and `allOf`.
@@ -260,6 +273,38 @@ impl Lowering<'_> {
         self.components.insert(name, Component { pointer: at.to_owned(), description, kind, hoisted });
         shape
     }
+}
+
+/// The target of a schema that is a reference and says nothing else about the shape.
+fn only_reference(members: &IndexMap<String, Node>) -> Option<&str> {
+    let beside = |key: &String| key != "nullable" && !ANNOTATIONS.contains(&key.as_str()) && !key.starts_with("x-");
+    let mut shape_keywords = members.keys().filter(|key| beside(key));
+    match (shape_keywords.next()?.as_str(), shape_keywords.next()) {
+        ("$ref", None) => members.get("$ref")?.as_str(),
+        ("allOf", None) => match members.get("allOf")?.as_array()? {
+            [Node::Object(only)] => only_reference(only),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A URI fragment as text (RFC 3986, section 2.1); what is no escape stays.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escaped = match (first, after) {
+            (b'%', [high, low, ..]) => {
+                let digits = [*high, *low];
+                std::str::from_utf8(&digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            }
+            _ => None,
+        };
+        bytes.push(escaped.unwrap_or(*first));
+        rest = after.get(if escaped.is_some() { 2 } else { 0 }..).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl Kind {

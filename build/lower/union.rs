@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     LowerError, Lowering,
-    model::{Arm, Kind, Shape, Shorthand, Use, Variant},
+    model::{Arm, Field, Kind, Shape, Shorthand, Use, Variant},
     names::type_name,
     schema::{types, values},
 };
@@ -22,6 +22,8 @@ struct Tag {
     property: String,
     /// The tags of each branch; empty for the one that may come without.
     tags: Vec<Vec<String>>,
+    /// Whether only a discriminator says which tag a branch has; its schema does not.
+    is_mapped: bool,
 }
 
 impl Lowering<'_> {
@@ -97,7 +99,7 @@ impl Lowering<'_> {
         let mut absent = None;
         for (branch, mut tags) in branches.into_iter().zip(tag.tags) {
             let target = branch.schema.get("$ref").and_then(Node::as_str).and_then(|target| target.rsplit('/').next());
-            let optional = is_optional(&branch.resolved, &tag.property);
+            let optional = !tag.is_mapped && is_optional(&branch.resolved, &tag.property);
             let ident = match (tags.first(), target) {
                 (Some(first), _) => type_name(first),
                 (None, Some(target)) => type_name(target),
@@ -107,6 +109,9 @@ impl Lowering<'_> {
             let Shape::Named(component) = used.shape else {
                 return Err(LowerError::new(&branch.at, "a branch of a tagged union must be an object"));
             };
+            if let (true, [only]) = (tag.is_mapped, tags.as_slice()) {
+                self.make_tag(&component, &tag.property, only);
+            }
             if tags.is_empty() {
                 tags.push(ident.clone());
             }
@@ -121,6 +126,29 @@ impl Lowering<'_> {
             .and_then(|wanted| self.shorthand(at, wanted, &variants));
         self.set_kind(&own_name, Kind::Tagged { tag: tag.property, variants, absent, shorthand });
         Ok(shape)
+    }
+
+    /// Gives a variant the constant that a discriminator's mapping says it has.
+    fn make_tag(&mut self, component: &str, property: &str, tag: &str) {
+        let Some(Kind::Object { fields }) = self.components.get_mut(component).map(|component| &mut component.kind)
+        else {
+            return;
+        };
+        match fields.iter_mut().find(|field| field.name == property) {
+            Some(field) => {
+                field.required = true;
+                field.only = Some(tag.to_owned());
+            }
+            None => fields.push(Field {
+                name: property.to_owned(),
+                description: None,
+                required: true,
+                value: Shape::String.plain(),
+                rules: Vec::new(),
+                only: Some(tag.to_owned()),
+                is_tag: false,
+            }),
+        }
     }
 
     /// The variant whose one further required property takes a bare string.
@@ -190,8 +218,19 @@ impl Lowering<'_> {
         Ok(Use { shape: self.arms(at, &own_name, shape, uses), nullable })
     }
 
-    /// The arms of an untagged union, or the plain type where they come to one.
-    fn arms(&mut self, at: &str, own_name: &str, shape: Shape, uses: Vec<Use>) -> Shape {
+    /// How many properties a value must have to be of this shape.
+    fn required(&self, shape: &Shape) -> usize {
+        let Shape::Named(name) = shape else { return 0 };
+        match self.components.get(name).map(|component| &component.kind) {
+            Some(Kind::Object { fields }) => fields.iter().filter(|field| field.required).count(),
+            _ => 0,
+        }
+    }
+
+    /// The arms of an untagged union, or the plain type where they come to one. They are tried in
+    /// their order: the one that asks for most comes first, so that none swallows another.
+    fn arms(&mut self, at: &str, own_name: &str, shape: Shape, mut uses: Vec<Use>) -> Shape {
+        uses.sort_by_key(|used| std::cmp::Reverse(self.required(&used.shape)));
         let mut kept: Vec<Use> = Vec::new();
         for used in uses {
             // Every string of an open enum is a string, and every integer a number.
@@ -276,39 +315,67 @@ fn tag(branches: &[Branch], schema: &Node) -> Option<Tag> {
     let mut candidates: Vec<&str> = declared.into_iter().chain(["type"]).chain(own).collect();
     let mut seen = HashSet::new();
     candidates.retain(|candidate| seen.insert(*candidate));
-    candidates.into_iter().find_map(|property| {
-        let mut distinct = HashSet::new();
-        let mut without = 0;
-        let mut tags = Vec::new();
-        for branch in branches {
-            if types(&branch.resolved) != ["object"] && branch.resolved.get("properties").is_none() {
-                return None;
-            }
-            let own: Vec<String> =
-                match branch.resolved.get("properties").and_then(|properties| properties.get(property)) {
-                    Some(schema) => {
-                        let own: Vec<String> = values(schema)?
-                            .iter()
-                            .filter(|value| **value != Node::Null)
-                            .map(|value| value.as_str().map(str::to_owned))
-                            .collect::<Option<_>>()?;
-                        if own.is_empty() {
-                            return None;
+    candidates
+        .into_iter()
+        .find_map(|property| {
+            let mut distinct = HashSet::new();
+            let mut without = 0;
+            let mut tags = Vec::new();
+            for branch in branches {
+                if types(&branch.resolved) != ["object"] && branch.resolved.get("properties").is_none() {
+                    return None;
+                }
+                let own: Vec<String> =
+                    match branch.resolved.get("properties").and_then(|properties| properties.get(property)) {
+                        Some(schema) => {
+                            let own: Vec<String> = values(schema)?
+                                .iter()
+                                .filter(|value| **value != Node::Null)
+                                .map(|value| value.as_str().map(str::to_owned))
+                                .collect::<Option<_>>()?;
+                            if own.is_empty() {
+                                return None;
+                            }
+                            own
                         }
-                        own
-                    }
-                    None => Vec::new(),
-                };
-            without += usize::from(is_optional(&branch.resolved, property));
-            if without > 1 || !own.iter().all(|tag| distinct.insert(tag.clone())) {
-                return None;
+                        None => Vec::new(),
+                    };
+                without += usize::from(is_optional(&branch.resolved, property));
+                if without > 1 || !own.iter().all(|tag| distinct.insert(tag.clone())) {
+                    return None;
+                }
+                tags.push(own);
             }
-            tags.push(own);
+            // One branch alone, as in `oneOf: [X, null]`, is a union only where the contract says so.
+            let is_union = branches.len() > 1 || declared.is_some();
+            (is_union && branches.len() > without).then(|| Tag {
+                property: property.to_owned(),
+                tags,
+                is_mapped: false,
+            })
+        })
+        .or_else(|| mapped(branches, schema, declared?))
+}
+
+/// Takes the tags from a discriminator: from its mapping, or the names of the schemas themselves.
+fn mapped(branches: &[Branch], schema: &Node, property: &str) -> Option<Tag> {
+    let mapping = schema.pointer("/discriminator/mapping").and_then(Node::as_object);
+    let mut distinct = HashSet::new();
+    let tags = branches.iter().map(|branch| {
+        if branch.resolved.get("properties").is_none() {
+            return None;
         }
-        // One branch alone, as in `oneOf: [X, null]`, is a union only where the contract says so.
-        let is_union = branches.len() > 1 || declared.is_some();
-        (is_union && branches.len() > without).then(|| Tag { property: property.to_owned(), tags })
-    })
+        let target = branch.schema.get("$ref").and_then(Node::as_str)?;
+        let name = target.rsplit('/').next()?;
+        let of_target = |value: &Node| value.as_str().is_some_and(|value| value == target || value == name);
+        let mut own: Vec<String> =
+            mapping.into_iter().flatten().filter(|(_, value)| of_target(value)).map(|(tag, _)| tag.clone()).collect();
+        if own.is_empty() {
+            own.push(name.to_owned());
+        }
+        own.iter().all(|tag| distinct.insert(tag.clone())).then_some(own)
+    });
+    Some(Tag { property: property.to_owned(), tags: tags.collect::<Option<_>>()?, is_mapped: true })
 }
 
 fn is_optional(resolved: &Node, property: &str) -> bool {

@@ -11,9 +11,12 @@ use super::{
     paths::only_argument,
     serde,
 };
-use crate::pipeline::lower::{
-    model::{Component, Field, Kind, Lowered, Rule, Shape},
-    type_name,
+use crate::pipeline::{
+    lower::{
+        model::{Component, Field, Kind, Lowered, Rule, Shape},
+        type_name,
+    },
+    requirements,
 };
 
 /// A field as it is generated.
@@ -161,6 +164,7 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field]) -> TokenStr
         let (field_ident, (taken, value)) = (&written.ident, written.argument());
         let setter = match field_ident.to_string().as_str() {
             name @ ("new" | "check" | "set_extra") => format_ident!("{name}_"),
+            name if requirements::has_method(&ident.to_string(), name) => format_ident!("{name}_"),
             _ => field_ident.clone(),
         };
         let text = format!(" Sets [`{field_ident}`](Self::{field_ident}); absent by default.");

@@ -14,7 +14,7 @@ use super::{
     paths,
 };
 use crate::pipeline::lower::{
-    model::{Location, Lowered, Operation, Shape},
+    model::{Kind, Location, Lowered, Operation, Shape},
     type_name,
 };
 
@@ -54,7 +54,7 @@ pub(super) fn operations(
             .find(|function| function.as_ref().is_some_and(|function| function.sig.ident == operation.name))
             .and_then(Option::take)
             .ok_or_else(|| PolishError::new(format!("progenitor wrote no operation `{}`", operation.name)))?;
-        let (function, structure) = wrap(operation, function)?;
+        let (function, structure) = wrap(lowered, operation, function)?;
         wrapped.extend(function);
         params.extend(structure);
     }
@@ -64,7 +64,11 @@ pub(super) fn operations(
     Ok((quote!(impl Client { #wrapped }), params))
 }
 
-fn wrap(operation: &Operation, mut function: ImplItemFn) -> Result<(TokenStream, Option<TokenStream>), PolishError> {
+fn wrap(
+    lowered: &Lowered,
+    operation: &Operation,
+    mut function: ImplItemFn,
+) -> Result<(TokenStream, Option<TokenStream>), PolishError> {
     let name = &function.sig.ident;
     let failed =
         |problem: &str| PolishError::new(format!("progenitor wrote {problem} in the operation `{}`", operation.name));
@@ -109,8 +113,11 @@ fn wrap(operation: &Operation, mut function: ImplItemFn) -> Result<(TokenStream,
         [] => (None, None),
         _ => {
             let params = format_ident!("{}Params", type_name(&operation.name));
-            arguments.push(quote!(params: &types::#params));
-            let (structure, lets) = bundled(operation, &optional)?;
+            // An operation may have an argument of that name.
+            let taken = found.iter().any(|argument| argument.ident == "params");
+            let name = if taken { format_ident!("optional_params") } else { format_ident!("params") };
+            arguments.push(quote!(#name: &types::#params));
+            let (structure, lets) = bundled(operation, &name, &optional)?;
             (Some(structure), Some(lets))
         }
     };
@@ -127,6 +134,7 @@ fn wrap(operation: &Operation, mut function: ImplItemFn) -> Result<(TokenStream,
             };
         }
     });
+    let long = streamed_when_long(lowered, operation, &quote!(#answer));
     let visibility = if operation.is_stream_twin { quote!(pub(crate)) } else { quote!(pub) };
     let statements = &function.block.stmts;
     let documentation = documentation(operation);
@@ -137,6 +145,7 @@ fn wrap(operation: &Operation, mut function: ImplItemFn) -> Result<(TokenStream,
             #(#arguments),*
         ) -> ::std::result::Result<crate::Response<#answer>, crate::Error> {
             #check
+            #long
             #stream
             #lets
             let value: ::std::result::Result<ResponseValue<#answer>, Error<()>> = async { #(#statements)* }.await;
@@ -144,6 +153,29 @@ fn wrap(operation: &Operation, mut function: ImplItemFn) -> Result<(TokenStream,
         }
     };
     Ok((function, structure))
+}
+
+/// A message whose writing may outlast a silent connection is asked for as a stream, and put together.
+fn streamed_when_long(lowered: &Lowered, operation: &Operation, answer: &TokenStream) -> Option<TokenStream> {
+    let twin = format!("{}_stream", operation.name);
+    let has_twin = lowered.operations.iter().any(|other| other.is_stream_twin && other.name == twin);
+    let Shape::Named(body) = &operation.body.as_ref()?.shape else { return None };
+    let Kind::Object { fields } = &lowered.components.get(body)?.kind else { return None };
+    let has = |name: &str| fields.iter().any(|field| field.name == name);
+    if !has_twin
+        || !operation.parameters.is_empty()
+        || !has("max_tokens")
+        || answer.to_string() != quote!(types::MessageResponse).to_string()
+    {
+        return None;
+    }
+    let twin = format_ident!("{twin}");
+    Some(quote! {
+        if crate::stream::must_stream(self, body.stream, body.max_tokens) {
+            let whole = async { crate::stream::whole(self, self.#twin(body).await?).await };
+            return ::std::boxed::Box::pin(whole).await;
+        }
+    })
 }
 
 fn documentation(operation: &Operation) -> TokenStream {

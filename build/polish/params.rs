@@ -39,6 +39,7 @@ impl Argument {
 /// ```
 pub(super) fn bundled(
     operation: &Operation,
+    bundle: &Ident,
     optional: &[(&Argument, &Type)],
 ) -> Result<(TokenStream, TokenStream), PolishError> {
     let name = format_ident!("{}Params", type_name(&operation.name));
@@ -58,11 +59,11 @@ pub(super) fn bundled(
         let (owned, borrow) = match inner {
             Type::Reference(reference) => match &*reference.elem {
                 Type::Path(path) if path.path.is_ident("str") => {
-                    (quote!(::std::string::String), quote!(params.#ident.as_deref()))
+                    (quote!(::std::string::String), quote!(#bundle.#ident.as_deref()))
                 }
-                elem => (quote!(#elem), quote!(params.#ident.as_ref())),
+                elem => (quote!(#elem), quote!(#bundle.#ident.as_ref())),
             },
-            inner => (quote!(#inner), quote!(params.#ident)),
+            inner => (quote!(#inner), quote!(#bundle.#ident)),
         };
         fields.push(quote!(#documentation pub #ident: ::std::option::Option<#owned>,));
         let text = format!(" Sets [`{ident}`](Self::{ident}); absent by default.");

@@ -80,6 +80,7 @@ fn text(tokens: &impl ToTokens) -> String {
         text = text.replace(path, "");
     }
     for (from, to) in [
+        ("  ", " "),
         (" < ", "<"),
         (" <", "<"),
         ("< ", "<"),
@@ -93,7 +94,6 @@ fn text(tokens: &impl ToTokens) -> String {
         (" (", "("),
         (",)", ")"),
         (",>", ">"),
-        ("  ", " "),
     ] {
         text = text.replace(from, to);
     }

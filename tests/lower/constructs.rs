@@ -1,0 +1,385 @@
+//! One test a construct: before and after.
+
+use serde_json::json;
+
+use crate::{generate, paths, schemas};
+
+#[test]
+fn null_in_a_list_of_types_makes_an_option() {
+    let outcome = generate(&schemas(&json!({"A": {"type": "object", "required": ["b", "c"], "properties": {
+        "a": {"type": ["string", "null"]}, "b": {"type": ["integer", "null"]}, "c": {"type": "boolean"},
+    }}})));
+    outcome.unwrap().has(&["a: Option<String>", "b: Option<i64>", "c: bool"]).notes(&[]);
+}
+
+#[test]
+fn null_in_a_union_makes_an_option_of_the_rest() {
+    let outcome = generate(&schemas(&json!({
+        "B": {"type": "object", "properties": {"x": {"type": "string"}}},
+        "A": {"type": "object", "required": ["one", "any"], "properties": {
+            "one": {"oneOf": [{"$ref": "#/components/schemas/B"}, {"type": "null"}]},
+            "any": {"anyOf": [{"type": "null"}, {"type": "number"}]},
+            "old": {"allOf": [{"$ref": "#/components/schemas/B"}], "nullable": true},
+        }},
+    })));
+    outcome.unwrap().has(&["one: Option<B>", "any: Option<f64>", "old: Option<B>"]).notes(&[]);
+}
+
+#[test]
+fn null_among_the_values_of_an_enum_makes_an_option() {
+    let outcome = generate(&schemas(&json!({"A": {"type": "object", "required": ["e"], "properties": {"e": {"enum": ["x", null]}}}})));
+    outcome.unwrap().has(&["e: Option<Ae>", "enum Ae", "X", "Unknown(String)"]).notes(&[]);
+}
+
+#[test]
+fn nullable_on_a_named_schema_moves_to_where_it_is_used() {
+    let outcome = generate(&schemas(&json!({
+        "Stop": {"type": ["string", "null"], "enum": ["a", null]},
+        "A": {"type": "object", "required": ["stop"], "properties": {"stop": {"$ref": "#/components/schemas/Stop"}}},
+    })));
+    outcome.unwrap().has(&["stop: Option<Stop>", "enum Stop"]).notes(&[]);
+}
+
+#[test]
+fn a_list_of_types_is_a_union_by_type() {
+    let outcome = generate(&schemas(&json!({"A": {"type": "object", "properties": {
+        "v": {"type": ["string", "array", "null"], "items": {"type": "integer"}},
+        "n": {"type": ["integer", "number"]},
+        "all": {"type": ["null", "boolean", "number", "string", "array", "object", "integer"]},
+    }}})));
+    let outcome = outcome.unwrap();
+    outcome.has(&["v: Option<Av>", "enum Av", "String(String)", "Array(Vec<i64>)", "n: Option<f64>", "all: Option<Json>"]);
+    outcome.lacks("enum An").notes(&[]);
+}
+
+#[test]
+fn a_constant_string_is_an_enum_of_one_that_new_fills_in() {
+    let outcome = generate(&schemas(&json!({"A": {"type": "object", "required": ["kind", "data"], "properties": {
+        "kind": {"const": "a"}, "data": {"type": "string"},
+    }}})));
+    outcome.unwrap().has(&["kind: AKind", "enum AKind", "new(data: impl Into<String>)"]).notes(&[]);
+}
+
+#[test]
+fn values_that_are_no_strings_are_their_plain_type() {
+    let outcome = generate(&schemas(&json!({"A": {"type": "object", "required": ["i", "n", "b", "l", "o", "m"], "properties": {
+        "i": {"enum": [1, 2]}, "n": {"enum": [1.5, 2]}, "b": {"const": true}, "l": {"const": [1]}, "o": {"const": {"x": 1}},
+        "m": {"enum": ["a", 1]},
+    }}})));
+    let outcome = outcome.unwrap();
+    outcome.has(&["i: i64", "n: f64", "b: bool", "l: Vec<Json>", "o: Json", "m: Json"]);
+    assert_eq!(outcome.notes.len(), 6);
+    assert_eq!(outcome.notes[5], "/components/schemas/A/properties/m: an enum of several types; taken as any JSON");
+}
+
+#[test]
+fn values_without_names_of_their_own_make_a_string() {
+    let outcome = generate(&schemas(&json!({"A": {"type": "object", "required": ["e"], "properties": {"e": {"enum": ["a-b", "a_b"]}}}})));
+    outcome.unwrap().has(&["e: String"]).notes(&[
+        "/components/schemas/A/properties/e: the values of the enum can't be told apart as Rust names; taken as a string",
+    ]);
+}
+
+#[test]
+fn inline_objects_enums_and_unions_get_names_of_their_own() {
+    let outcome = generate(&schemas(&json!({
+        "FooBar": {"type": "object", "properties": {"x": {"type": "string"}}},
+        "Foo": {"type": "object", "properties": {
+            "bar": {"type": "object", "properties": {"y": {"type": "string"}}},
+            "mode": {"type": "string", "enum": ["on"]},
+            "items": {"type": "array", "items": {"type": "object", "properties": {"z": {"type": "integer"}}}},
+        }},
+    })));
+    let outcome = outcome.unwrap();
+    outcome.has(&["bar: Option<FooBar2>", "struct FooBar2", "mode: Option<FooMode>", "items: Option<Vec<FooItemsItem>>"]).notes(&[]);
+}
+
+#[test]
+fn titles_are_no_names() {
+    let titled = |tag: &str| json!({"type": "object", "required": ["type"], "properties": {"type": {"title": "Type", "enum": [tag]}}});
+    let outcome = generate(&schemas(&json!({"A": titled("a"), "B": titled("b")}))).unwrap();
+    outcome.has(&["enum AType", "enum BType"]).lacks("enum Type\n");
+}
+
+#[test]
+fn a_union_with_constant_tags_is_named_by_them() {
+    let branch = |tag: &str| json!({"type": "object", "required": ["kind"], "properties": {"kind": {"const": tag}, "n": {"type": "integer"}}});
+    let outcome = generate(&schemas(&json!({
+        "Circle": branch("circle"),
+        "Shape": {"anyOf": [{"$ref": "#/components/schemas/Circle"}, branch("big_square")]},
+    })));
+    let outcome = outcome.unwrap();
+    outcome.has(&["enum Shape", "Circle(Circle)", "BigSquare(ShapeBigSquare)", "Unknown(Json)"]);
+    outcome.lacks("kind:").notes(&[]);
+}
+
+#[test]
+fn one_branch_may_come_without_the_tag() {
+    let outcome = generate(&schemas(&json!({"Tool": {"oneOf": [
+        {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "type": {"enum": ["custom"]}}},
+        {"type": "object", "required": ["type"], "properties": {"type": {"enum": ["search_1", "search_2"]}}},
+    ]}})));
+    let outcome = outcome.unwrap();
+    outcome.has(&["Custom(ToolCustom)", "Search1(ToolSearch1)", "type_: Option<ToolCustomType>", "type_: ToolSearch1Type"]);
+    let source: String = outcome.source.split_whitespace().collect();
+    assert!(source.contains("constWHEN_ABSENT:::std::option::Option<&'staticstr>=::std::option::Option::Some(\"custom\""));
+}
+
+#[test]
+fn a_discriminator_gives_its_branches_their_constant() {
+    let pet = |name: &str| json!({"type": "object", "required": ["pet_type"], "properties": {"pet_type": {"type": "string"}, name: {"type": "string"}}});
+    let outcome = generate(&schemas(&json!({
+        "Cat": pet("meow"), "Dog": pet("bark"),
+        "Pet": {"oneOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}],
+            "discriminator": {"propertyName": "pet_type", "mapping": {"the_cat": "#/components/schemas/Cat"}}},
+    })));
+    let outcome = outcome.unwrap();
+    outcome.has(&["TheCat(Cat)", "Dog(Dog)"]).lacks("pet_type:").notes(&[]);
+    assert!(outcome.source.contains("map.serialize_entry(\"pet_type\", \"the_cat\")"));
+}
+
+#[test]
+fn an_untagged_union_tries_what_asks_for_most_first() {
+    let object = |required: &[&str]| json!({"type": "object", "required": required, "properties": {"a": {"type": "string"}, "b": {"type": "string"}}});
+    let outcome = generate(&schemas(&json!({
+        "None": object(&[]), "Both": object(&["a", "b"]), "One": object(&["a"]),
+        "U": {"oneOf": [{"$ref": "#/components/schemas/None"}, {"$ref": "#/components/schemas/One"}, {"$ref": "#/components/schemas/Both"}]},
+    })));
+    let outcome = outcome.unwrap();
+    let at = outcome.surface.find("enum U").unwrap();
+    let order: Vec<&str> = outcome.surface[at..].lines().skip(1).take(4).map(str::trim).collect();
+    assert_eq!(order, ["Both(Both)", "One(One)", "None2(None2)", "Unknown(Json)"]);
+}
+
+#[test]
+fn a_string_beside_its_enum_is_a_string() {
+    let outcome = generate(&schemas(&json!({"A": {"type": "object", "properties": {"m": {"anyOf": [{"type": "string"}, {"enum": ["x"]}]}}}})));
+    outcome.unwrap().has(&["m: Option<String>"]).lacks("enum").notes(&[]);
+}
+
+#[test]
+fn a_union_of_required_properties_is_the_object() {
+    let outcome = generate(&schemas(&json!({"A": {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+        "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}})));
+    outcome.unwrap().has(&["struct A", "a: Option<String>"]).notes(&["/components/schemas/A: a union of required properties is not checked"]);
+}
+
+#[test]
+fn all_of_is_one_merged_object() {
+    let outcome = generate(&schemas(&json!({
+        "Base": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}},
+        "A": {"allOf": [{"$ref": "#/components/schemas/Base"}, {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}]},
+        "B": {"type": "object", "properties": {"a": {"$ref": "#/components/schemas/Base", "description": "Only words."}}},
+    })));
+    outcome.unwrap().has(&["new(id: impl Into<String>, n: impl Into<i64>)", "a: Option<Base>"]).notes(&[]);
+}
+
+#[test]
+fn a_reference_with_siblings_is_both() {
+    let outcome = generate(&schemas(&json!({
+        "Base": {"type": "object", "properties": {"id": {"type": "string"}}},
+        "A": {"type": "object", "properties": {"b": {"$ref": "#/components/schemas/Base", "required": ["id"], "properties": {"more": {"type": "boolean"}}}}},
+    })));
+    outcome.unwrap().has(&["b: Option<Ab>", "struct Ab", "more: Option<bool>", "new(id: impl Into<String>)"]).notes(&[]);
+}
+
+#[test]
+fn definitions_and_deep_references_become_types() {
+    let outcome = generate(&schemas(&json!({
+        "A": {"type": "object", "$defs": {"D": {"type": "object", "properties": {"x": {"type": "string"}}}},
+            "properties": {"d": {"$ref": "#/components/schemas/A/$defs/D"}, "e": {"$ref": "#/components/schemas/B/properties/in%20ner"}}},
+        "B": {"type": "object", "properties": {"in ner": {"type": "object", "properties": {"y": {"type": "string"}}}}},
+    })));
+    outcome.unwrap().has(&["d: Option<D>", "struct D", "e: Option<InNer>", "in_ner: Option<InNer>"]).notes(&[]);
+}
+
+#[test]
+fn references_that_lead_out_are_any_json_with_a_note() {
+    let outcome = generate(&schemas(&json!({"A": {"type": "object", "properties": {
+        "x": {"$ref": "other.json#/X"}, "y": {"$ref": "#anchor"}, "z": {"$dynamicRef": "#meta"},
+    }}})));
+    outcome.unwrap().has(&["x: Option<Json>", "y: Option<Json>", "z: Option<Json>"]).notes(&[
+        "/components/schemas/A/properties/x: the `$ref` other.json#/X leads out of the document; taken as any JSON",
+        "/components/schemas/A/properties/y: the `$ref` #anchor names an anchor or the whole document; taken as any JSON",
+    ]);
+}
+
+#[test]
+fn a_reference_to_nothing_is_an_error_with_its_place() {
+    let error = generate(&schemas(&json!({"A": {"type": "object", "properties": {"x": {"$ref": "#/components/schemas/Gone"}}}}))).err();
+    assert_eq!(
+        error.unwrap(),
+        "spec.json: the `$ref` #/components/schemas/Gone points to nothing, at #/components/schemas/A/properties/x"
+    );
+}
+
+#[test]
+fn a_schema_may_hold_itself() {
+    let outcome = generate(&schemas(&json!({
+        "Tree": {"type": "object", "required": ["left", "children"], "properties": {
+            "left": {"oneOf": [{"$ref": "#/components/schemas/Tree"}, {"type": "null"}]},
+            "children": {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}},
+        }},
+        "Loop": {"$ref": "#/components/schemas/Loop"},
+        "Loops": {"allOf": [{"$ref": "#/components/schemas/Loops"}, {"type": "object"}]},
+    })));
+    let error = outcome.err().unwrap();
+    assert!(error.starts_with("spec.json: the `$ref` or `allOf` leads back to itself, at #/components/schemas/Loops"), "{error}");
+    let outcome = generate(&schemas(&json!({
+        "Tree": {"type": "object", "required": ["left"], "properties": {
+            "left": {"oneOf": [{"$ref": "#/components/schemas/Tree"}, {"type": "null"}]},
+        }},
+        "Loop": {"$ref": "#/components/schemas/Loop"},
+    })));
+    outcome.unwrap().has(&["left: Option<Box<Tree>>"]).notes(&["/components/schemas/Loop: the schema refers to itself and nothing else; taken as any JSON"]);
+}
+
+#[test]
+fn boolean_schemas_are_any_json() {
+    let outcome = generate(&schemas(&json!({"A": {"type": "object", "required": ["t", "f"], "properties": {"t": true, "f": false}}})));
+    outcome.unwrap().has(&["t: Json", "f: Json"]).notes(&["/components/schemas/A/properties/f: `false` allows nothing; taken as any JSON"]);
+}
+
+#[test]
+fn tuples_are_lists_of_any_json() {
+    let outcome = generate(&schemas(&json!({"A": {"type": "object", "properties": {"t": {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": false}}}})));
+    outcome.unwrap().has(&["t: Option<Vec<Json>>"]).notes(&["/components/schemas/A/properties/t: the items of a tuple are taken as any JSON"]);
+}
+
+#[test]
+fn maps_are_maps_and_further_properties_are_extra() {
+    let outcome = generate(&schemas(&json!({"A": {"type": "object", "properties": {
+        "map": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "free": {"type": "object"},
+        "open": {"type": "object", "properties": {"x": {"type": "string"}}, "additionalProperties": {"type": "string"}},
+        "closed": {"type": "object", "properties": {"x": {"type": "string"}}, "additionalProperties": false},
+        "patterns": {"type": "object", "patternProperties": {"^x": {"type": "string"}}},
+    }}})));
+    outcome.unwrap().has(&["map: Option<Map<i64>>", "free: Option<Json>", "open: Option<AOpen>", "closed: Option<AClosed>", "patterns: Option<Json>"]).notes(&[
+        "/components/schemas/A/properties/open: the type of further properties is not kept; they are raw JSON in `extra`",
+        "/components/schemas/A/properties/patterns: `patternProperties` are taken as any JSON",
+    ]);
+}
+
+#[test]
+fn constraints_are_checks_and_never_types() {
+    let outcome = generate(&schemas(&json!({"A": {"type": "object", "required": ["l", "s", "n", "m"], "properties": {
+        "l": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 5, "uniqueItems": true},
+        "s": {"type": "string", "minLength": 2, "maxLength": 3, "pattern": "^x", "format": "uuid", "default": 5},
+        "n": {"type": "integer", "minimum": 1, "exclusiveMaximum": 10, "format": "int32", "multipleOf": 2},
+        "m": {"type": "number", "minimum": 0, "exclusiveMinimum": true},
+    }}}))).unwrap();
+    outcome.has(&["l: Vec<String>", "s: String", "n: i64", "m: f64"]).notes(&[]);
+    for rule in ["MinItems(1u64)", "MaxItems(5u64)", "MinLength(2u64)", "MaxLength(3u64)", "Minimum(1f64)", "ExclusiveMaximum(10f64)", "ExclusiveMinimum(0f64)"] {
+        assert!(outcome.source.contains(rule), "{rule}");
+    }
+}
+
+#[test]
+fn properties_with_one_rust_name_stay_apart() {
+    let outcome = generate(&schemas(&json!({"A": {"type": "object", "properties": {"fooBar": {"type": "string"}, "foo_bar": {"type": "integer"}, "extra": {"type": "string"}, "type": {"type": "string"}}}})));
+    outcome.unwrap().has(&["foo_bar: Option<String>", "extra_: Option<String>", "type_: Option<String>"]).notes(&[
+        "/components/schemas/A/properties/foo_bar: `foo_bar` and `fooBar` have the same Rust name; `foo_bar` stays in `extra`",
+    ]);
+}
+
+#[test]
+fn names_that_rust_has_taken_are_numbered() {
+    let object = json!({"type": "object", "properties": {"x": {"type": "string"}}});
+    let outcome = generate(&schemas(&json!({"Option": object, "foo-bar": object, "foo_bar": object, "3d": object})));
+    outcome.unwrap().has(&["struct Option2", "struct FooBar", "struct FooBar2", "struct X3d"]);
+}
+
+#[test]
+fn a_document_of_version_3_0_passes_through() {
+    let outcome = generate(&json!({"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": {}, "components": {"schemas": {
+        "A": {"type": "object", "required": ["x"], "properties": {"x": {"type": "string", "nullable": true}}},
+    }}}));
+    outcome.unwrap().has(&["x: Option<String>"]).notes(&[]);
+    let error = generate(&json!({"swagger": "2.0"})).err().unwrap();
+    assert_eq!(error, "spec.json: the document must say which OpenAPI 3.x it is written in, at #/openapi");
+}
+
+#[test]
+fn operations_get_names_and_arguments() {
+    let text = json!({"200": {"description": "", "content": {"application/json": {"schema": {"type": "string"}}}}});
+    let outcome = generate(&paths(&json!({
+        "/a/{id}": {
+            "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}],
+            "get": {"operationId": "getA", "parameters": [
+                {"name": "limit", "in": "query", "schema": {"type": "integer"}},
+                {"name": "q", "in": "query", "required": true, "schema": {"type": "string"}},
+                {"name": "tags", "in": "query", "schema": {"type": "array", "items": {"type": "string"}}},
+                {"name": "X-Trace", "in": "header", "schema": {"type": "string"}},
+                {"name": "c", "in": "cookie", "schema": {"type": "string"}},
+            ], "responses": text},
+            "delete": {"responses": {"204": {"description": ""}}},
+            "trace": {"responses": {}},
+        },
+        "/b/{undeclared}": {"get": {"operationId": "getA", "responses": text}},
+    })));
+    let outcome = outcome.unwrap();
+    outcome.has(&[
+        "async fn get_a(id: &str, q: &str, params: &types::GetAParams) -> String",
+        "limit: Option<i64>", "tags: Option<Vec<String>>", "x_trace: Option<String>",
+        "async fn delete_a_id(id: &str) -> ()",
+        "async fn get_a2(undeclared: &str) -> String",
+    ]);
+    outcome.notes(&[
+        "/paths/~1a~1{id}/trace: reqwest has no function for the method; the operation is left out",
+        "/paths/~1a~1{id}/get/parameters/4: a parameter that is not in the path, the query or a header is left out",
+        "/paths/~1b~1{undeclared}/get: the operation is called `get_a2`: `get_a` is taken",
+    ]);
+}
+
+#[test]
+fn bodies_and_answers_of_every_kind_are_taken() {
+    let schema = json!({"schema": {"type": "object", "properties": {"x": {"type": "string"}}}});
+    let ok = json!({"200": {"description": ""}});
+    let outcome = generate(&paths(&json!({
+        "/json": {"post": {"operationId": "json", "requestBody": {"content": {"application/xml": {}, "application/json": schema}}, "responses": {
+            "201": {"description": "", "content": {"application/problem+json": schema}}, "202": {"description": ""},
+            "400": {"description": "", "content": {"text/plain": {}}}, "default": {"description": ""},
+        }}},
+        "/form": {"post": {"operationId": "form", "requestBody": {"content": {"application/x-www-form-urlencoded": schema}}, "responses": ok}},
+        "/bytes": {"post": {"operationId": "bytes", "requestBody": {"content": {"image/png": {}}}, "responses": {"default": {"description": "", "content": {"text/csv": {}}}}}},
+        "/any": {"get": {"operationId": "any", "responses": {"200": {"description": "", "content": {"application/json": {}}}}}},
+        "/multipart": {"post": {"operationId": "multipart", "requestBody": {"content": {"multipart/form-data": schema}}, "responses": ok}},
+        "/events": {"get": {"operationId": "events", "responses": {"200": {"description": "", "content": {"text/event-stream": {}}}}}},
+    })));
+    let outcome = outcome.unwrap();
+    outcome.has(&[
+        "async fn json(body: &types::JsonRequest) -> types::JsonResponse",
+        "async fn form(body: &types::FormRequest) -> ()",
+        "async fn any() -> Json",
+        "async fn events() -> ByteStream",
+    ]);
+    outcome.lacks("async fn multipart");
+    assert!(outcome.surface.contains("async fn bytes(body: B) -> ByteStream"), "{}", outcome.surface);
+    assert!(outcome.notes.iter().any(|note| note.ends_with("no media type of the body can be sent by generated code; the operation is left out")), "{:?}", outcome.notes);
+}
+
+#[test]
+fn json_and_events_at_once_make_a_twin_for_the_stream() {
+    let outcome = generate(&paths(&json!({"/m": {"post": {"operationId": "create",
+        "requestBody": {"content": {"application/json": {"schema": {"type": "object", "properties": {"stream": {"type": "boolean"}}}}}},
+        "responses": {"200": {"description": "", "content": {"application/json": {"schema": {"type": "string"}}, "text/event-stream": {}}}},
+    }}})));
+    outcome.unwrap().has(&["async fn create(body: &types::CreateRequest) -> String", "(private) async fn create_stream(body: &types::CreateRequest) -> ByteStream"]).notes(&[]);
+}
+
+#[test]
+fn shared_path_items_parameters_bodies_and_answers_are_followed() {
+    let outcome = generate(&json!({"openapi": "3.1.0", "info": {"title": "t"},
+        "paths": {"/a": {"$ref": "#/components/pathItems/A"}},
+        "webhooks": {"hook": {"post": {"responses": {}}}},
+        "components": {
+            "pathItems": {"A": {"post": {"operationId": "a", "parameters": [{"$ref": "#/components/parameters/P"}],
+                "requestBody": {"$ref": "#/components/requestBodies/B"}, "responses": {"200": {"$ref": "#/components/responses/R"}}}}},
+            "parameters": {"P": {"name": "p", "in": "query", "schema": {"type": "boolean"}}},
+            "requestBodies": {"B": {"content": {"application/json": {"schema": {"type": "array", "items": {"type": "string"}}}}}},
+            "responses": {"R": {"description": "", "content": {"application/json": {"schema": {"type": "integer"}}}}},
+        },
+    }));
+    outcome.unwrap().has(&["async fn a(body: &Vec<String>, params: &types::AParams) -> i64", "p: Option<bool>"]).notes(&[]);
+}
