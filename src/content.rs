@@ -1,0 +1,318 @@
+//! Comfort on what stands inside a message: images and documents, results of tools, cache
+//! breakpoints, citations, and why a reply ended.
+
+use std::fmt;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use crate::{
+    runtime::Blank,
+    types::{
+        CacheControl, Citation, ContentBlock, ContentBlockDocument, ContentBlockImage, ContentBlockToolResult,
+        ContentBlockToolResultContent, ContentBlockToolUse, DocumentSource, DocumentSourceBase64,
+        DocumentSourceBase64MediaType, DocumentSourceFile, DocumentSourceText, DocumentSourceUrl, ImageMediaType,
+        ImageSource, ImageSourceBase64, ImageSourceFile, ImageSourceUrl, MessageResponse, StopReason, Usage,
+    },
+};
+
+impl ContentBlock {
+    /// An image for the model to look at.
+    ///
+    /// ```
+    /// use anthropic_messages::types::{AnthropicMessage, ContentBlock, ImageSource};
+    ///
+    /// # let bytes = b"\x89PNG\r\n\x1A\n";
+    /// let image = ContentBlock::image(ImageSource::from_bytes(bytes)?);
+    /// let message = AnthropicMessage::user([image, ContentBlock::text("What is this?")]);
+    /// # assert_eq!(message.content.len(), 2);
+    /// # Ok::<(), anthropic_messages::ContentError>(())
+    /// ```
+    #[must_use]
+    pub fn image(source: impl Into<ImageSource>) -> Self {
+        Self::Image(ContentBlockImage { source: source.into(), ..ContentBlockImage::blank() })
+    }
+
+    /// A document for the model to read.
+    ///
+    /// Where it needs a title or citations, start from the block's own type:
+    ///
+    /// ```
+    /// use anthropic_messages::types::{CitationsConfig, ContentBlock, ContentBlockDocument, DocumentSource};
+    ///
+    /// let block = ContentBlock::document(DocumentSource::text("The grass is green."));
+    /// let citable: ContentBlock = ContentBlockDocument::new()
+    ///     .source(DocumentSource::text("The grass is green."))
+    ///     .title("Colours")
+    ///     .citations(CitationsConfig::new().enabled(true))
+    ///     .into();
+    /// # assert_ne!(block, citable);
+    /// ```
+    #[must_use]
+    pub fn document(source: impl Into<DocumentSource>) -> Self {
+        Self::Document(ContentBlockDocument { source: Some(source.into()), ..ContentBlockDocument::blank() })
+    }
+
+    /// What a call of a tool gave: a text, or blocks.
+    ///
+    /// It carries the call's identifier and toolset. The contract does not promise the identifier;
+    /// for a call without one it is empty here, which the API refuses.
+    ///
+    /// ```
+    /// use anthropic_messages::{AnthropicMessage, MessageResponse, types::ContentBlock};
+    ///
+    /// fn answer(reply: &MessageResponse) -> AnthropicMessage {
+    ///     let results: Vec<ContentBlock> = reply
+    ///         .tool_uses()
+    ///         .map(|call| match call.name.as_str() {
+    ///             "get_weather" => ContentBlock::tool_result(call, "22 °C and clear"),
+    ///             name => ContentBlock::tool_error(call, format!("there is no tool {name}")),
+    ///         })
+    ///         .collect();
+    ///     AnthropicMessage::user(results)
+    /// }
+    /// # let _ = answer;
+    /// ```
+    #[must_use]
+    pub fn tool_result(call: &ContentBlockToolUse, content: impl Into<ContentBlockToolResultContent>) -> Self {
+        Self::ToolResult(result_of(call, content.into()))
+    }
+
+    /// Tells the model that a call of a tool failed, and how: `is_error` is set.
+    #[must_use]
+    pub fn tool_error(call: &ContentBlockToolUse, content: impl Into<ContentBlockToolResultContent>) -> Self {
+        Self::ToolResult(ContentBlockToolResult { is_error: Some(true), ..result_of(call, content.into()) })
+    }
+
+    /// The block with a cache breakpoint after it, in place of one that it may have.
+    ///
+    /// Works for text, images, documents, search results, tool calls and results of tools. On
+    /// other blocks that can have one set their field `cache_control`. To have the API find the
+    /// last block that can, set `cache_control` on the request.
+    ///
+    /// # Errors
+    /// For every other block: reasoning can't have a breakpoint, and what this version of the
+    /// contract does not know stays as it was sent.
+    ///
+    /// ```
+    /// use anthropic_messages::types::{CacheControl, ContentBlock};
+    ///
+    /// let block = ContentBlock::text("A long text").with_cache_control(CacheControl::new().ttl("1h"))?;
+    /// # let _ = block;
+    /// # Ok::<(), anthropic_messages::ContentError>(())
+    /// ```
+    pub fn with_cache_control(mut self, cache_control: CacheControl) -> Result<Self, ContentError> {
+        let slot = match &mut self {
+            Self::Text(block) => &mut block.cache_control,
+            Self::Image(block) => &mut block.cache_control,
+            Self::Document(block) => &mut block.cache_control,
+            Self::SearchResult(block) => &mut block.cache_control,
+            Self::ToolUse(block) => &mut block.cache_control,
+            Self::ToolResult(block) => &mut block.cache_control,
+            _ => return Err(ContentError(Problem::Breakpoint)),
+        };
+        *slot = Some(cache_control);
+        Ok(self)
+    }
+}
+
+fn result_of(call: &ContentBlockToolUse, content: ContentBlockToolResultContent) -> ContentBlockToolResult {
+    ContentBlockToolResult {
+        tool_use_id: call.id.clone().unwrap_or_default(),
+        content: Some(content),
+        toolset_name: call.toolset_name.clone(),
+        ..ContentBlockToolResult::blank()
+    }
+}
+
+impl ImageSource {
+    /// The bytes of a JPEG, PNG, GIF or WebP image, which goes into the request itself; the format
+    /// is read from the first bytes.
+    ///
+    /// # Errors
+    /// When the bytes begin like none of these. [`base64`](Self::base64) takes any.
+    pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, ContentError> {
+        let bytes = bytes.as_ref();
+        let media_type = image_media_type(bytes).ok_or(ContentError(Problem::Image))?;
+        Ok(Self::base64(media_type, bytes))
+    }
+
+    /// The bytes of an image of a given format, such as `image/png`.
+    #[must_use]
+    pub fn base64(media_type: impl Into<ImageMediaType>, bytes: impl AsRef<[u8]>) -> Self {
+        let data = STANDARD.encode(bytes);
+        Self::Base64(ImageSourceBase64 { media_type: media_type.into(), data, ..ImageSourceBase64::blank() })
+    }
+
+    /// An image that the API loads from an address.
+    #[must_use]
+    pub fn url(url: impl Into<String>) -> Self {
+        Self::Url(ImageSourceUrl { url: url.into(), ..ImageSourceUrl::blank() })
+    }
+
+    /// An uploaded image, by its identifier.
+    #[must_use]
+    pub fn file(file_id: impl Into<String>) -> Self {
+        Self::File(ImageSourceFile { file_id: file_id.into(), ..ImageSourceFile::blank() })
+    }
+}
+
+impl DocumentSource {
+    /// The bytes of a PDF, which goes into the request itself.
+    ///
+    /// # Errors
+    /// When the bytes do not begin like a PDF. [`base64`](Self::base64) takes any, and
+    /// [`text`](Self::text) a plain text.
+    pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, ContentError> {
+        let bytes = bytes.as_ref();
+        if bytes.starts_with(b"%PDF-") {
+            Ok(Self::base64("application/pdf", bytes))
+        } else {
+            Err(ContentError(Problem::Pdf))
+        }
+    }
+
+    /// The bytes of a document of a given format, such as `application/pdf`.
+    #[must_use]
+    pub fn base64(media_type: impl Into<DocumentSourceBase64MediaType>, bytes: impl AsRef<[u8]>) -> Self {
+        let data = STANDARD.encode(bytes);
+        Self::Base64(DocumentSourceBase64 { media_type: media_type.into(), data, ..DocumentSourceBase64::blank() })
+    }
+
+    /// A plain text.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        let media_type = "text/plain".into();
+        Self::Text(DocumentSourceText { media_type, data: text.into(), ..DocumentSourceText::blank() })
+    }
+
+    /// A PDF that the API loads from an address.
+    #[must_use]
+    pub fn url(url: impl Into<String>) -> Self {
+        Self::Url(DocumentSourceUrl { url: url.into(), ..DocumentSourceUrl::blank() })
+    }
+
+    /// An uploaded document, by its identifier.
+    #[must_use]
+    pub fn file(file_id: impl Into<String>) -> Self {
+        Self::File(DocumentSourceFile { file_id: file_id.into(), ..DocumentSourceFile::blank() })
+    }
+}
+
+/// The format of an image, by the signature that its specification sets.
+fn image_media_type(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xFF, 0xD8, 0xFF, ..] => Some("image/jpeg"),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Some("image/png"),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        _ => None,
+    }
+}
+
+impl MessageResponse {
+    /// The citations of all text blocks, in their order.
+    pub fn citations(&self) -> impl Iterator<Item = &Citation> {
+        self.content
+            .iter()
+            .flatten()
+            .filter_map(|block| match block {
+                ContentBlock::Text(block) => block.citations.as_ref(),
+                _ => None,
+            })
+            .flatten()
+    }
+
+    /// Whether the reply ends where a limit cut it off, see [`StopReason::is_truncated`].
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        self.stop_reason.as_ref().is_some_and(StopReason::is_truncated)
+    }
+
+    /// Whether the reply is a refusal, see [`StopReason::is_refusal`].
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.stop_reason.as_ref().is_some_and(StopReason::is_refusal)
+    }
+}
+
+impl Citation {
+    /// The words that are cited; `None` for a kind of citation that the contract does not know, or
+    /// when the server leaves them out.
+    #[must_use]
+    pub fn cited_text(&self) -> Option<&str> {
+        match self {
+            Self::CharLocation(location) => location.cited_text.as_deref(),
+            Self::PageLocation(location) => location.cited_text.as_deref(),
+            Self::ContentBlockLocation(location) => location.cited_text.as_deref(),
+            Self::SearchResultLocation(location) => location.cited_text.as_deref(),
+            Self::WebSearchResultLocation(location) => Some(&location.cited_text),
+            _ => None,
+        }
+    }
+}
+
+impl StopReason {
+    /// Whether the model came to an end: it said all it wanted to, or wrote a stop sequence.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        matches!(self.as_str(), "end_turn" | "stop_sequence")
+    }
+
+    /// Whether a limit cut the model off: `max_tokens` or the context window. The last block may
+    /// end in the middle of a word, or of a tool's input.
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        matches!(self.as_str(), "max_tokens" | "model_context_window_exceeded")
+    }
+
+    /// Whether the model waits for the results of tools.
+    #[must_use]
+    pub fn is_tool_use(&self) -> bool {
+        self == "tool_use"
+    }
+
+    /// Whether the API paused a long turn: send the reply back as it is to let it go on.
+    #[must_use]
+    pub fn is_pause(&self) -> bool {
+        self == "pause_turn"
+    }
+
+    /// Whether the model, or a filter beside it, refused; `stop_details` may say why.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self == "refusal"
+    }
+}
+
+impl Usage {
+    /// All input tokens: those written to the cache, those read from it, and the rest.
+    #[must_use]
+    pub fn total_input_tokens(&self) -> i64 {
+        self.input_tokens
+            .saturating_add(self.cache_creation_input_tokens.unwrap_or_default())
+            .saturating_add(self.cache_read_input_tokens.unwrap_or_default())
+    }
+}
+
+/// Why a block could not be made as asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContentError(Problem);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Problem {
+    Image,
+    Pdf,
+    Breakpoint,
+}
+
+impl fmt::Display for ContentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Problem::Image => "the bytes are no JPEG, PNG, GIF or WebP image",
+            Problem::Pdf => "the bytes are no PDF",
+            Problem::Breakpoint => "only text, images, documents, search results, tool calls and their results take a cache breakpoint here",
+        })
+    }
+}
+
+impl std::error::Error for ContentError {}
