@@ -2,6 +2,7 @@
 
 mod body;
 mod failure;
+mod noted;
 mod reply;
 #[allow(dead_code, reason = "what of it is needed depends on the contract")]
 mod request;
@@ -17,6 +18,8 @@ pub(crate) use self::{
     failure::{Facts, Reason},
     reply::{Body, Reply, ResponseValue, is_json},
 };
+#[allow(unused_imports, reason = "what of it is needed depends on the contract")]
+pub(crate) use self::noted::{Noted, note_field, note_variant, noting};
 #[allow(unused_imports, reason = "what of it is needed depends on the contract")]
 pub(crate) use self::request::{InvalidRequest, QueryParam, RequestBuilderExt, encode_path};
 use super::DecodeError;

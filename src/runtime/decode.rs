@@ -206,7 +206,7 @@ impl<'de> DeserializeSeed<'de> for Constant {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        if text::string(deserializer)? == self.0 {
+        if text::borrowed(deserializer)? == self.0 {
             Ok(())
         } else {
             Err(D::Error::custom(format_args!("invalid value: string, expected `{}`", self.0)))

@@ -1,14 +1,18 @@
 //! Unions of objects that are told apart by a constant member.
 
-use std::{fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{
     Deserializer,
-    de::{self, Error as _, IgnoredAny, MapAccess, Visitor},
+    de::{self, DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
-use super::{decode::Seed, decode_error, json::Json, text::Key};
+use super::{
+    decode_error,
+    json::Json,
+    text::{self, Key},
+};
 
 /// A union of objects that are told apart by a constant member.
 pub(crate) trait Tagged: Sized {
@@ -52,7 +56,7 @@ impl<'de, T: Tagged> Visitor<'de> for TaggedVisitor<T> {
                 head.push(&key, &entries.next_value::<Box<RawValue>>()?);
                 continue;
             }
-            let Some(tag) = entries.next_value_seed(Seed::<Option<String>>(PhantomData))? else {
+            let Some(tag) = entries.next_value_seed(TagValue)? else {
                 head.push(&key, RawValue::NULL);
                 break;
             };
@@ -75,6 +79,37 @@ impl<'de, T: Tagged> Visitor<'de> for TaggedVisitor<T> {
             Some(tag) => from_members(tag, head),
             None => Err(A::Error::missing_field(T::TAG)),
         }
+    }
+}
+
+/// The value of a tag; `None` for `null`. Not copied where the document can lend it.
+struct TagValue;
+
+impl<'de> DeserializeSeed<'de> for TagValue {
+    type Value = Option<Cow<'de, str>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for TagValue {
+    type Value = Option<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        text::borrowed(deserializer).map(Some)
     }
 }
 

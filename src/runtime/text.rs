@@ -1,6 +1,6 @@
 //! Strings from JSON: what can't be UTF-8 is replaced in typed strings and told apart in raw ones.
 
-use std::{borrow::Cow, cell::Cell, fmt, marker::PhantomData};
+use std::{borrow::Cow, cell::Cell, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -12,15 +12,20 @@ pub(super) fn string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Strin
     deserializer.deserialize_bytes(StringVisitor)
 }
 
+/// Reads a string as [`string`] does, borrowed from the document where it holds no escapes.
+pub(super) fn borrowed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+    deserializer.deserialize_bytes(KeyVisitor("a string")).map(|key| key.0)
+}
+
 /// An object's key, borrowed from the document where it holds no escapes.
 pub(crate) struct Key<'de>(pub(crate) Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if LOCATING.get() {
-            deserializer.deserialize_str(KeyVisitor(PhantomData))
+            deserializer.deserialize_str(KeyVisitor("a key"))
         } else {
-            deserializer.deserialize_bytes(KeyVisitor(PhantomData))
+            deserializer.deserialize_bytes(KeyVisitor("a key"))
         }
     }
 }
@@ -88,13 +93,14 @@ impl<'de> Visitor<'de> for StringVisitor {
     }
 }
 
-struct KeyVisitor<'de>(PhantomData<&'de str>);
+/// Holds what is expected.
+struct KeyVisitor(&'static str);
 
-impl<'de> Visitor<'de> for KeyVisitor<'de> {
+impl<'de> Visitor<'de> for KeyVisitor {
     type Value = Key<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
+        f.write_str(self.0)
     }
 
     fn visit_borrowed_str<E: de::Error>(self, value: &'de str) -> Result<Key<'de>, E> {

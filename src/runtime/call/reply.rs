@@ -1,6 +1,6 @@
 //! An answer, and the value read from it.
 
-use std::{any::Any, fmt, time::Duration};
+use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{
@@ -9,7 +9,7 @@ use reqwest::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{ByteStream, Error};
+use super::{ByteStream, Error, Noted, noting};
 use crate::runtime::from_slice;
 
 /// A success, as the transport hands it to a generated operation.
@@ -22,7 +22,11 @@ struct Parts {
     elapsed: Duration,
     body: Body,
     companion: Option<Box<dyn Any + Send + Sync>>,
+    tell: Option<Tell>,
 }
+
+/// Who wants to know what an answer held that there is no type for.
+pub(crate) type Tell = Arc<dyn Fn(&Noted) + Send + Sync>;
 
 /// The body of a success.
 #[derive(Debug)]
@@ -35,12 +39,17 @@ pub(crate) enum Body {
 
 impl Reply {
     pub(crate) fn new(status: StatusCode, headers: HeaderMap, body: Body, attempts: u32, elapsed: Duration) -> Self {
-        Self(Box::new(Parts { status, headers, attempts, elapsed, body, companion: None }))
+        Self(Box::new(Parts { status, headers, attempts, elapsed, body, companion: None, tell: None }))
     }
 
     /// Keeps a value with the answer; a stream takes it along.
     pub(crate) fn set_companion(&mut self, companion: Box<dyn Any + Send + Sync>) {
         self.0.companion = Some(companion);
+    }
+
+    /// Tells of what the answer holds that there is no type for, when it is read.
+    pub(crate) fn set_tell(&mut self, tell: Tell) {
+        self.0.tell = Some(tell);
     }
 
     /// The status.
@@ -125,7 +134,17 @@ impl<T: DeserializeOwned> ResponseValue<T> {
         if !bytes.is_empty() && !reply.may_be_json() {
             return Err(Error::UnexpectedContentType(reply));
         }
-        match from_slice(bytes) {
+        let read = match &reply.0.tell {
+            None => from_slice(bytes),
+            Some(tell) => {
+                let (read, notes) = noting(|| from_slice(bytes));
+                if read.is_ok() {
+                    notes.iter().for_each(|noted| tell(noted));
+                }
+                read
+            }
+        };
+        match read {
             Ok(value) => Ok(Self { value, reply: reply.without_body() }),
             Err(error) => Err(Error::Undecodable(reply, error)),
         }

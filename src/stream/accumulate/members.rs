@@ -1,0 +1,67 @@
+//! What a `message_delta` changes, member by member.
+//!
+//! It is done on the JSON of both, so that whatever a contract adds to them is changed as well.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{
+    generated::types::{MessageResponse, StreamEventMessageDelta},
+    runtime::{DecodeError, Json, JsonType, Map, decode::Decode},
+};
+
+/// The members of an object, in their order.
+#[derive(Default)]
+pub(super) struct Members(pub(super) Map<Json>);
+
+/// Applies a change to the message. Its content is not looked at.
+pub(super) fn change(message: &mut MessageResponse, event: &StreamEventMessageDelta) -> Result<(), DecodeError> {
+    let content = message.content.take();
+    let outcome = changed(message, event).map(|changed| *message = changed);
+    message.content = content;
+    outcome
+}
+
+fn changed(message: &MessageResponse, event: &StreamEventMessageDelta) -> Result<MessageResponse, DecodeError> {
+    let mut members = Members::of(message)?;
+    members.overwrite(Members::of(&event.delta)?);
+    for (name, value) in event.extra.iter() {
+        members.set(name.to_owned(), value.clone());
+    }
+    let mut usage: Members = members.0.get("usage").map(Json::to).transpose()?.unwrap_or_default();
+    usage.overwrite(Members::of(&event.usage)?);
+    // A server that counts at the end only.
+    usage.0.entry("input_tokens".to_owned()).or_insert_with(|| Json::from(0));
+    members.set("usage".to_owned(), Json::of(&usage)?);
+    Json::of(&members)?.to()
+}
+
+impl Members {
+    fn of<T: Serialize>(value: &T) -> Result<Self, DecodeError> {
+        Json::of(value)?.to()
+    }
+
+    /// Sets a member, unless to `null`.
+    fn set(&mut self, name: String, value: Json) {
+        if value.json_type() != JsonType::Null {
+            self.0.insert(name, value);
+        }
+    }
+
+    fn overwrite(&mut self, other: Self) {
+        for (name, value) in other.0 {
+            self.set(name, value);
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Map::decode(deserializer).map(Self)
+    }
+}
+
+impl Serialize for Members {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(&self.0)
+    }
+}

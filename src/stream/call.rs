@@ -1,0 +1,178 @@
+//! Calls that are answered with a stream.
+
+use std::{collections::VecDeque, future::poll_fn, pin::Pin, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream as _;
+use http::header::CONTENT_TYPE;
+use tokio::time::timeout;
+
+use super::MessageStream;
+use crate::{
+    client::Inner,
+    error::{Error, ErrorKind, Result},
+    generated::{
+        Client,
+        types::{
+            MessageCreateRequest, MessageDelta, MessageDeltaUsage, MessageResponse, StreamEvent,
+            StreamEventContentBlockStart, StreamEventContentBlockStop, StreamEventMessageDelta,
+            StreamEventMessageStart, StreamEventMessageStop,
+        },
+    },
+    response::Response,
+    runtime::{Blank, ByteStream, from_slice, is_json},
+};
+
+/// How much of an answer that is no stream is read to be shown, and for how long.
+const SHOWN: (usize, Duration) = (64 * 1024, Duration::from_secs(1));
+
+/// A time limit on a call that no one chose.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// The time that a whole reply is expected to take at most: an hour for 128,000 tokens, as the
+/// official SDKs reckon. A call that is to take longer than 600 s is likely to lose its connection
+/// while nothing is sent.
+fn may_outlast_the_connection(max_tokens: i64) -> bool {
+    max_tokens.saturating_mul(3600) > 600 * 128_000
+}
+
+/// Whether a call for a whole message has to be made as a stream: the request asks for one, or the
+/// reply may take so long that a silent connection would not live to its end. A caller who chose a
+/// time limit has thought of that.
+pub(crate) fn must_stream(client: &Client, stream: Option<bool>, max_tokens: impl Into<Option<i64>>) -> bool {
+    let is_long = max_tokens.into().is_some_and(may_outlast_the_connection);
+    stream == Some(true) || (is_long && client.inner.settings().timeout == DEFAULT_TIMEOUT)
+}
+
+/// Reads a stream to its end, for a call that wants the whole message.
+pub(crate) async fn whole(client: &Client, answer: Response<ByteStream>) -> Result<Response<MessageResponse>> {
+    let stream = open(answer, client.inner.clone()).await?;
+    let response = stream.into_response().await?;
+    response.ok_or_else(|| Error::new(ErrorKind::Incomplete, "the stream came in no answer"))
+}
+
+impl Client {
+    /// Sends a conversation and returns the model's next turn as a stream, to be read while it is
+    /// written. The request's `stream` is set.
+    ///
+    /// The call is over when the stream begins: time limits and retries are for what comes before.
+    ///
+    /// ```
+    /// use anthropic_messages::{Client, types::{AnthropicMessage, MessageCreateRequest, StreamEvent}};
+    ///
+    /// # async fn sample(client: Client) -> anthropic_messages::Result<()> {
+    /// let request = MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024);
+    /// let mut stream = client.stream_message(&request).await?;
+    /// while let Some(event) = stream.next().await {
+    ///     match event? {
+    ///         StreamEvent::ContentBlockDelta(event) => println!("block {}: {:?}", event.index, event.delta),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A server that answers with a whole message instead is understood: its events are made from
+    /// it.
+    ///
+    /// # Errors
+    /// As [`create_message`](Self::create_message); of the kind
+    /// [`ErrorKind::ContentType`] when the answer is neither a stream nor JSON, such as a gateway's
+    /// page.
+    pub async fn stream_message(&self, request: &MessageCreateRequest) -> Result<MessageStream> {
+        open(self.create_message_stream(request).await?, self.inner.clone()).await
+    }
+}
+
+/// Looks at what the answer is.
+async fn open(answer: Response<ByteStream>, inner: Inner) -> Result<MessageStream> {
+    let content_type = answer.headers().get(CONTENT_TYPE).map(|value| value.as_bytes().to_vec());
+    let mut answer = answer.map(Some);
+    let bytes = answer.take();
+    let response = answer.map(drop);
+    let Some(mut bytes) = bytes else {
+        return Err(Error::new(ErrorKind::Incomplete, "the answer has no body"));
+    };
+    match content_type {
+        Some(content_type) if is_json(&content_type) => {
+            // The transport has read it whole, within the client's limit.
+            let body = gather(&mut bytes, usize::MAX).await;
+            let message = from_slice(&body).map_err(|error| {
+                Error::new(ErrorKind::Decode, "the answer could not be read into its type")
+                    .in_document(error.pointer(), body)
+                    .because(error)
+                    .of_answer(response.status(), response.headers(), response.attempts())
+            })?;
+            Ok(MessageStream::of_events(events_of(message), response, inner))
+        }
+        Some(content_type) if !is_event_stream(&content_type) => {
+            let mut body = Bytes::new();
+            if let Ok(page) = timeout(SHOWN.1, gather(&mut bytes, SHOWN.0)).await {
+                body = page;
+            }
+            let content_type: String = String::from_utf8_lossy(&content_type)
+                .chars()
+                .filter(|character| !character.is_control())
+                .take(100)
+                .collect();
+            let message = format!("the answer is no stream of events, its content type is {content_type}");
+            Err(Error::new(ErrorKind::ContentType, message).in_document("", body).of_answer(
+                response.status(),
+                response.headers(),
+                response.attempts(),
+            ))
+        }
+        // Without a type it is what was asked for.
+        _ => Ok(MessageStream::of_answer(bytes, response, inner)),
+    }
+}
+
+fn is_event_stream(content_type: &[u8]) -> bool {
+    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    essence.eq_ignore_ascii_case(b"text/event-stream")
+}
+
+/// Reads bytes up to a limit, or as far as they come.
+async fn gather(bytes: &mut ByteStream, limit: usize) -> Bytes {
+    let mut body = BytesMut::new();
+    while body.len() < limit {
+        match poll_fn(|context| Pin::new(&mut *bytes).poll_next(context)).await {
+            Some(Ok(chunk)) if body.is_empty() && chunk.len() <= limit => body = chunk.into(),
+            Some(Ok(chunk)) => body.extend_from_slice(&chunk),
+            Some(Err(_)) | None => break,
+        }
+    }
+    body.truncate(limit);
+    body.freeze()
+}
+
+/// The events that tell a message: each block whole, and why it stopped at the end.
+fn events_of(mut message: MessageResponse) -> VecDeque<StreamEvent> {
+    let mut events = VecDeque::new();
+    let blocks = message.content.as_mut().map(std::mem::take);
+    let end = message.usage.as_ref().map(|usage| StreamEventMessageDelta {
+        usage: MessageDeltaUsage { output_tokens: usage.output_tokens, ..MessageDeltaUsage::blank() },
+        delta: MessageDelta {
+            stop_reason: message.stop_reason.take(),
+            stop_sequence: message.stop_sequence.take(),
+            ..MessageDelta::blank()
+        },
+        ..StreamEventMessageDelta::blank()
+    });
+    events.push_back(StreamEvent::MessageStart(StreamEventMessageStart { message, ..StreamEventMessageStart::blank() }));
+    for (index, content_block) in (0..).zip(blocks.into_iter().flatten()) {
+        events.push_back(StreamEvent::ContentBlockStart(StreamEventContentBlockStart {
+            index,
+            content_block,
+            ..StreamEventContentBlockStart::blank()
+        }));
+        events.push_back(StreamEvent::ContentBlockStop(StreamEventContentBlockStop {
+            index,
+            ..StreamEventContentBlockStop::blank()
+        }));
+    }
+    events.extend(end.map(StreamEvent::MessageDelta));
+    events.push_back(StreamEvent::MessageStop(StreamEventMessageStop::blank()));
+    events
+}

@@ -1,0 +1,439 @@
+//! A reply that is read while the model writes it.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use super::{
+    accumulate::{Accumulator, IncompleteInput},
+    event,
+    source::{BoxError, Patience, Source},
+    sse::Decoder,
+    text_stream::TextStream,
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    generated::types::{MessageResponse, StreamEvent},
+    observe::CallSpan,
+    response::Response,
+    runtime::{ByteStream, DecodeError, Json},
+    transport::{Inner, redacted},
+};
+
+/// After `message_stop` only the end of the body is left. It is read, so that the connection can be
+/// used again, unless it is longer or takes longer than this.
+const DRAINED: (usize, Duration) = (16 * 1024, Duration::from_millis(100));
+
+/// A reply that is read while the model writes it, event by event.
+///
+/// [`Client::stream_message`](crate::Client::stream_message) gives one. It is a
+/// [`Stream`](futures_core::Stream) of [`StreamEvent`]s, and has [`next`](Self::next) for those who
+/// need no more than that:
+///
+/// ```
+/// # use anthropic_messages::{Client, types::{AnthropicMessage, MessageCreateRequest}};
+/// # async fn sample(client: Client) -> anthropic_messages::Result<()> {
+/// let request = MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024);
+/// let mut stream = client.stream_message(&request).await?;
+/// let mut text = stream.text_stream();
+/// while let Some(piece) = text.next().await {
+///     print!("{}", piece?);
+/// }
+/// let reply = stream.final_message().await?;
+/// println!("\n{:?}", reply.usage);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Every event of the API is handed on, pings and those of unknown kinds included, but for `error`
+/// events, which are errors. The message that the events tell is put together on the way
+/// ([`message`](Self::message), [`final_message`](Self::final_message)); how is said at
+/// [`Accumulator`].
+///
+/// # Reading
+///
+/// Nothing is read before it is asked for, and nothing is kept but the event that is being read and
+/// the message so far. Dropping the stream before its end closes the connection, which is how a
+/// reply is cancelled. Once `message_stop` has come, reading on to the end (`None`) lets the
+/// connection be used again; [`final_message`](Self::final_message) and
+/// [`text_stream`](Self::text_stream) do so.
+///
+/// There is no limit on how long a reply takes as a whole. There is one on how long it may be
+/// silent, [`ClientBuilder::idle_timeout`](crate::ClientBuilder::idle_timeout): any byte resets it,
+/// those of pings and comments as well, and time that the consumer spends elsewhere does not count.
+///
+/// # Errors
+///
+/// An error ends the stream, and its [`Error::partial_message`] is what had come of the message. A
+/// tool call in it whose input was cut has the cut text as a string in its `input`, see
+/// [`Accumulator`].
+///
+/// A stream that ends without `message_stop` is an error of the kind [`ErrorKind::Incomplete`]. The
+/// exception is one that ends cleanly, after a stop reason and with every block closed: all of the
+/// message is there then, and [`has_stopped`](Self::has_stopped) stays `false`.
+pub struct MessageStream {
+    source: Source,
+    /// The events of a message that came whole.
+    told: VecDeque<StreamEvent>,
+    decoder: Decoder,
+    accumulator: Accumulator,
+    patience: Option<Patience>,
+    answer: Option<Box<Answer>>,
+    state: State,
+    /// How many events have come.
+    events: u64,
+}
+
+/// What is known of the answer that the stream comes in.
+struct Answer {
+    response: Response<()>,
+    inner: Inner,
+    started: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Reading,
+    /// `message_stop` has come, and this many further bytes.
+    Draining(usize),
+    Done,
+    Failed,
+}
+
+impl MessageStream {
+    /// Reads a stream of bytes that comes another way than by a [`Client`](crate::Client): a
+    /// recording, another HTTP client, a queue. It is cut anywhere.
+    ///
+    /// It knows no time: there is no idle timeout, and no runtime is needed. An event may have
+    /// 32 MiB.
+    pub fn from_bytes<S, B, E>(bytes: S) -> Self
+    where
+        S: Stream<Item = std::result::Result<B, E>> + Send + 'static,
+        B: Into<Bytes>,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        Self::of(Source::given(bytes), Decoder::default())
+    }
+
+    /// Reads the answer to a call.
+    pub(super) fn of_answer(bytes: ByteStream, response: Response<()>, inner: Inner) -> Self {
+        let settings = inner.settings();
+        let patience = Patience::new(settings.idle_timeout);
+        let decoder = Decoder::new(settings.max_event_bytes);
+        Self {
+            patience: Some(patience),
+            answer: Some(Box::new(Answer { response, inner, started: Instant::now() })),
+            ..Self::of(Source::Answer(bytes), decoder)
+        }
+    }
+
+    /// Tells a message that came whole.
+    pub(super) fn of_events(events: VecDeque<StreamEvent>, response: Response<()>, inner: Inner) -> Self {
+        Self {
+            told: events,
+            answer: Some(Box::new(Answer { response, inner, started: Instant::now() })),
+            ..Self::of(Source::Closed, Decoder::default())
+        }
+    }
+
+    fn of(source: Source, decoder: Decoder) -> Self {
+        Self {
+            source,
+            told: VecDeque::new(),
+            decoder,
+            accumulator: Accumulator::new(),
+            patience: None,
+            answer: None,
+            state: State::Reading,
+            events: 0,
+        }
+    }
+
+    /// The next event; `None` at the end. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// Once, with what had come of the message: see [`MessageStream`].
+    pub async fn next(&mut self) -> Option<Result<StreamEvent>> {
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+
+    /// The text of the reply, piece by piece as it comes. Other events are read and passed over;
+    /// the stream can be used on afterwards.
+    pub fn text_stream(&mut self) -> TextStream<&mut Self> {
+        TextStream::new(self)
+    }
+
+    /// The text of the reply, piece by piece as it comes, for those who need nothing else.
+    pub fn into_text_stream(self) -> TextStream<Self> {
+        TextStream::new(self)
+    }
+
+    /// The message so far; nothing is in it before the first event. A tool call has the `input`
+    /// that it began with until its block is closed.
+    #[must_use]
+    pub fn message(&self) -> &MessageResponse {
+        self.accumulator.message()
+    }
+
+    /// Reads to the end and gives the whole message.
+    ///
+    /// The token limit may have cut the input of its last tool call:
+    /// [`incomplete_inputs`](Self::incomplete_inputs) says so, and the call has no object as its
+    /// `input`.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next), and again if the stream has failed before.
+    pub async fn final_message(&mut self) -> Result<MessageResponse> {
+        while let Some(event) = self.next().await {
+            event?;
+        }
+        if self.state == State::Failed {
+            return Err(self.with_what_is_known(Error::new(ErrorKind::Incomplete, "the stream has failed before")));
+        }
+        Ok(self.message().clone())
+    }
+
+    /// Whether `message_stop` has come.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.accumulator.has_stopped()
+    }
+
+    /// The input of the tool call with this `index`. `None` when there is no such block, when it is
+    /// no tool call, and until it is closed.
+    pub fn tool_input(&self, index: i64) -> Option<std::result::Result<&Json, &IncompleteInput>> {
+        self.accumulator.tool_input(index)
+    }
+
+    /// The raw text of a tool call's input as far as it has come, for showing progress: a beginning
+    /// of JSON, not to be acted upon. `None` when there is no such block, or it is no tool call.
+    #[must_use]
+    pub fn partial_input(&self, index: i64) -> Option<&str> {
+        self.accumulator.partial_input(index)
+    }
+
+    /// The inputs of tool calls that were cut short.
+    pub fn incomplete_inputs(&self) -> impl Iterator<Item = &IncompleteInput> {
+        self.accumulator.incomplete_inputs()
+    }
+
+    /// What has been put together so far, with all that is known of it.
+    #[must_use]
+    pub fn accumulator(&self) -> &Accumulator {
+        &self.accumulator
+    }
+
+    /// The id that the server gave the request: what support asks for.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.response()?.request_id()
+    }
+
+    /// What the answer said before the stream began: status, headers, attempts, rate limits. `None`
+    /// for [`from_bytes`](Self::from_bytes).
+    #[must_use]
+    pub fn response(&self) -> Option<&Response<()>> {
+        self.answer.as_ref().map(|answer| &answer.response)
+    }
+
+    /// Reads to the end and gives the message with what else the answer said.
+    pub(super) async fn into_response(mut self) -> Result<Option<Response<MessageResponse>>> {
+        let message = self.final_message().await?;
+        Ok(self.answer.map(|answer| answer.response.map(|()| message)))
+    }
+
+    /// The next event that has come already.
+    fn read(&mut self) -> Option<Result<StreamEvent>> {
+        if let Some(event) = self.told.pop_front() {
+            return Some(Ok(event));
+        }
+        loop {
+            let event = match self.decoder.next_event()? {
+                Ok(event) => event,
+                Err(error) => {
+                    let message = "an event of the stream is longer than the client's limit";
+                    return Some(Err(Error::new(ErrorKind::BodyTooLarge, message).because(error)));
+                }
+            };
+            let Some(read) = event::read(&event) else { continue };
+            self.events += 1;
+            return Some(match read {
+                Ok(StreamEvent::Error(_)) => Err(sent_error(&event.data, self.answer.as_deref())),
+                Err(_) if event.event == "error" => Err(sent_error(&event.data, self.answer.as_deref())),
+                Ok(event) => Ok(event),
+                Err(error) => Err(unreadable(self.events, &event.event, &event.data, error)),
+            });
+        }
+    }
+
+    fn take_in(&mut self, event: StreamEvent) -> Result<StreamEvent> {
+        self.accumulator.push(&event).map_err(|error| {
+            let message = format!("event {} of the stream can't follow those before it", self.events);
+            Error::new(ErrorKind::Protocol, message).because(error)
+        })?;
+        if cfg!(feature = "tracing")
+            && let StreamEvent::MessageStart(start) = &event
+            && let Ok(message) = Json::of(&start.message)
+        {
+            self.tell(|span, _, _| span.message(message.get().as_bytes()));
+        }
+        if self.accumulator.has_stopped() {
+            self.tell_the_end();
+            self.state = State::Draining(0);
+            if let Some(patience) = &mut self.patience {
+                patience.restart(DRAINED.1);
+            }
+        }
+        Ok(event)
+    }
+
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        if let Poll::Ready(next) = self.source.poll_next(context) {
+            if let Some(patience) = &mut self.patience {
+                patience.over();
+            }
+            return Poll::Ready(next.map(|chunk| chunk.map_err(broken)));
+        }
+        let Some(patience) = &mut self.patience else { return Poll::Pending };
+        ready!(patience.poll(context));
+        let message = format!("nothing came on the stream for {:?}", patience.limit());
+        Poll::Ready(Some(Err(Error::new(ErrorKind::Stalled, message))))
+    }
+
+    /// Reads what is left after the message, and closes.
+    fn poll_drained(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while let State::Draining(bytes) = self.state {
+            // A stream of the caller's has no connection to save.
+            let is_over = !matches!(self.source, Source::Answer(_)) || bytes > DRAINED.0;
+            let chunk = if is_over { None } else { ready!(self.poll_chunk(context)) };
+            match chunk {
+                Some(Ok(chunk)) => self.state = State::Draining(bytes.saturating_add(chunk.len())),
+                Some(Err(_)) | None => self.close(State::Done),
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// The bytes have ended before `message_stop`.
+    fn ended(&mut self) -> Option<Result<StreamEvent>> {
+        let in_an_event = self.decoder.finish();
+        if self.accumulator.finish() && !in_an_event {
+            self.tell_the_end();
+            self.close(State::Done);
+            return None;
+        }
+        Some(Err(self.fail(Error::new(ErrorKind::Incomplete, "the stream ended before its message did"))))
+    }
+
+    fn fail(&mut self, error: Error) -> Error {
+        // Inputs that are still open were cut.
+        let _ = self.accumulator.finish();
+        self.tell(|span, _, _| span.error(&format!("{:?}", error.kind())));
+        self.close(State::Failed);
+        self.with_what_is_known(error)
+    }
+
+    fn close(&mut self, state: State) {
+        self.state = state;
+        self.source = Source::Closed;
+        self.decoder = Decoder::default();
+        self.patience = None;
+    }
+
+    fn with_what_is_known(&self, mut error: Error) -> Error {
+        if let Some(response) = self.response() {
+            error = error.of_answer(response.status(), response.headers(), response.attempts());
+        }
+        if self.accumulator.has_started() {
+            error = error.with_partial(self.message().clone());
+        }
+        error
+    }
+
+    fn tell_the_end(&mut self) {
+        self.tell(|span, message, elapsed| {
+            if cfg!(feature = "tracing") {
+                if let Some(Ok(usage)) = message.usage.as_ref().map(Json::of) {
+                    span.usage(&usage);
+                }
+                span.finished(message.stop_reason.as_ref().map(|reason| reason.as_str()), elapsed);
+            }
+        });
+    }
+
+    /// Tells the span of the call, if there is one.
+    fn tell(&mut self, what: impl FnOnce(&CallSpan, &MessageResponse, Duration)) {
+        if let (Source::Answer(bytes), Some(answer)) = (&mut self.source, &self.answer)
+            && let Some(span) = bytes.companion::<CallSpan>()
+        {
+            let elapsed = answer.response.elapsed().saturating_add(answer.started.elapsed());
+            what(span, self.accumulator.message(), elapsed);
+        }
+    }
+}
+
+impl Stream for MessageStream {
+    type Item = Result<StreamEvent>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        while this.state == State::Reading {
+            if let Some(event) = this.read() {
+                let event = event.and_then(|event| this.take_in(event));
+                if event.is_ok() {
+                    // The end has often come together with `message_stop`.
+                    let _ = this.poll_drained(context);
+                }
+                return Poll::Ready(Some(event.map_err(|error| this.fail(error))));
+            }
+            match ready!(this.poll_chunk(context)) {
+                Some(Ok(chunk)) => this.decoder.feed_bytes(chunk),
+                Some(Err(error)) => return Poll::Ready(Some(Err(this.fail(error)))),
+                None => return Poll::Ready(this.ended()),
+            }
+        }
+        this.poll_drained(context).map(|()| None)
+    }
+}
+
+/// What was said is left out.
+impl fmt::Debug for MessageStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageStream")
+            .field("state", &self.state)
+            .field("events", &self.events)
+            .field("request_id", &self.request_id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The connection ended, or a stream of the caller's failed.
+fn broken(error: BoxError) -> Error {
+    Error::new(ErrorKind::Incomplete, "the stream ended before its message did").because(error)
+}
+
+/// The server sent an `error` event.
+fn sent_error(data: &str, answer: Option<&Answer>) -> Error {
+    let mut body = Bytes::copy_from_slice(data.as_bytes());
+    if let Some(answer) = answer {
+        body = redacted(body, answer.inner.settings().credential.secret());
+    }
+    Error::of_error_object(body.clone()).unwrap_or_else(|| {
+        Error::new(ErrorKind::Server, "the API sent an error that says nothing known").in_document("", body)
+    })
+}
+
+fn unreadable(number: u64, name: &str, data: &str, error: DecodeError) -> Error {
+    let name: String = name.chars().filter(|character| !character.is_control()).take(64).collect();
+    let message = format!("event {number} of the stream ({name}) could not be read");
+    let body = Bytes::copy_from_slice(data.as_bytes());
+    Error::new(ErrorKind::Decode, message).in_document(error.pointer(), body).because(error)
+}

@@ -1,0 +1,17 @@
+//! Replies that are read while the model writes them.
+
+mod accumulate;
+mod call;
+mod event;
+mod message_stream;
+mod source;
+pub mod sse;
+mod text_stream;
+
+pub use self::{
+    accumulate::{Accumulator, IncompleteInput, ProtocolError},
+    message_stream::MessageStream,
+    text_stream::TextStream,
+};
+#[allow(unused_imports, reason = "generated operations with a stream twin call them, if the contract has one")]
+pub(crate) use self::call::{must_stream, whole};

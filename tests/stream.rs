@@ -1,0 +1,65 @@
+//! Streams of messages: what their events mean, wherever their bytes are cut, in whatever order they
+//! come, and however their connection ends.
+
+use std::convert::Infallible;
+
+use anthropic_messages::{Error, MessageResponse, MessageStream, StreamEvent};
+use futures_util::stream;
+use serde_json::Value;
+
+#[path = "stream/allocations.rs"]
+mod allocations;
+#[path = "stream/calls.rs"]
+mod calls;
+#[path = "stream/cut.rs"]
+mod cut;
+#[path = "stream/events.rs"]
+mod events;
+#[path = "stream/input.rs"]
+mod input;
+#[path = "stream/merging.rs"]
+mod merging;
+#[path = "stream/order.rs"]
+mod order;
+#[path = "stream/time.rs"]
+mod time;
+#[path = "stream/transcripts.rs"]
+mod transcripts;
+#[path = "stream/whole.rs"]
+mod whole;
+
+/// Events as the API sends them.
+fn wire(events: &[Value]) -> String {
+    events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())).collect()
+}
+
+/// A stream of these chunks.
+fn stream_of<C: AsRef<[u8]>>(chunks: impl IntoIterator<Item = C>) -> MessageStream {
+    let chunks: Vec<_> = chunks.into_iter().map(|chunk| Ok::<_, Infallible>(chunk.as_ref().to_vec())).collect();
+    MessageStream::from_bytes(stream::iter(chunks))
+}
+
+/// Reads to the end: the events before it, and what the stream comes to.
+async fn read(mut stream: MessageStream) -> (Vec<StreamEvent>, Result<MessageResponse, Error>) {
+    let mut events = Vec::new();
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(event) => events.push(event),
+            Err(error) => {
+                assert!(stream.next().await.is_none(), "an error is the end");
+                return (events, Err(error));
+            }
+        }
+    }
+    assert!(stream.next().await.is_none(), "the end stays the end");
+    (events, stream.final_message().await)
+}
+
+/// What events come to, for those that are no message.
+async fn failing(events: &[Value]) -> Error {
+    read(stream_of([wire(events)])).await.1.unwrap_err()
+}
+
+fn message(value: Value) -> MessageResponse {
+    serde_json::from_value(value).unwrap()
+}

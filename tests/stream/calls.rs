@@ -1,0 +1,138 @@
+//! Streams of a client: what is sent, and what the answer says.
+
+use anthropic_messages::{
+    AnthropicMessage, ErrorKind, MessageCreateRequest, MessageStream, StreamEvent,
+    testing::{At, Fault, Matcher, Reply, Server},
+};
+use serde_json::{Value, json};
+
+use crate::{read, transcripts};
+
+fn request() -> MessageCreateRequest {
+    MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024)
+}
+
+fn names(events: &[StreamEvent]) -> Vec<String> {
+    events.iter().map(|event| event.to_sse().unwrap().event.into_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_stream_is_asked_for_and_told_about() {
+    let server = Server::start().unwrap();
+    server.reply(Reply::text("Hi").header("anthropic-ratelimit-tokens-remaining", "7"));
+    let mut stream = server.client().unwrap().stream_message(&request()).await.unwrap();
+    let sent = server.last_request().unwrap();
+    assert!(sent.wants_stream());
+    let body: Value = serde_json::from_slice(sent.body()).unwrap();
+    assert_eq!((&body["max_tokens"], &body["messages"][0]["role"]), (&json!(1024), &json!("user")));
+    let response = stream.response().unwrap();
+    assert_eq!((response.status().as_u16(), response.attempts()), (200, 1));
+    assert_eq!(response.rate_limits().tokens.remaining, Some(7));
+    assert!(stream.request_id().is_some_and(|id| response.headers()["request-id"] == id));
+    assert_eq!(stream.message().text(), "");
+    assert_eq!(stream.final_message().await.unwrap().text(), "Hi");
+}
+
+#[tokio::test]
+async fn a_stream_and_a_whole_answer_give_equal_messages() {
+    let server = Server::start().unwrap();
+    let client = server.client().unwrap();
+    for transcript in transcripts::all() {
+        // What the contract does not name in a change is not known to be a member of the message.
+        if transcript.name.starts_with("a refusal") {
+            continue;
+        }
+        for delta_length in [1, 7, 1000] {
+            let reply = || Reply::message(&transcript.message).delta_length(delta_length);
+            server.reply(reply()).then(reply());
+            let whole = client.create_message(&request()).await.unwrap().into_inner();
+            let streamed = client.stream_message(&request()).await.unwrap().final_message().await.unwrap();
+            assert_eq!(streamed, whole, "{}", transcript.name);
+        }
+        // The server puts the same events together with code of its own, by the contract alone.
+        if transcript.name.starts_with("blocks that begin") {
+            continue;
+        }
+        server.reply(Reply::events(&transcript.events)).then(Reply::events(&transcript.events));
+        let whole = client.create_message(&request()).await.unwrap().into_inner();
+        let streamed = client.stream_message(&request()).await.unwrap().final_message().await.unwrap();
+        assert_eq!(streamed, whole, "{}", transcript.name);
+    }
+}
+
+#[tokio::test]
+async fn a_whole_message_instead_of_a_stream_is_told_as_one() {
+    let server = Server::start().unwrap();
+    for transcript in transcripts::all() {
+        server.reply(Reply::json(200, &transcript.message));
+        let stream = server.client().unwrap().stream_message(&request()).await.unwrap();
+        assert!(stream.request_id().is_some());
+        let (events, message) = read(stream).await;
+        assert_eq!(message.unwrap(), transcript.message, "{}", transcript.name);
+        assert!(matches!(events.last(), Some(StreamEvent::MessageStop(_))));
+    }
+    server.reply(Reply::text("Hello").and_text(" you").as_json());
+    let mut stream = server.client().unwrap().stream_message(&request()).await.unwrap();
+    let mut text = stream.text_stream();
+    assert_eq!(text.next().await.unwrap().unwrap(), "Hello");
+    assert_eq!(text.next().await.unwrap().unwrap(), " you");
+    assert!(text.next().await.is_none());
+    assert!(stream.has_stopped());
+    server.reply(Reply::text("Hello").as_json());
+    let (events, _) = read(server.client().unwrap().stream_message(&request()).await.unwrap()).await;
+    let expected = ["message_start", "content_block_start", "content_block_stop", "message_delta", "message_stop"];
+    assert_eq!(names(&events), expected);
+}
+
+#[tokio::test]
+async fn json_that_is_no_message_is_an_error() {
+    let server = Server::start().unwrap();
+    server.reply(Reply::json(200, json!({"content": 5})));
+    let error = server.client().unwrap().stream_message(&request()).await.unwrap_err();
+    assert_eq!((error.kind(), error.pointer()), (ErrorKind::Decode, Some("/content")));
+    assert_eq!(error.body(), b"{\"content\":5}");
+    assert_eq!(error.status().unwrap().as_u16(), 200);
+}
+
+#[tokio::test]
+async fn failures_before_the_stream_are_retried_as_those_of_any_call() {
+    let server = Server::start().unwrap();
+    server.reply(Reply::overloaded().retry_after(std::time::Duration::from_millis(1))).then("Hi");
+    let mut stream = server.client().unwrap().stream_message(&request()).await.unwrap();
+    assert_eq!(stream.response().unwrap().attempts(), 2);
+    assert_eq!(stream.final_message().await.unwrap().text(), "Hi");
+}
+
+#[tokio::test]
+async fn a_key_that_an_error_event_repeats_is_not_shown() {
+    let server = Server::builder().api_key("sk-canary-1").start().unwrap();
+    server.reply(Reply::text("Hi").fault(Fault::error_event(2, "api_error", "no such key: sk-canary-1")));
+    let (_, outcome) = read(server.client().unwrap().stream_message(&request()).await.unwrap()).await;
+    let error = outcome.unwrap_err();
+    let shown = format!("{error} {error:?} {} {:?}", error.body_prefix(), error.api_error().unwrap().message());
+    assert!(shown.contains("[redacted]") && !shown.contains("canary"), "{shown}");
+}
+
+#[tokio::test]
+async fn nothing_of_what_was_said_is_shown_by_a_stream_or_its_errors() {
+    let server = Server::start().unwrap();
+    server.when(Matcher::any()).reply(Reply::text("canary of a reply").fault(Fault::reset(At::AfterEvent(4))));
+    let mut stream: MessageStream = server.client().unwrap().stream_message(&request()).await.unwrap();
+    let mut shown = String::new();
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(_) => shown += &format!("{stream:?} {:?}", stream.accumulator()),
+            Err(error) => shown += &format!("{error} {error:?} {:?}", std::error::Error::source(&error)),
+        }
+    }
+    assert!(shown.contains("ended before its message"), "{shown}");
+    assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[test]
+fn a_stream_can_be_sent_to_another_task() {
+    fn sendable<T: Send + Unpin + 'static>() {}
+    sendable::<MessageStream>();
+    sendable::<anthropic_messages::TextStream<MessageStream>>();
+    sendable::<anthropic_messages::Accumulator>();
+}

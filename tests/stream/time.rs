@@ -1,0 +1,146 @@
+//! How long a stream is waited for. The client's clock is moved by the tests, the server's as well.
+
+use std::{pin::pin, time::Duration};
+
+use anthropic_messages::{
+    AnthropicMessage, Client, ErrorKind, MessageCreateRequest, StreamEvent,
+    testing::{At, Clock, Fault, Reply, Server},
+};
+use futures_util::future::poll_immediate;
+use serde_json::json;
+
+use crate::transcripts::{end, start, stop};
+
+const IDLE: Duration = Duration::from_secs(60);
+
+fn request() -> MessageCreateRequest {
+    MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024)
+}
+
+/// A server that sends one event each second of its clock.
+fn pacing(pings: usize) -> (Server, Clock) {
+    let clock = Clock::manual();
+    let server = Server::builder().clock(clock.clone()).start().unwrap();
+    let mut events = vec![start()];
+    events.extend((0..pings).map(|_| json!({"type": "ping"})));
+    events.extend([end("end_turn"), stop()]);
+    server.reply(Reply::events(events).paced(Duration::from_secs(1)));
+    (server, clock)
+}
+
+fn client(server: &Server) -> Client {
+    server.client_builder().no_proxy().idle_timeout(IDLE).build().unwrap()
+}
+
+/// Lets time pass on the client's clock at once.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+/// Lets the server send its next event.
+async fn let_send(server: &Server, clock: &Clock) {
+    server.until(|counts| counts.pausing == 1).await.unwrap();
+    clock.advance(Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_stream_that_falls_silent_is_an_error_and_is_closed() {
+    let server = Server::start().unwrap();
+    server.reply(Reply::text("Hello, world").delta_length(5).fault(Fault::stall(At::AfterEvent(4))));
+    let limit = Duration::from_millis(50);
+    let client = server.client().unwrap().with_options(|o| o.idle_timeout(limit));
+    let mut stream = client.stream_message(&request()).await.unwrap();
+    for _ in 0..4 {
+        stream.next().await.unwrap().unwrap();
+    }
+    let waiting = std::time::Instant::now();
+    let error = stream.next().await.unwrap().unwrap_err();
+    assert!(waiting.elapsed() >= limit);
+    assert_eq!(error.kind(), ErrorKind::Stalled);
+    assert!(error.to_string().starts_with("nothing came on the stream for 50ms"), "{error}");
+    assert_eq!(error.partial_message().unwrap().text(), "Hello");
+    assert_eq!((error.status().unwrap().as_u16(), error.attempts()), (200, 1));
+    assert!(error.request_id().is_some() && error.may_have_been_processed());
+    assert!(stream.next().await.is_none());
+    server.until(|counts| counts.abandoned == 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn pings_keep_a_stream_alive() {
+    let (server, clock) = pacing(10);
+    let mut stream = client(&server).stream_message(&request()).await.unwrap();
+    assert!(matches!(stream.next().await, Some(Ok(StreamEvent::MessageStart(_)))));
+    for _ in 0..10 {
+        let mut next = pin!(stream.next());
+        assert!(poll_immediate(next.as_mut()).await.is_none());
+        pass(IDLE * 5 / 6).await;
+        assert!(poll_immediate(next.as_mut()).await.is_none());
+        let_send(&server, &clock).await;
+        assert!(matches!(next.await, Some(Ok(StreamEvent::Ping(_)))));
+    }
+    for _ in 0..2 {
+        let_send(&server, &clock).await;
+        stream.next().await.unwrap().unwrap();
+    }
+    assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn time_that_the_consumer_spends_elsewhere_does_not_count() {
+    let (server, clock) = pacing(3);
+    let mut stream = client(&server).stream_message(&request()).await.unwrap();
+    stream.next().await.unwrap().unwrap();
+    // Between two events.
+    pass(IDLE * 10).await;
+    let_send(&server, &clock).await;
+    stream.next().await.unwrap().unwrap();
+    // Having asked once and left, while the next event comes.
+    assert!(poll_immediate(pin!(stream.next())).await.is_none());
+    let_send(&server, &clock).await;
+    server.until(|counts| counts.pausing == 1).await.unwrap();
+    pass(IDLE * 10).await;
+    stream.next().await.unwrap().unwrap();
+    // Having asked once and left, while nothing comes.
+    assert!(poll_immediate(pin!(stream.next())).await.is_none());
+    pass(IDLE * 10).await;
+    assert!(poll_immediate(pin!(stream.next())).await.is_none());
+    for _ in 0..3 {
+        let_send(&server, &clock).await;
+        stream.next().await.unwrap().unwrap();
+    }
+    assert!(stream.has_stopped());
+}
+
+#[tokio::test]
+async fn a_reply_may_take_longer_than_any_limit_of_the_call() {
+    let (server, clock) = pacing(30);
+    let limit = Duration::from_secs(5);
+    let client = client(&server).with_options(|o| o.timeout(limit).response_timeout(limit));
+    let mut stream = client.stream_message(&request()).await.unwrap();
+    stream.next().await.unwrap().unwrap();
+    for _ in 0..32 {
+        let mut next = pin!(stream.next());
+        assert!(poll_immediate(next.as_mut()).await.is_none());
+        pass(Duration::from_secs(50)).await;
+        let_send(&server, &clock).await;
+        next.await.unwrap().unwrap();
+    }
+    assert!(stream.has_stopped());
+}
+
+#[tokio::test]
+async fn a_limit_beyond_all_time_is_none() {
+    let (server, clock) = pacing(0);
+    let client = client(&server).with_options(|o| o.idle_timeout(Duration::MAX));
+    let mut stream = client.stream_message(&request()).await.unwrap();
+    stream.next().await.unwrap().unwrap();
+    assert!(poll_immediate(pin!(stream.next())).await.is_none());
+    pass(Duration::from_secs(60 * 60 * 24 * 365)).await;
+    for _ in 0..2 {
+        let_send(&server, &clock).await;
+        stream.next().await.unwrap().unwrap();
+    }
+    assert!(stream.final_message().await.is_ok());
+}
