@@ -1,0 +1,141 @@
+//! The loop: request, reply, tools, and again.
+
+use super::{
+    conversation::Conversation,
+    outcome::{ToolRunError, ToolRunOutcome},
+    run::{RunOptions, StopWhen, ToolRun},
+    stage::Stage,
+    step::ToolStep,
+    toolbox::Toolbox,
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    generated::{
+        Client,
+        types::{ContentBlockToolUse, MessageCreateRequest, MessageResponse},
+    },
+    runtime::JsonType,
+};
+
+/// Leads a run to its end.
+pub(super) async fn drive(run: ToolRun, stage: Stage) -> Result<ToolRunOutcome, ToolRunError> {
+    let ToolRun { client, request, tools, options, stop_when } = run;
+    let mut conversation = Conversation::new(request);
+    match turns(&client, Toolbox::new(tools), &options, stop_when, &mut conversation, &stage).await {
+        Ok(Ending { message, stopped }) => Ok(ToolRunOutcome::new(message, conversation, stopped)),
+        Err(error) => Err(ToolRunError::new(error, conversation)),
+    }
+}
+
+struct Ending {
+    message: MessageResponse,
+    stopped: bool,
+}
+
+async fn turns(
+    client: &Client,
+    toolbox: Result<Toolbox>,
+    options: &RunOptions,
+    mut stop_when: Option<StopWhen>,
+    conversation: &mut Conversation,
+    stage: &Stage,
+) -> Result<Ending> {
+    let toolbox = toolbox?;
+    toolbox.declare(conversation.request_mut())?;
+    for iteration in 1..=options.max_iterations {
+        stage.show(|| ToolStep::RequestStarted { iteration }).await;
+        let reply = ask(client, conversation.request(), options.streaming, stage).await?;
+        stage.show(|| ToolStep::Reply(Box::new(reply.clone()))).await;
+        conversation.add_reply(reply.clone());
+        match Turn::of(&reply)? {
+            Turn::Last => {
+                // What a refusal left of a call can't be sent.
+                if reply.tool_uses().next().is_none() {
+                    conversation.echo();
+                }
+                return Ok(Ending { message: reply, stopped: false });
+            }
+            Turn::Paused => conversation.echo(),
+            Turn::Calls(calls) => {
+                let results = toolbox.run(calls, options, stage).await;
+                conversation.echo();
+                conversation.add_results(results);
+            }
+        }
+        if let Some(stop_when) = &mut stop_when
+            && stop_when(conversation)
+        {
+            return Ok(Ending { message: reply, stopped: true });
+        }
+    }
+    let sentence = format!("the tool run made as many requests as it may, {}", options.max_iterations);
+    Err(Error::new(ErrorKind::ToolLimit, sentence))
+}
+
+/// Sends a request and gives the whole reply.
+async fn ask(
+    client: &Client,
+    request: &MessageCreateRequest,
+    streaming: bool,
+    stage: &Stage,
+) -> Result<MessageResponse> {
+    if !streaming {
+        return Ok(client.create_message(request).await?.into_inner());
+    }
+    let mut stream = client.stream_message(request).await?;
+    while let Some(event) = stream.next().await {
+        let event = event?;
+        stage.show(|| ToolStep::Event(Box::new(event))).await;
+    }
+    stream.final_message().await
+}
+
+/// What a reply asks for.
+enum Turn {
+    /// It is the answer, or there will be none.
+    Last,
+    /// To be sent back as it is.
+    Paused,
+    /// The results of these calls.
+    Calls(Vec<ContentBlockToolUse>),
+}
+
+impl Turn {
+    /// # Errors
+    /// When the reply calls tools and can't be answered.
+    fn of(reply: &MessageResponse) -> Result<Self> {
+        let reason = reply.stop_reason.as_ref();
+        if reason.is_some_and(|reason| reason.is_refusal()) {
+            return Ok(Self::Last);
+        }
+        let calls: Vec<_> = reply.tool_uses().cloned().collect();
+        if calls.is_empty() {
+            return Ok(if reason.is_some_and(|reason| reason.is_pause()) { Self::Paused } else { Self::Last });
+        }
+        if let Some(problem) = not_whole(reply, &calls) {
+            return Err(Error::new(ErrorKind::CutOff, problem));
+        }
+        if let Some(call) = calls.iter().find(|call| call.id.as_ref().is_none_or(String::is_empty)) {
+            let sentence = format!("the model's call of `{}` has no id, so that it can't be answered", call.name);
+            return Err(Error::new(ErrorKind::Tool, sentence));
+        }
+        Ok(Self::Calls(calls))
+    }
+}
+
+/// Why the calls of a reply may not be all that the model meant to write.
+///
+/// Only three reasons to stop are known to leave calls whole. An input that its stream left
+/// unfinished is no object, see [`Accumulator`](crate::Accumulator).
+fn not_whole(reply: &MessageResponse, calls: &[ContentBlockToolUse]) -> Option<String> {
+    let whole = |reason: &str| matches!(reason, "tool_use" | "end_turn" | "pause_turn");
+    match &reply.stop_reason {
+        Some(reason) if whole(reason.as_str()) => {}
+        Some(reason) => {
+            return Some(format!("the reply was ended by `{reason}`, and may have been cut off in a call of a tool"));
+        }
+        None => return Some("the reply has no stop reason, and may have been cut off in a call of a tool".to_owned()),
+    }
+    let cut = calls.iter().find(|call| call.input.json_type() != JsonType::Object)?;
+    Some(format!("the input that the model wrote for `{}` is not whole", cut.name))
+}

@@ -1,0 +1,112 @@
+//! What a tool run tells while it goes on.
+
+use std::{error, fmt, time::Duration};
+
+use super::{
+    call::ToolCall,
+    outcome::ToolRunOutcome,
+    output::{ToolError, ToolOutput},
+};
+use crate::{
+    generated::types::{ContentBlockToolResult, MessageResponse, StreamEvent},
+    runtime::DecodeError,
+};
+
+/// A step of a tool run, from [`ToolRun::steps`](super::ToolRun::steps).
+///
+/// A run is requests, each with a reply: `RequestStarted`, the `Event`s of the reply where it is
+/// streamed, and `Reply`. A reply that calls tools is followed by a `ToolCalled` and a
+/// `ToolFinished` for each call; calls run side by side, so that these mingle, and finish in any
+/// order. `Finished` is the last step.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ToolStep {
+    /// A request is about to be sent.
+    RequestStarted {
+        /// Which one, counted from 1.
+        iteration: usize,
+    },
+    /// An event of a streamed reply came.
+    Event(Box<StreamEvent>),
+    /// A reply is complete.
+    Reply(Box<MessageResponse>),
+    /// A tool starts to run.
+    ToolCalled(ToolCall),
+    /// A tool ended, well or not.
+    ToolFinished(ToolFinished),
+    /// The run is over.
+    Finished(ToolRunOutcome),
+}
+
+/// How the call of a tool ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ToolFinished {
+    /// The call.
+    pub call: ToolCall,
+    /// What the model reads of it; `is_error` is set when it failed.
+    pub result: ContentBlockToolResult,
+    /// Why it failed; `None` when it went well.
+    pub failure: Option<ToolFailure>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Why the call of a tool failed. The model is told in each case; the run goes on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ToolFailure {
+    /// The run has no tool of this name. The model reads which ones there are.
+    Unknown {
+        /// The names of the run's tools.
+        known: Vec<String>,
+    },
+    /// The input does not fit the tool's type. The model reads what was expected, and where.
+    Undecodable(DecodeError),
+    /// The tool returned an error. The model reads its output.
+    Failed(ToolError),
+    /// The tool panicked, with this message if it is text. The model reads that it failed, not the
+    /// message. Where panics abort the process, they do so here as well.
+    Panicked(Option<String>),
+    /// The tool took longer than this. The model reads that it did.
+    TimedOut(Duration),
+}
+
+impl ToolFailure {
+    /// What the model reads.
+    pub(super) fn output(&self, call: &ToolCall) -> ToolOutput {
+        let name = call.name();
+        match self {
+            Self::Unknown { known } if known.is_empty() => format!("there is no tool `{name}`").into(),
+            Self::Unknown { known } => {
+                format!("there is no tool `{name}`; the tools are `{}`", known.join("`, `")).into()
+            }
+            Self::Undecodable(error) => format!("the input of `{name}` does not fit its schema: {error}").into(),
+            Self::Failed(error) => error.output().clone(),
+            Self::Panicked(_) => format!("`{name}` failed unexpectedly").into(),
+            Self::TimedOut(limit) => format!("`{name}` took longer than {limit:?} and was stopped").into(),
+        }
+    }
+}
+
+impl fmt::Display for ToolFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { .. } => f.write_str("the model called a tool that there is not"),
+            Self::Undecodable(_) => f.write_str("the input of a tool does not fit its type"),
+            Self::Failed(_) => f.write_str("a tool returned an error"),
+            Self::Panicked(_) => f.write_str("a tool panicked"),
+            Self::TimedOut(limit) => write!(f, "a tool took longer than {limit:?}"),
+        }
+    }
+}
+
+impl error::Error for ToolFailure {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Undecodable(error) => Some(error),
+            Self::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+}

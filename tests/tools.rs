@@ -1,0 +1,51 @@
+//! Tools and structured output: schemas of Rust types, the tool loop, and what never runs.
+
+#[path = "tools/conversation.rs"]
+mod conversation;
+#[path = "tools/execution.rs"]
+mod execution;
+#[path = "tools/output.rs"]
+mod output;
+#[path = "tools/schema.rs"]
+mod schema;
+#[path = "tools/steps.rs"]
+mod steps;
+#[path = "tools/structured.rs"]
+mod structured;
+#[path = "tools/truncation.rs"]
+mod truncation;
+
+use anthropic_messages::{
+    AnthropicMessage, MessageCreateRequest,
+    schemars::{self, JsonSchema},
+    testing::{ReceivedRequest, Server},
+    tools::Tool,
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The input of the tools here.
+#[derive(Deserialize, JsonSchema)]
+struct City {
+    city: String,
+}
+
+fn request() -> MessageCreateRequest {
+    MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("How is the weather?")], 1024)
+}
+
+/// A tool that tells the city that it was called with.
+fn weather() -> Tool {
+    Tool::new("weather", "Weather of a city", |input: City| async move { format!("22 degrees in {}", input.city) })
+}
+
+/// The results that the last request carries: their content and whether they are errors.
+fn results(server: &Server) -> Vec<(Value, bool)> {
+    let request = server.last_request().unwrap();
+    let result = |result: &&Value| (result["content"].clone(), result["is_error"] == true);
+    request.tool_results().iter().map(result).collect()
+}
+
+fn messages(request: &ReceivedRequest) -> &Vec<Value> {
+    request.pointer("/messages").unwrap().as_array().unwrap()
+}

@@ -1,0 +1,492 @@
+//! The schemas of Rust types.
+
+use std::collections::BTreeMap;
+
+use anthropic_messages::{
+    AnthropicTool, ErrorKind, JsonOutputFormat,
+    schemars::{self, JsonSchema},
+    types::ToolUnion,
+};
+use proptest::{collection, option, prelude::*};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Point {
+    x: i32,
+    y: i32,
+}
+
+/// A place on a map.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Place {
+    /// Its name.
+    name: String,
+    zoom: Option<u8>,
+    /// Its middle.
+    centre: Point,
+    tags: Vec<String>,
+    exit: Option<Point>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Maps {
+    counts: BTreeMap<String, i64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Unit {
+    Celsius,
+    DegreesFahrenheit,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+enum External {
+    Nothing,
+    Number(i64),
+    Place { x: i32 },
+    Pair(bool, String),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind")]
+enum Internal {
+    Nothing,
+    Point(Point),
+    Place { name: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", content = "value")]
+enum Adjacent {
+    Nothing,
+    Number(i64),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Untagged {
+    Number(i64),
+    Point(Point),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Enums {
+    unit: Unit,
+    external: External,
+    internal: Internal,
+    adjacent: Adjacent,
+    untagged: Untagged,
+}
+
+/// An enum that is flattened into a struct; not at the root, where tools can't have it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Outer {
+    inner: Flattened,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Flattened {
+    id: i64,
+    #[serde(flatten)]
+    internal: Internal,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Tree {
+    value: i64,
+    children: Vec<Tree>,
+}
+
+/// A type that contains itself in a variant whose members stand beside the tag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind")]
+enum Expression {
+    Leaf { value: i64 },
+    Node(Node),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Node {
+    left: Box<Expression>,
+    right: Box<Expression>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Formula {
+    formula: Expression,
+}
+
+fn tool<T: JsonSchema>() -> AnthropicTool {
+    AnthropicTool::of::<T>("name", "What it does").unwrap()
+}
+
+fn schema<T: JsonSchema>() -> Value {
+    tool::<T>().input_schema.to().unwrap()
+}
+
+fn strict_schema<T: JsonSchema>() -> Value {
+    let tool = AnthropicTool::strict_of::<T>("name", "What it does").unwrap();
+    assert_eq!(tool.strict, Some(true));
+    tool.input_schema.to().unwrap()
+}
+
+fn output_schema<T: JsonSchema>() -> Value {
+    JsonOutputFormat::of::<T>().unwrap().schema.to().unwrap()
+}
+
+/// Asserts that two schemas are the same, and name the same members in the same order.
+#[track_caller]
+fn same(schema: &Value, expected: Value) {
+    assert_eq!(schema.to_string(), expected.to_string());
+}
+
+#[test]
+fn a_struct_has_its_fields_in_order_and_its_comments() {
+    let point = json!({
+        "type": "object",
+        "properties": {"x": {"type": "integer", "format": "int32"}, "y": {"type": "integer", "format": "int32"}},
+        "required": ["x", "y"]
+    });
+    same(
+        &schema::<Place>(),
+        json!({
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "description": "Its name."},
+                "zoom": {"type": ["integer", "null"], "format": "uint8", "minimum": 0, "maximum": 255},
+                "centre": {"$ref": "#/$defs/Point", "description": "Its middle."},
+                "tags": {"type": "array", "items": {"type": "string"}},
+                "exit": {"anyOf": [{"$ref": "#/$defs/Point"}, {"type": "null"}]}
+            },
+            "required": ["name", "centre", "tags"],
+            "description": "A place on a map.",
+            "$defs": {"Point": point}
+        }),
+    );
+}
+
+#[test]
+fn a_strict_struct_is_closed_and_its_limits_are_words() {
+    let point = |description: Option<&str>| {
+        let mut point = json!({
+            "type": "object",
+            "properties": {
+                "x": {"type": "integer", "description": "(format: int32)"},
+                "y": {"type": "integer", "description": "(format: int32)"}
+            },
+            "required": ["x", "y"],
+            "additionalProperties": false
+        });
+        if let Some(description) = description {
+            let mut described = json!({"description": description});
+            described.as_object_mut().unwrap().append(point.as_object_mut().unwrap());
+            return described;
+        }
+        point
+    };
+    same(
+        &strict_schema::<Place>(),
+        json!({
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "description": "Its name."},
+                "zoom": {"type": ["integer", "null"], "description": "(format: uint8, minimum: 0, maximum: 255)"},
+                "centre": point(Some("Its middle.")),
+                "tags": {"type": "array", "items": {"type": "string"}},
+                "exit": {"anyOf": [{"$ref": "#/$defs/Point"}, {"type": "null"}]}
+            },
+            "required": ["name", "centre", "tags"],
+            "description": "A place on a map.",
+            "additionalProperties": false,
+            "$defs": {"Point": point(None)}
+        }),
+    );
+}
+
+#[test]
+fn a_map_takes_members_of_any_name() {
+    let counts = json!({"type": "object", "additionalProperties": {"type": "integer", "format": "int64"}});
+    same(&schema::<Maps>(), json!({"type": "object", "properties": {"counts": counts}, "required": ["counts"]}));
+    same(&schema::<BTreeMap<String, i64>>(), counts);
+}
+
+#[test]
+fn enums_keep_their_representation_and_their_constants() {
+    let schema = schema::<Enums>();
+    let integer = json!({"type": "integer", "format": "int64"});
+    let x = json!({"type": "object", "properties": {"x": {"type": "integer", "format": "int32"}}, "required": ["x"]});
+    let tag = |kind: &str| json!({"type": "string", "const": kind});
+    same(&schema["$defs"]["Unit"], json!({"type": "string", "enum": ["celsius", "degrees_fahrenheit"]}));
+    same(
+        &schema["$defs"]["External"],
+        json!({"oneOf": [
+            {"type": "string", "enum": ["Nothing"]},
+            {"type": "object", "properties": {"Number": integer}, "required": ["Number"],
+             "additionalProperties": false},
+            {"type": "object", "properties": {"Place": x}, "required": ["Place"], "additionalProperties": false},
+            {"type": "object", "properties": {"Pair": {"type": "array", "prefixItems": [{"type": "boolean"},
+             {"type": "string"}], "minItems": 2, "maxItems": 2}}, "required": ["Pair"],
+             "additionalProperties": false}
+        ]}),
+    );
+    same(
+        &schema["$defs"]["Internal"],
+        json!({"oneOf": [
+            {"type": "object", "properties": {"kind": tag("Nothing")}, "required": ["kind"]},
+            {"$ref": "#/$defs/Point", "type": "object", "properties": {"kind": tag("Point")}, "required": ["kind"]},
+            {"type": "object", "properties": {"kind": tag("Place"), "name": {"type": "string"}},
+             "required": ["kind", "name"]}
+        ]}),
+    );
+    same(
+        &schema["$defs"]["Adjacent"],
+        json!({"oneOf": [
+            {"type": "object", "properties": {"kind": tag("Nothing")}, "required": ["kind"]},
+            {"type": "object", "properties": {"kind": tag("Number"), "value": integer}, "required": ["kind", "value"]}
+        ]}),
+    );
+    same(&schema["$defs"]["Untagged"], json!({"anyOf": [integer, {"$ref": "#/$defs/Point"}]}));
+}
+
+#[test]
+fn a_strict_enum_names_all_members_in_each_variant() {
+    let number = json!({"type": "integer", "description": "(format: int32)"});
+    let variant = |kind: &str, members: Value| {
+        let mut properties = json!({"id": {"type": "integer", "description": "(format: int64)"},
+            "kind": {"type": "string", "const": kind}});
+        properties.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let names: Vec<_> = properties.as_object().unwrap().keys().cloned().collect();
+        json!({"type": "object", "properties": properties, "required": names, "additionalProperties": false})
+    };
+    same(
+        &strict_schema::<Outer>()["$defs"]["Flattened"],
+        json!({"anyOf": [
+            variant("Nothing", json!({})),
+            variant("Point", json!({"x": number, "y": number})),
+            variant("Place", json!({"name": {"type": "string"}}))
+        ]}),
+    );
+}
+
+#[test]
+fn a_recursive_type_refers_to_itself() {
+    let integer = json!({"type": "integer", "format": "int64"});
+    let children = json!({"type": "array", "items": {"$ref": "#"}});
+    let properties = json!({"value": integer, "children": children});
+    same(&schema::<Tree>(), json!({"type": "object", "properties": properties, "required": ["value", "children"]}));
+    let strict = strict_schema::<Formula>();
+    let node = &strict["$defs"]["Expression"]["anyOf"][1];
+    same(&node["required"], json!(["kind", "left", "right"]));
+    same(&node["properties"]["left"], json!({"$ref": "#/$defs/Expression"}));
+    assert!(strict["$defs"].get("Node").is_none(), "nothing refers to it any more");
+}
+
+#[test]
+fn a_newtype_has_the_schema_of_what_it_wraps() {
+    #[derive(JsonSchema)]
+    #[expect(dead_code)]
+    struct Wrapper(Point);
+    same(&schema::<Wrapper>(), schema::<Point>());
+    assert!(schema::<Wrapper>().get("$defs").is_none());
+}
+
+#[test]
+fn a_root_that_is_no_object_is_an_error_that_names_the_type() {
+    let refused = |result: anthropic_messages::Result<AnthropicTool>| {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Contract);
+        error.to_string()
+    };
+    let rest = "the input of a tool must be a struct with named fields or a map";
+    let cases = [
+        (AnthropicTool::of::<Internal>("a", "b"), "`Internal` has `oneOf` at its root"),
+        (AnthropicTool::of::<Flattened>("a", "b"), "`Flattened` has `oneOf` at its root"),
+        (AnthropicTool::of::<Option<Point>>("a", "b"), "`Nullable_Point` has `anyOf` at its root"),
+        (AnthropicTool::of::<Unit>("a", "b"), "`Unit` is no object"),
+        (AnthropicTool::of::<Vec<Point>>("a", "b"), "`Array_of_Point` is no object"),
+        (AnthropicTool::of::<(i32, i32)>("a", "b"), "is no object"),
+        (AnthropicTool::of::<String>("a", "b"), "`string` is no object"),
+        (AnthropicTool::of::<()>("a", "b"), "`null` is no object"),
+        (AnthropicTool::of::<Value>("a", "b"), "`AnyValue` is no object"),
+    ];
+    for (result, problem) in cases {
+        let message = refused(result);
+        assert!(message.contains(problem) && message.ends_with(rest), "{message}");
+    }
+}
+
+#[test]
+fn what_has_no_strict_schema_is_an_error_that_names_the_place() {
+    #[derive(JsonSchema)]
+    #[expect(dead_code)]
+    struct Both {
+        #[serde(flatten)]
+        internal: Internal,
+        #[serde(flatten)]
+        external: External,
+    }
+    let error = AnthropicTool::strict_of::<Maps>("name", "").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the schema of the tool `name` has members of any name, which has no strict schema, at /properties/counts"
+    );
+    let error = JsonOutputFormat::of::<Both>().unwrap_err();
+    assert_eq!(error.to_string(), "the schema of `Both` combines several enums, which has no strict schema");
+    assert_eq!(error.kind(), ErrorKind::Contract);
+}
+
+#[test]
+fn an_output_may_be_of_any_shape() {
+    same(&output_schema::<Unit>(), json!({"type": "string", "enum": ["celsius", "degrees_fahrenheit"]}));
+    same(&output_schema::<f64>(), json!({"type": "number"}));
+    same(&output_schema::<Vec<String>>(), json!({"type": "array", "items": {"type": "string"}}));
+    assert_eq!(output_schema::<Internal>()["anyOf"].as_array().unwrap().len(), 3);
+}
+
+/// The keywords that schemas under the contract's `strict` can't have.
+fn keywords(schema: &Value, found: &mut Vec<String>) {
+    match schema {
+        Value::Object(members) => {
+            for (name, member) in members {
+                found.push(name.clone());
+                match (name.as_str(), member) {
+                    ("properties" | "$defs", Value::Object(members)) => {
+                        members.values().for_each(|member| keywords(member, found));
+                    }
+                    _ => keywords(member, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| keywords(item, found)),
+        _ => {}
+    }
+}
+
+#[track_caller]
+fn accepted<T: JsonSchema>() {
+    let contract: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+    let contract = jsonschema::validator_for(&contract["components"]["schemas"]["AnthropicTool"]).unwrap();
+    let mut tools = vec![tool::<T>()];
+    tools.extend(AnthropicTool::strict_of::<T>("name", "What it does"));
+    for tool in tools {
+        let value = serde_json::to_value(&tool).unwrap();
+        assert!(contract.is_valid(&value), "{value}");
+        let schema = &value["input_schema"];
+        assert!(jsonschema::draft202012::meta::is_valid(schema), "{schema}");
+        assert_eq!(schema["type"], "object");
+        for keyword in ["$schema", "title", "oneOf", "anyOf", "allOf"] {
+            assert!(schema.get(keyword).is_none(), "{keyword} in {schema}");
+        }
+        let sent: ToolUnion = serde_json::from_value(value.clone()).unwrap();
+        assert_eq!(sent, tool.into());
+    }
+}
+
+#[test]
+fn every_schema_is_accepted_by_the_meta_schema_and_the_contract() {
+    accepted::<Point>();
+    accepted::<Place>();
+    accepted::<Maps>();
+    accepted::<Enums>();
+    accepted::<Outer>();
+    accepted::<Tree>();
+    accepted::<Formula>();
+    let mut found = Vec::new();
+    for strict in
+        [strict_schema::<Place>(), strict_schema::<Enums>(), strict_schema::<Outer>(), strict_schema::<Formula>()]
+    {
+        keywords(&strict, &mut found);
+    }
+    for keyword in ["oneOf", "allOf", "minimum", "maximum", "maxItems"] {
+        assert!(!found.iter().any(|name| name == keyword), "{keyword}");
+    }
+}
+
+/// Whether a value of a type is valid under the schemas of the type, and is read as itself.
+fn holds<T>(value: &T) -> Result<(), TestCaseError>
+where
+    T: Serialize + DeserializeOwned + JsonSchema + PartialEq + std::fmt::Debug,
+{
+    let json = serde_json::to_value(value).unwrap();
+    let mut schemas = vec![schema::<T>()];
+    schemas.extend(JsonOutputFormat::of::<T>().ok().map(|format| format.schema.to::<Value>().unwrap()));
+    for schema in schemas {
+        let validator = jsonschema::draft202012::new(&schema).unwrap();
+        prop_assert!(validator.is_valid(&json), "{json} under {schema}");
+    }
+    prop_assert_eq!(&serde_json::from_value::<T>(json).unwrap(), value);
+    Ok(())
+}
+
+fn point() -> impl Strategy<Value = Point> {
+    any::<(i32, i32)>().prop_map(|(x, y)| Point { x, y })
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    (".*", any::<Option<u8>>(), point(), collection::vec(".*", 0..3), option::of(point()))
+        .prop_map(|(name, zoom, centre, tags, exit)| Place { name, zoom, centre, tags, exit })
+}
+
+fn internal() -> impl Strategy<Value = Internal> {
+    prop_oneof![
+        Just(Internal::Nothing),
+        point().prop_map(Internal::Point),
+        ".*".prop_map(|name| Internal::Place { name })
+    ]
+}
+
+fn external() -> impl Strategy<Value = External> {
+    prop_oneof![
+        Just(External::Nothing),
+        any::<i64>().prop_map(External::Number),
+        any::<i32>().prop_map(|x| External::Place { x }),
+        (any::<bool>(), ".*").prop_map(|(flag, text)| External::Pair(flag, text))
+    ]
+}
+
+fn enums() -> impl Strategy<Value = Enums> {
+    let unit = prop_oneof![Just(Unit::Celsius), Just(Unit::DegreesFahrenheit)];
+    let adjacent = prop_oneof![Just(Adjacent::Nothing), any::<i64>().prop_map(Adjacent::Number)];
+    let untagged = prop_oneof![any::<i64>().prop_map(Untagged::Number), point().prop_map(Untagged::Point)];
+    (unit, external(), internal(), adjacent, untagged).prop_map(|(unit, external, internal, adjacent, untagged)| {
+        Enums { unit, external, internal, adjacent, untagged }
+    })
+}
+
+fn expression() -> impl Strategy<Value = Expression> {
+    let leaf = any::<i64>().prop_map(|value| Expression::Leaf { value });
+    leaf.prop_recursive(4, 16, 2, |inner| {
+        (inner.clone(), inner)
+            .prop_map(|(left, right)| Expression::Node(Node { left: Box::new(left), right: Box::new(right) }))
+    })
+}
+
+fn tree() -> impl Strategy<Value = Tree> {
+    let leaf = any::<i64>().prop_map(|value| Tree { value, children: Vec::new() });
+    leaf.prop_recursive(4, 16, 3, |inner| {
+        (any::<i64>(), collection::vec(inner, 0..3)).prop_map(|(value, children)| Tree { value, children })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn values_fit_the_schemas_of_their_type(
+        place in place(),
+        counts in collection::btree_map(".*", any::<i64>(), 0..3),
+        enums in enums(),
+        (id, internal) in (any::<i64>(), internal()),
+        tree in tree(),
+        formula in expression(),
+    ) {
+        holds(&place)?;
+        holds(&Maps { counts })?;
+        holds(&enums)?;
+        holds(&Outer { inner: Flattened { id, internal } })?;
+        holds(&tree)?;
+        holds(&Formula { formula })?;
+    }
+}

@@ -1,0 +1,104 @@
+//! Structured output.
+
+use anthropic_messages::{
+    Effort, ErrorKind, MessageResponse, OutputConfig, Result,
+    schemars::{self, JsonSchema},
+    testing::{Reply, Server},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::request;
+
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+struct Contact {
+    name: String,
+    email: Option<String>,
+}
+
+async fn reply(reply: Reply) -> MessageResponse {
+    let server = Server::start().unwrap();
+    server.reply(reply);
+    let request = request().structured::<Contact>().unwrap();
+    server.client().unwrap().create_message(&request).await.unwrap().into_inner()
+}
+
+/// What a reply is read as, and the text that is there in any case.
+async fn read(sent: Reply) -> (Result<Contact>, String) {
+    let reply = reply(sent).await;
+    (reply.structured(), reply.text())
+}
+
+#[tokio::test]
+async fn the_schema_is_sent_and_the_reply_is_read() {
+    let server = Server::start().unwrap();
+    server.reply(r#"{"name": "Ada", "email": null}"#);
+    let request = request().output_config(OutputConfig::new().effort(Effort::Low)).structured::<Contact>().unwrap();
+    let reply = server.client().unwrap().create_message(&request).await.unwrap();
+    assert_eq!(reply.structured::<Contact>().unwrap(), Contact { name: "Ada".into(), email: None });
+    let sent = server.last_request().unwrap().pointer("/output_config").unwrap().clone();
+    assert_eq!(
+        sent,
+        json!({"effort": "low", "format": {"type": "json_schema", "schema": {
+            "type": "object",
+            "properties": {"name": {"type": "string"}, "email": {"type": ["string", "null"]}},
+            "required": ["name"],
+            "additionalProperties": false
+        }}})
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_apart() {
+    for text in ["I can't do that.", r#"{"name": "Ada"}"#] {
+        let (result, shown) = read(Reply::text(text).stop_reason("refusal")).await;
+        let error = result.unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Refusal, "the model refused to answer"));
+        assert_eq!(shown, text);
+    }
+    let details = json!({"type": "refusal", "category": "cyber", "explanation": "secret"});
+    let (result, _) = read(Reply::text("").stop_reason("refusal").field("stop_details", details)).await;
+    assert_eq!(result.unwrap_err().to_string(), "the model refused to answer (cyber)");
+}
+
+#[tokio::test]
+async fn a_reply_that_was_cut_off_is_told_apart() {
+    for reason in ["max_tokens", "model_context_window_exceeded"] {
+        let (result, text) = read(Reply::text(r#"{"name": "Ad"#).stop_reason(reason)).await;
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CutOff);
+        assert_eq!(error.to_string(), format!("the reply was cut off by `{reason}`, before its JSON was whole"));
+        assert_eq!(text, r#"{"name": "Ad"#);
+    }
+}
+
+#[tokio::test]
+async fn bad_json_is_told_with_its_place_and_without_its_text() {
+    let (result, _) = read(Reply::text("Sure! {\"name\": \"Ada\"}")).await;
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::Decode);
+    let (result, _) = read(Reply::text(r#"{"name": {"first": "secret"}}"#)).await;
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Decode);
+    let source = std::error::Error::source(&error).unwrap();
+    assert!(source.to_string().contains("/name"), "{source}");
+    assert!(!format!("{error} {error:?} {source}").contains("secret"));
+    let (result, _) = read(Reply::message(json!({"content": []}))).await;
+    assert_eq!(result.unwrap_err().to_string(), "the reply has no text to read");
+}
+
+#[tokio::test]
+async fn the_text_may_come_in_several_blocks_and_by_a_stream() {
+    let halves = Reply::text(r#"{"name": "#).and_text(r#""Ada"}"#);
+    assert_eq!(read(halves.clone()).await.0.unwrap().name, "Ada");
+    let server = Server::start().unwrap();
+    server.reply(halves);
+    let request = request().structured::<Contact>().unwrap();
+    let mut stream = server.client().unwrap().stream_message(&request).await.unwrap();
+    assert_eq!(stream.final_message().await.unwrap().structured::<Contact>().unwrap().name, "Ada");
+}
+
+#[test]
+fn a_type_without_a_strict_schema_is_an_error_before_anything_is_sent() {
+    let error = request().structured::<std::collections::HashMap<String, String>>().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Contract);
+}
