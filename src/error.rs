@@ -208,6 +208,14 @@ impl Error {
         self
     }
 
+    /// Adds what could not be read, and the place in it.
+    #[must_use]
+    pub(crate) fn in_document(mut self, pointer: &str, body: Bytes) -> Self {
+        self.0.pointer = Some(pointer.to_owned());
+        self.0.call.body = body;
+        self
+    }
+
     /// Adds what had arrived of a message.
     #[must_use]
     pub(crate) fn with_partial(mut self, message: MessageResponse) -> Self {

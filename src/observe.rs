@@ -7,7 +7,7 @@ use std::{error, fmt, time::Duration};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 pub(crate) use self::span::CallSpan;
-use crate::runtime::{Failure, OperationInfo, Reason};
+use crate::runtime::{Failure, Noted, OperationInfo, Reason};
 
 /// Is told of every attempt of every call of a client, and may add headers.
 ///
@@ -104,17 +104,18 @@ pub struct AttemptError<'a> {
 pub struct Unknown<'a> {
     /// The operation, in snake case, such as `create_message`.
     pub operation: &'static str,
-    /// The place in the answer, as a JSON pointer.
-    pub pointer: &'a str,
-    /// What is unknown there.
-    pub what: UnknownItem,
+    /// What kind of thing it is.
+    pub item: UnknownItem,
+    /// The name of the field, the tag of the variant, or the value of the enumeration.
+    pub name: &'a str,
+    /// The schema that does not know it; of a field it is not known.
+    pub schema: Option<&'static str>,
 }
 
 impl<'a> Unknown<'a> {
-    /// Something unknown at a place of an answer.
-    #[must_use]
-    pub fn new(operation: &'static str, pointer: &'a str, what: UnknownItem) -> Self {
-        Self { operation, pointer, what }
+    pub(crate) fn new(operation: &'static str, noted: &'a Noted) -> Self {
+        let item = if noted.field { UnknownItem::Field } else { UnknownItem::Variant };
+        Self { operation, item, name: &noted.name, schema: noted.schema }
     }
 }
 

@@ -15,6 +15,7 @@ use http::{
 };
 use tokio::{runtime::Handle, time::timeout};
 
+pub(crate) use self::answer::redacted;
 pub use self::timing::Timing;
 pub(crate) use self::timing::TokioTiming;
 use self::{
@@ -24,7 +25,7 @@ use self::{
 use crate::{
     auth::Credential,
     generated::Client,
-    observe::{Answer, CallSpan, Observer, Request, tell_error},
+    observe::{Answer, CallSpan, Observer, Request, Unknown, tell_error},
     retry::{Budget, Decision, Moment, RetryPolicy, Stop, decide, server_delay},
     runtime::{ClientHooks, Failure, OperationInfo, Reason, Reply, RetryStop},
 };
@@ -75,10 +76,6 @@ impl Inner {
         &self.settings
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
     /// The same client with other options.
     #[must_use]
     pub(crate) fn with_settings(&self, settings: Settings) -> Self {
@@ -119,6 +116,10 @@ impl ClientHooks<Inner> for Client {
             may_have_been_processed: false,
         };
         let mut reply = span.run(call.run(request)).await?;
+        if let Some(observer) = self.inner.shared.observer.clone() {
+            let operation = info.operation_id;
+            reply.set_tell(Arc::new(move |noted| observer.unknown(&Unknown::new(operation, noted))));
+        }
         reply.set_companion(Box::new(span));
         Ok(reply)
     }
@@ -220,10 +221,14 @@ impl Call<'_> {
         }
         let asked = self.shared.foreign.then(|| request.url().clone());
         let limit = self.settings.response_timeout;
-        let response = match timeout(limit, self.client.execute(request)).await {
-            Ok(sent) => sent.map_err(of_error)?,
-            Err(_) => return Err(timed_out(limit)),
+        let sending = self.client.execute(request);
+        // A limit that the call as a whole can't reach needs no timer.
+        let sent = if limit < self.settings.timeout {
+            timeout(limit, sending).await.map_err(|_| timed_out(limit))?
+        } else {
+            sending.await
         };
+        let response = sent.map_err(of_error)?;
         let request_id = response.headers().get("request-id").and_then(|id| id.to_str().ok());
         self.span.answered(response.status(), request_id, self.attempts);
         if let Some(observer) = &self.shared.observer {

@@ -1,34 +1,25 @@
-//! Building a client.
+//! Building a client: what can be set, and what holds unless it is.
 
-use std::{
-    ffi::OsString,
-    fmt,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+mod build;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::USER_AGENT};
+use std::{ffi::OsString, fmt, sync::Arc, time::Duration};
+
+use http::HeaderName;
 
 use super::{
-    Client,
-    address::{self, Address},
-    http_client::{self, Connections},
-    options::{self, BETA, USER_PROFILE, WORKSPACE},
+    http_client::Connections,
+    options::{USER_PROFILE, WORKSPACE},
 };
 use crate::{
-    auth::{ApiKey, AuthScheme, Credential, Surroundings},
-    error::{Error, Result},
+    auth::{ApiKey, AuthScheme, Surroundings},
     observe::Observer,
-    retry::{Budget, Resend, RetryPolicy},
-    transport::{Inner, Settings, Shared, Timing, TokioTiming},
+    retry::{Resend, RetryPolicy},
+    transport::Timing,
 };
 
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
-/// The version of the API that this crate is written for.
-const VERSION: &str = "2026-10-21";
-
-/// Builds a [`Client`].
+/// Builds a [`Client`](crate::Client).
 ///
 /// Only a credential must be given. Whatever is wrong is reported by [`build`](Self::build), not
 /// by the setters.
@@ -305,140 +296,6 @@ impl ClientBuilder {
         self.timing = Some(Arc::new(timing));
         self
     }
-}
-
-impl ClientBuilder {
-    /// Builds the client. Nothing is sent.
-    ///
-    /// # Errors
-    /// Of the kind [`ErrorKind::Configuration`](crate::ErrorKind::Configuration): no credential or
-    /// two of them, a malformed credential, address, header or environment variable, and TLS that
-    /// can't be set up.
-    pub fn build(mut self) -> Result<Client> {
-        let surroundings = self.surroundings.take().transpose().map_err(Error::configuration)?;
-        let address = self.address(surroundings.as_ref())?;
-        let mut headers = default_headers();
-        let own = self.own_headers(&mut headers, surroundings.as_ref())?;
-        let credential = self.credential(own, surroundings).map_err(Error::configuration)?;
-        let foreign = self.http_client.is_some();
-        let client = match self.http_client {
-            Some(client) => client,
-            None => http_client::build(&self.connections, address.encrypted)?,
-        };
-        let shared = Shared {
-            timing: self.timing.unwrap_or_else(|| Arc::new(TokioTiming::new())),
-            observer: self.observer,
-            budget: Mutex::new(Budget::default()),
-            host: address.host,
-            foreign,
-        };
-        let settings = Settings {
-            credential,
-            headers,
-            call_headers: HeaderMap::new(),
-            timeout: self.timeout,
-            response_timeout: self.response_timeout,
-            idle_timeout: self.idle_timeout,
-            retry: self.retry,
-            max_response_bytes: self.max_response_bytes,
-            max_error_bytes: self.max_error_bytes,
-            max_event_bytes: self.max_event_bytes,
-            defect: None,
-        };
-        Ok(Client { baseurl: address.base, client, inner: Inner::new(shared, settings) })
-    }
-
-    fn address(&self, surroundings: Option<&Surroundings>) -> Result<Address> {
-        let variable = || surroundings?.base_url.as_deref().map(Address::from_variable);
-        let url = self.base_url.clone().or_else(variable);
-        Address::parse(url.as_deref().unwrap_or(address::DEFAULT), self.allow_cleartext)
-    }
-
-    /// Sets the headers of environment and builder, and gives the credentials among them.
-    fn own_headers(&self, headers: &mut HeaderMap, surroundings: Option<&Surroundings>) -> Result<OwnCredentials> {
-        let mut own = OwnCredentials::default();
-        for (name, value) in surroundings.map(|surroundings| &surroundings.headers).into_iter().flatten() {
-            let (name, value) = options::header(name, value).map_err(Error::configuration)?;
-            match options::credential(&name, &value) {
-                Some(credential) => own.surroundings = Some(credential),
-                None => drop(headers.insert(name, value)),
-            }
-        }
-        for (name, value) in &self.headers {
-            let (name, value) = options::header(name, value).map_err(Error::configuration)?;
-            match options::credential(&name, &value) {
-                Some(credential) => own.builder = Some(credential),
-                None => drop(headers.insert(name, value)),
-            }
-        }
-        for feature in &self.betas {
-            let value = options::joined(headers.get(BETA), feature).map_err(Error::configuration)?;
-            headers.insert(BETA, value);
-        }
-        Ok(own)
-    }
-
-    /// Chooses the credential, or says why there is none.
-    fn credential(&self, own: OwnCredentials, surroundings: Option<Surroundings>) -> Result<Credential, String> {
-        let asked = surroundings.is_some();
-        let Surroundings { api_key, auth_token, unsupported, .. } = surroundings.unwrap_or_default();
-        match (&self.api_key, &self.auth_token, own.builder) {
-            (Some(key), None, None) => return Credential::new(key, self.scheme),
-            (None, Some(token), None) => return Credential::new(token, AuthScheme::Bearer),
-            (None, None, Some(credential)) => return Ok(credential),
-            (None, None, None) => {}
-            _ => {
-                let two = "two credentials were given, and one is sent: choose among api_key, auth_token and a header";
-                return Err(two.to_owned());
-            }
-        }
-        match (own.surroundings, api_key, auth_token) {
-            (Some(credential), ..) => Ok(credential),
-            (None, Some(key), token) => {
-                if token.is_some() {
-                    token_is_ignored();
-                }
-                Credential::new(&key, self.scheme)
-            }
-            (None, None, Some(token)) => Credential::new(&token, AuthScheme::Bearer),
-            (None, None, None) => Err(missing(asked, unsupported)),
-        }
-    }
-}
-
-/// The credentials among custom headers.
-#[derive(Default)]
-struct OwnCredentials {
-    builder: Option<Credential>,
-    surroundings: Option<Credential>,
-}
-
-/// What is sent unless it is replaced.
-fn default_headers() -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("anthropic-messages/", env!("CARGO_PKG_VERSION"))));
-    headers.insert(ANTHROPIC_VERSION, HeaderValue::from_static(VERSION));
-    headers
-}
-
-fn missing(asked: bool, unsupported: Option<&str>) -> String {
-    let builder = "no credential: none of api_key, auth_token and a header that carries one was set on the builder";
-    let environment = match (asked, unsupported) {
-        (false, _) => ", and the environment was not asked (from_env)".to_owned(),
-        (true, None) => {
-            ", and the environment has neither ANTHROPIC_API_KEY nor ANTHROPIC_AUTH_TOKEN".to_owned()
-        }
-        (true, Some(name)) => format!(
-            ", and the environment has neither ANTHROPIC_API_KEY nor ANTHROPIC_AUTH_TOKEN ({name} is set, and this \
-             way of signing in is not supported)"
-        ),
-    };
-    format!("{builder}{environment}")
-}
-
-fn token_is_ignored() {
-    #[cfg(feature = "tracing")]
-    tracing::warn!("ANTHROPIC_API_KEY and ANTHROPIC_AUTH_TOKEN are both set: the key is used, the token is ignored");
 }
 
 /// Header values are left out: they may be secrets.

@@ -97,8 +97,18 @@ pub enum ErrorKind {
     /// Nothing came on a stream for longer than the client allows. The request was processed; what
     /// came is at [`Error::partial_message`](crate::Error::partial_message).
     Stalled,
-    /// A tool failed, or could not be run. The request before it was processed.
+    /// A call of a tool can't be answered. The request before it was processed.
     Tool,
+    /// A tool run made as many requests as it may, see
+    /// [`ToolRun::max_iterations`](crate::tools::ToolRun::max_iterations). They were processed.
+    /// Raise the limit, or run the conversation on.
+    ToolLimit,
+    /// A limit ended a reply within what was to be used: a call of a tool, or structured output.
+    /// The request was processed. Raise `max_tokens`.
+    CutOff,
+    /// The model refused, where structured output was to be read. The request was processed. The
+    /// reply may say why.
+    Refusal,
 }
 
 impl ErrorKind {

@@ -210,7 +210,7 @@ fn equivalent(error_type: &str) -> StatusCode {
 }
 
 /// Takes the credential out of what a server says: some repeat what they don't accept.
-fn redacted(body: Bytes, secret: &[u8]) -> Bytes {
+pub(crate) fn redacted(body: Bytes, secret: &[u8]) -> Bytes {
     if secret.is_empty() || memchr::memmem::find(&body, secret).is_none() {
         return body;
     }

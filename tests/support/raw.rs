@@ -122,9 +122,14 @@ impl RawServer {
         self.counts.connections.load(Ordering::SeqCst)
     }
 
+    /// How many connections are open.
+    pub fn open(&self) -> usize {
+        self.counts.open.load(Ordering::SeqCst)
+    }
+
     /// Waits until no connection is open any more; `false` when that takes longer than 5 s.
     pub async fn all_closed(&self) -> bool {
-        eventually(|| self.counts.open.load(Ordering::SeqCst) == 0).await
+        eventually(|| self.open() == 0).await
     }
 }
 

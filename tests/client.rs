@@ -1,0 +1,112 @@
+//! Making a client, and what a server sees of its calls.
+
+#[path = "client/outcome.rs"]
+mod outcome;
+#[path = "support/raw.rs"]
+#[allow(dead_code)]
+mod raw;
+#[path = "client/sending.rs"]
+mod sending;
+#[path = "client/setup.rs"]
+mod setup;
+#[path = "support/timing.rs"]
+#[allow(dead_code)]
+mod timing;
+
+use std::process::Command;
+
+use anthropic_messages::{AnthropicMessage, Client, ClientBuilder, Error, ErrorKind, MessageCreateRequest, Response};
+use raw::{RawServer, Request};
+use timing::NoWaiting;
+
+fn request() -> MessageCreateRequest {
+    MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024)
+}
+
+fn builder(server: &RawServer) -> ClientBuilder {
+    Client::builder().base_url(server.url()).no_proxy().timing(NoWaiting::default())
+}
+
+/// Makes one call, and gives what the server saw of it.
+async fn seen(client: &Client, server: &RawServer) -> Request {
+    client.create_message(&request()).await.unwrap();
+    server.requests().pop().unwrap()
+}
+
+#[track_caller]
+fn refusal(builder: ClientBuilder) -> String {
+    let error = builder.build().unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Configuration, 0));
+    assert!(!error.may_have_been_processed());
+    error.to_string()
+}
+
+/// A client as a caller may build one. The rustls backend needs a provider, whichever is compiled in.
+fn plain_http_client() -> reqwest::Client {
+    let builder = reqwest::Client::builder().no_proxy();
+    #[cfg(feature = "rustls")]
+    let builder = {
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let roots = rustls::RootCertStore::empty();
+        let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        builder.tls_backend_preconfigured(config.unwrap().with_root_certificates(roots).with_no_client_auth())
+    };
+    builder.build().unwrap()
+}
+
+fn chain(error: &Error) -> Vec<String> {
+    let first: &dyn std::error::Error = error;
+    std::iter::successors(Some(first), |error| error.source()).map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_public_types_are_send_and_sync() {
+    fn both<T: Send + Sync + 'static>() {}
+    both::<Client>();
+    both::<ClientBuilder>();
+    both::<Error>();
+    both::<Response<MessageCreateRequest>>();
+    fn sent<T: Send>(_: &T) {}
+    let client = Client::new("k").unwrap();
+    sent(&client.create_message(&request()));
+    assert_eq!(size_of::<Error>(), size_of::<usize>());
+}
+
+/// Runs one of the `children` with an environment of its own, and gives what it printed.
+fn child(name: &str, variables: &[(&str, &str)]) -> String {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--ignored", "--nocapture"])
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What runs in a process of its own, started by [`child`].
+mod children {
+    use super::*;
+
+    #[test]
+    #[ignore = "started by other tests, with an environment of its own"]
+    fn key_from_env() {
+        match Client::from_env() {
+            Ok(client) => println!("{client:?}"),
+            Err(error) => println!("{error}"),
+        }
+    }
+
+    #[tokio::test]
+    #[ignore = "started by other tests, with an environment of its own"]
+    async fn call() {
+        let variable = |name| std::env::var(name).ok();
+        let builder = Client::builder().api_key("sk-child").base_url(variable("BASE").unwrap());
+        let builder = if variable("OFF").is_some() { builder.no_proxy() } else { builder };
+        let client = builder.timing(NoWaiting::default()).build().unwrap();
+        match client.create_message(&request()).await {
+            Ok(reply) => println!("said {}", reply.text()),
+            Err(error) => println!("{:?} attempts {} {error:?} {error}", error.kind(), error.attempts()),
+        }
+    }
+}

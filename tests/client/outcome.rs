@@ -1,0 +1,291 @@
+//! What comes back: answers, redirects, what observers and proxies see.
+
+use std::sync::{Arc, Mutex};
+
+use anthropic_messages::{AuthScheme, ClientBuilder, ErrorKind, Observer, observe};
+
+use crate::{
+    builder, chain, child, plain_http_client,
+    raw::{RawServer, answer, api_error, json, message, message_body},
+    request,
+};
+
+mod responses {
+    use super::*;
+
+    #[tokio::test]
+    async fn tell_the_rate_limits() {
+        let server = RawServer::answering([answer(
+            200,
+            &[
+                ("content-type", "application/json"),
+                ("anthropic-ratelimit-requests-limit", "50"),
+                ("anthropic-ratelimit-requests-remaining", "49"),
+                ("anthropic-ratelimit-requests-reset", "2026-11-24T00:00:30Z"),
+                ("anthropic-ratelimit-tokens-remaining", "many"),
+                ("anthropic-ratelimit-input-tokens-limit", "18446744073709551615"),
+                ("anthropic-ratelimit-output-tokens-reset", "tomorrow"),
+            ],
+            message_body("Hi"),
+        )]);
+        let client = builder(&server).api_key("k").build().unwrap();
+        let limits = client.create_message(&request()).await.unwrap().rate_limits();
+        assert_eq!((limits.requests.limit, limits.requests.remaining), (Some(50), Some(49)));
+        let reset = limits.requests.reset.unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
+        assert_eq!(reset.as_secs(), 1_795_478_430);
+        assert_eq!((limits.tokens.remaining, limits.tokens.limit), (None, None));
+        assert_eq!(limits.input_tokens.limit, Some(u64::MAX));
+        assert_eq!(limits.output_tokens.reset, None);
+    }
+
+    #[tokio::test]
+    async fn tell_what_else_was_said() {
+        let server = RawServer::answering([message("Hi")]);
+        let client = builder(&server).api_key("k").build().unwrap();
+        let reply = client.create_message(&request()).await.unwrap();
+        assert_eq!((reply.request_id(), reply.attempts(), reply.status().as_u16()), (Some("req_1"), 1, 200));
+        assert_eq!(reply.headers()["content-type"], "application/json");
+        assert_eq!(
+            format!("{reply:?}"),
+            r#"Response { status: 200, request_id: Some("req_1"), attempts: 1, elapsed: 0ns, .. }"#
+        );
+        let length = reply.clone().map(|message| message.text().len());
+        assert_eq!((*length, length.request_id()), (2, Some("req_1")));
+        assert_eq!(reply.into_inner().text(), "Hi");
+    }
+
+    #[tokio::test]
+    async fn come_without_an_id_when_the_server_gives_none_that_is_text() {
+        let mut bytes = b"HTTP/1.1 200 OK\r\nrequest-id: \x80\xff\r\ncontent-length: 2\r\n\r\n{}".to_vec();
+        bytes.extend_from_slice(b"");
+        let server = RawServer::answering([bytes]);
+        let client = builder(&server).api_key("k").build().unwrap();
+        assert_eq!(client.create_message(&request()).await.unwrap().request_id(), None);
+    }
+}
+
+mod redirects {
+    use super::*;
+
+    #[tokio::test]
+    async fn are_refused_and_lead_nowhere() {
+        let elsewhere = RawServer::answering([message("stolen")]);
+        type Set = fn(ClientBuilder) -> ClientBuilder;
+        let credentials: [Set; 3] = [
+            |b| b.api_key("k"),
+            |b| b.api_key("k").auth_scheme(AuthScheme::XApiKey),
+            |b| b.default_header("x-api-key", "k"),
+        ];
+        for status in [301, 302, 303, 307, 308] {
+            for credential in credentials {
+                let to = format!("http://user:pass@{}/v1/messages?canary", elsewhere.address);
+                let server = RawServer::answering([answer(status, &[("location", &to)], "")]);
+                let client = credential(builder(&server)).build().unwrap();
+                let error = client.create_message(&request()).await.unwrap_err();
+                assert_eq!((error.kind(), error.attempts()), (ErrorKind::Redirect, 1), "{status}");
+                assert!(!error.may_have_been_processed());
+                let said = error.to_string();
+                assert!(said.starts_with("the server redirects to http://127.0.0.1 ("), "{said}");
+                assert_eq!(server.requests().len(), 1);
+            }
+        }
+        assert_eq!(elsewhere.connections(), 0);
+    }
+
+    #[tokio::test]
+    async fn to_the_same_server_are_refused_too() {
+        let server = RawServer::answering([answer(307, &[("location", "/v2/messages")], "")]);
+        let client = builder(&server).api_key("k").build().unwrap();
+        let error = client.create_message(&request()).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the server redirects to another path (307 Temporary Redirect), and redirects are not followed"
+        );
+        assert_eq!(server.requests().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn that_a_callers_client_has_followed_are_refused_afterwards() {
+        let elsewhere = RawServer::answering([message("stolen")]);
+        let to = format!("http://{}/v1/messages", elsewhere.address);
+        let server = RawServer::answering([answer(307, &[("location", &to)], "")]);
+        let own = plain_http_client();
+        let client = builder(&server).api_key("k").http_client(own).build().unwrap();
+        let error = client.create_message(&request()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Redirect);
+        assert!(error.may_have_been_processed());
+    }
+}
+
+mod observers {
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Notes(Arc<Mutex<Vec<String>>>);
+
+    impl Notes {
+        fn add(&self, note: String) {
+            self.0.lock().unwrap().push(note);
+        }
+    }
+
+    impl Observer for Notes {
+        fn request(&self, request: &mut observe::Request<'_>) -> Result<(), observe::Refusal> {
+            assert_eq!(request.header("authorization"), None);
+            self.add(format!("{} {} {:?}", request.operation(), request.attempt(), request.header("accept")));
+            request.set_header("idempotency-key", "one")
+        }
+
+        fn response(&self, answer: &observe::Answer<'_>) {
+            self.add(format!("{} {} {:?}", answer.attempt, answer.status.as_u16(), answer.request_id));
+        }
+
+        fn error(&self, error: &observe::AttemptError<'_>) {
+            self.add(format!("{} {} {:?}", error.attempt, error.description, error.retry_in));
+        }
+    }
+
+    #[tokio::test]
+    async fn are_told_of_each_attempt_and_add_headers() {
+        let server = RawServer::answering([api_error(529, "overloaded_error"), message("Hi")]);
+        let notes = Notes::default();
+        let client = builder(&server).api_key("k").observer(notes.clone()).build().unwrap();
+        client.create_message(&request()).await.unwrap();
+        let told = [
+            r#"create_message 1 Some("application/json")"#,
+            r#"1 529 Some("req_1")"#,
+            "1 the API answered 529 Some(437.5ms)",
+            r#"create_message 2 Some("application/json")"#,
+            r#"2 200 Some("req_1")"#,
+        ];
+        assert_eq!(*notes.0.lock().unwrap(), told);
+        for request in server.requests() {
+            assert_eq!(request.header("idempotency-key"), Some("one"));
+        }
+    }
+
+    #[derive(Clone, Default)]
+    struct Surprises(Arc<Mutex<Vec<String>>>);
+
+    impl Observer for Surprises {
+        fn unknown(&self, unknown: &observe::Unknown<'_>) {
+            let observe::Unknown { operation, item, name, schema, .. } = unknown;
+            self.0.lock().unwrap().push(format!("{operation} {item:?} {name} {schema:?}"));
+        }
+    }
+
+    #[tokio::test]
+    async fn are_told_once_of_what_no_type_knows() {
+        let block = r#"{"type":"hologram","depth":3}"#;
+        let usage = r#"{"input_tokens":1,"output_tokens":2,"joules":3}"#;
+        let body = format!(
+            r#"{{"id":"m","type":"message","role":"assistant","model":"x","stop_reason":"tired","content":[{block},{block}],"usage":{usage},"mood":"good"}}"#
+        );
+        let server = RawServer::answering([json(200, body)]);
+        let surprises = Surprises::default();
+        let client = builder(&server).api_key("k").observer(surprises.clone()).build().unwrap();
+        client.create_message(&request()).await.unwrap();
+        let told = [
+            r#"create_message Variant tired Some("StopReason")"#,
+            r#"create_message Variant hologram Some("ContentBlock")"#,
+            "create_message Field joules None",
+            "create_message Field mood None",
+        ];
+        assert_eq!(*surprises.0.lock().unwrap(), told);
+    }
+
+    struct Strict(&'static str);
+
+    impl Observer for Strict {
+        fn request(&self, request: &mut observe::Request<'_>) -> Result<(), observe::Refusal> {
+            match self.0 {
+                "refuse" => Err(observe::Refusal::new("not today")),
+                name => request.set_header(name, "x"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn may_refuse_a_request() {
+        let server = RawServer::answering([message("Hi")]);
+        let client = builder(&server).api_key("k").observer(Strict("refuse")).build().unwrap();
+        let error = client.create_message(&request()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert_eq!(chain(&error), ["an observer refused the request", "not today"]);
+        assert!(!error.may_have_been_processed());
+        assert_eq!(server.connections(), 0);
+    }
+
+    #[tokio::test]
+    async fn may_not_set_what_the_crate_sets() {
+        let server = RawServer::answering([message("Hi")]);
+        for name in ["host", "content-length", "authorization", "X-Api-Key"] {
+            let client = builder(&server).api_key("k").observer(Strict(name)).build().unwrap();
+            let error = client.create_message(&request()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Refused, "{name}");
+        }
+        assert_eq!(server.connections(), 0);
+    }
+}
+
+mod proxies {
+    use super::*;
+
+    fn proxy(said: Vec<u8>) -> (RawServer, String) {
+        let server = RawServer::answering([said]);
+        let url = format!("http://{}", server.address);
+        (server, url)
+    }
+
+    #[test]
+    fn see_only_a_connect_of_an_encrypted_call() {
+        let (server, url) = proxy(answer(502, &[], ""));
+        let output = child("children::call", &[("HTTPS_PROXY", &url), ("BASE", "https://api.example.test/v1")]);
+        assert!(output.contains("Connect attempts 3"), "{output}");
+        let requests = server.requests();
+        assert_eq!(requests.len(), 3);
+        for request in requests {
+            assert_eq!(request.line, "CONNECT api.example.test:443 HTTP/1.1");
+            assert!(!format!("{request:?}").contains("sk-child"), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn that_ask_for_a_password_are_not_asked_twice() {
+        let (server, url) = proxy(answer(407, &[("proxy-authenticate", "Basic")], ""));
+        let output = child("children::call", &[("HTTPS_PROXY", &url), ("BASE", "https://api.example.test/v1")]);
+        assert!(output.contains("Connect attempts 1"), "{output}");
+        assert_eq!(server.requests().len(), 1);
+    }
+
+    #[test]
+    fn are_passed_over_where_the_environment_or_the_builder_says_so() {
+        let (server, url) = proxy(answer(502, &[], ""));
+        let target = RawServer::answering([message("Hi")]);
+        let base = target.url();
+        for variables in [
+            [("HTTP_PROXY", url.as_str()), ("BASE", &base), ("NO_PROXY", "127.0.0.1")],
+            [("http_proxy", url.as_str()), ("BASE", &base), ("OFF", "1")],
+        ] {
+            let output = child("children::call", &variables);
+            assert!(output.contains("said Hi"), "{output}");
+        }
+        assert_eq!((server.connections(), target.requests().len()), (0, 2));
+    }
+
+    #[test]
+    fn are_used_in_clear_text_too() {
+        let (server, url) = proxy(json(200, message_body("Hi")));
+        let output = child("children::call", &[("http_proxy", &url), ("BASE", "http://127.0.0.1:1/v1")]);
+        assert!(output.contains("said Hi"), "{output}");
+        assert_eq!(server.requests()[0].line, "POST http://127.0.0.1:1/v1/messages HTTP/1.1");
+    }
+
+    #[test]
+    fn keep_their_password_out_of_errors() {
+        let (_server, url) = proxy(answer(502, &[], ""));
+        let url = url.replace("http://", "http://user:canary@");
+        let output = child("children::call", &[("HTTPS_PROXY", &url), ("BASE", "https://api.example.test/v1")]);
+        assert!(output.contains("Connect attempts 3") && !output.contains("canary"), "{output}");
+    }
+}

@@ -1,0 +1,258 @@
+//! What a server sees of a call, and what the caller may change of it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anthropic_messages::{Client, ErrorKind, retry::Resend};
+
+use crate::{
+    builder,
+    raw::{RawServer, answer, message},
+    refusal, request, seen,
+};
+
+mod request_on_the_wire {
+    use super::*;
+
+    #[tokio::test]
+    async fn holds_the_contracts_body_and_nothing_that_no_one_asked_for() {
+        let server = RawServer::answering([message("Hi")]);
+        let client = builder(&server).api_key("sk-1").build().unwrap();
+        let seen = seen(&client, &server).await;
+        assert_eq!(seen.line, "POST /v1/messages HTTP/1.1");
+        let headers: BTreeMap<_, _> = seen.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let length = seen.body.len().to_string();
+        let host = server.address.to_string();
+        let expected = BTreeMap::from([
+            ("accept", "application/json"),
+            ("anthropic-version", "2026-10-21"),
+            ("authorization", "Bearer sk-1"),
+            ("content-length", length.as_str()),
+            ("content-type", "application/json"),
+            ("host", host.as_str()),
+            ("user-agent", concat!("anthropic-messages/", env!("CARGO_PKG_VERSION"))),
+        ]);
+        assert_eq!((headers, seen.headers.len()), (expected, 7));
+        let body: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
+        let content = serde_json::json!([{"type": "text", "text": "Hello"}]);
+        let messages = serde_json::json!([{"role": "user", "content": content}]);
+        assert_eq!(
+            body,
+            serde_json::json!({"model": "claude-sonnet-5", "messages": messages, "max_tokens": 1024})
+        );
+    }
+
+    #[tokio::test]
+    async fn goes_over_one_connection() {
+        let server = RawServer::answering([message("Hi")]);
+        let client = builder(&server).api_key("sk-1").build().unwrap();
+        for _ in 0..5 {
+            seen(&client, &server).await;
+        }
+        let other = client.with_options(|o| o.header("a", "b"));
+        seen(&other, &server).await;
+        assert_eq!((server.requests().len(), server.connections()), (6, 1));
+    }
+}
+
+mod headers {
+    use super::*;
+
+    #[tokio::test]
+    async fn replace_each_other_without_regard_to_case() {
+        let server = RawServer::answering([message("Hi")]);
+        let client = builder(&server)
+            .api_key("k")
+            .default_header("X-Team", "a")
+            .default_header("x-team", "b")
+            .default_header("User-Agent", "mine/1")
+            .default_header("accept", "application/json, */*")
+            .anthropic_version("2023-06-01")
+            .workspace_id("wrkspc_1")
+            .user_profile_id("uprof_1")
+            .build()
+            .unwrap();
+        let seen = seen(&client, &server).await;
+        let expected = [
+            ("x-team", "b"),
+            ("user-agent", "mine/1"),
+            ("accept", "application/json, */*"),
+            ("anthropic-version", "2023-06-01"),
+            ("anthropic-workspace-id", "wrkspc_1"),
+            ("anthropic-user-profile-id", "uprof_1"),
+        ];
+        for (name, value) in expected {
+            assert_eq!((seen.header(name), seen.count(name)), (Some(value), 1));
+        }
+    }
+
+    #[tokio::test]
+    async fn of_beta_features_are_joined() {
+        let server = RawServer::answering([message("Hi")]);
+        let client = builder(&server).api_key("k").beta("a-1").beta("b-2").beta("a-1").build().unwrap();
+        assert_eq!(seen(&client, &server).await.header("anthropic-beta"), Some("a-1,b-2"));
+        let more = client.with_options(|o| o.beta("c-3").beta("b-2"));
+        assert_eq!(seen(&more, &server).await.header("anthropic-beta"), Some("a-1,b-2,c-3"));
+        let replaced = client.with_options(|o| o.header("Anthropic-Beta", "x, y").beta("z"));
+        assert_eq!(seen(&replaced, &server).await.header("anthropic-beta"), Some("x,y,z"));
+        assert_eq!(seen(&client, &server).await.header("anthropic-beta"), Some("a-1,b-2"));
+    }
+
+    #[test]
+    fn that_would_break_a_request_are_refused() {
+        let framing = [
+            "Connection",
+            "Content-Encoding",
+            "Content-Length",
+            "Expect",
+            "HOST",
+            "HTTP2-Settings",
+            "Keep-Alive",
+            "Proxy-Connection",
+            "TE",
+            "Trailer",
+            "Transfer-Encoding",
+            "Upgrade",
+        ];
+        for name in framing {
+            let error = refusal(Client::builder().api_key("k").default_header(name, "canary"));
+            let name = name.to_ascii_lowercase();
+            let said = format!("the header {name} says how a request is framed or routed, and can't be set");
+            assert_eq!(error, said);
+        }
+        for name in ["", "a b", "a:b", "a\r\nb", "é"] {
+            let error = refusal(Client::builder().api_key("k").default_header(name, "canary"));
+            assert_eq!(error, format!("the header name {name:?} is not a header name"));
+        }
+        for value in ["canary\r\nx: y", "canary\n", "canary\0"] {
+            let error = refusal(Client::builder().api_key("k").default_header("a", value));
+            assert_eq!(error, "the value of the header a has a character that a header can't carry");
+        }
+        let empty = refusal(Client::builder().default_header("authorization", " "));
+        assert_eq!(empty, "the header authorization carries the credential, and can't be empty");
+        assert_eq!(refusal(Client::builder().api_key("k").beta("a,b")), "a beta feature is one name");
+    }
+
+    #[tokio::test]
+    async fn never_make_a_second_request() {
+        let server = RawServer::answering([message("Hi")]);
+        for value in ["a\r\n\r\nGET / HTTP/1.1", "a\nb", "a\rb"] {
+            let client = builder(&server).api_key("k").build().unwrap().with_options(|o| o.header("x", value));
+            let error = client.create_message(&request()).await.unwrap_err();
+            assert_eq!((error.kind(), error.attempts()), (ErrorKind::Configuration, 0));
+            assert!(builder(&server).api_key("k").default_header("x", value).build().is_err());
+        }
+        assert_eq!(server.connections(), 0);
+    }
+}
+
+mod options {
+    use super::*;
+
+    #[tokio::test]
+    async fn hold_for_the_new_client_only() {
+        let server = RawServer::answering([message("Hi")]);
+        let client = builder(&server).api_key("k").default_header("x-a", "1").build().unwrap();
+        let other = client.with_options(|o| o.header("X-A", "2").header("x-b", "3").workspace_id("w"));
+        let seen_by_other = seen(&other, &server).await;
+        assert_eq!(seen_by_other.header("x-a"), Some("2"));
+        assert_eq!(seen_by_other.header("x-b"), Some("3"));
+        assert_eq!(seen_by_other.header("anthropic-workspace-id"), Some("w"));
+        let seen = seen(&client, &server).await;
+        assert_eq!((seen.header("x-a"), seen.header("x-b")), (Some("1"), None));
+    }
+
+    #[tokio::test]
+    async fn add_up() {
+        let server = RawServer::answering([message("Hi")]);
+        let client = builder(&server).api_key("k").build().unwrap();
+        let twice = client.with_options(|o| o.header("x-a", "1")).with_options(|o| o.header("x-b", "2"));
+        let seen = seen(&twice, &server).await;
+        assert_eq!((seen.header("x-a"), seen.header("x-b")), (Some("1"), Some("2")));
+    }
+
+    #[tokio::test]
+    async fn replace_the_credential_with_one() {
+        let server = RawServer::answering([message("Hi")]);
+        let client = builder(&server).api_key("k").build().unwrap();
+        let other = client.with_options(|o| o.header("x-api-key", "h"));
+        let seen_by_other = seen(&other, &server).await;
+        assert_eq!((seen_by_other.header("x-api-key"), seen_by_other.header("authorization")), (Some("h"), None));
+        let back = other.with_options(|o| o.header("Authorization", "Bearer b"));
+        let seen = seen(&back, &server).await;
+        assert_eq!((seen.header("x-api-key"), seen.header("authorization")), (None, Some("Bearer b")));
+    }
+
+    #[tokio::test]
+    async fn that_are_malformed_are_told_by_the_call() {
+        let server = RawServer::answering([message("Hi")]);
+        let client = builder(&server).api_key("k").build().unwrap();
+        let broken = client.with_options(|o| o.header("host", "evil.example").header("a b", "c"));
+        let error = broken.create_message(&request()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert_eq!(error.to_string(), "the header host says how a request is framed or routed, and can't be set");
+        assert_eq!(server.connections(), 0);
+    }
+
+    #[tokio::test]
+    async fn set_the_limits() {
+        let server = RawServer::start(|connection| {
+            connection.request();
+            connection.wait_for_close();
+        });
+        let client = builder(&server).api_key("k").build().unwrap();
+        let total = client.with_options(|o| o.timeout(Duration::from_millis(50)));
+        let error = total.create_message(&request()).await.unwrap_err();
+        assert_eq!(error.to_string(), "the call was not done within 50ms");
+        let start = client.with_options(|o| o.response_timeout(Duration::from_millis(50)));
+        let error = start.create_message(&request()).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("no answer from {} within 50ms", server.address));
+        let resent = start.with_options(|o| o.resend(Resend::Always).max_retries(1));
+        assert_eq!(resent.create_message(&request()).await.unwrap_err().attempts(), 2);
+    }
+}
+
+mod defaults {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_may_take_ten_minutes() {
+        let server = RawServer::start(|connection| {
+            connection.request();
+            connection.send(message("Hi"));
+            connection.request();
+            connection.wait_for_close();
+        });
+        let client = Client::builder().api_key("k").base_url(server.url()).no_proxy().build().unwrap();
+        client.create_message(&request()).await.unwrap();
+        // The connection is there; from now on, waits pass when nothing else is to be done.
+        tokio::time::pause();
+        let error = client.create_message(&request()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert_eq!(error.elapsed().as_secs(), 600);
+    }
+
+    #[tokio::test]
+    async fn an_answer_may_have_64_mebibytes() {
+        let limit = 64 * 1024 * 1024;
+        for (declared, kind) in [(limit, ErrorKind::Truncated), (limit + 1, ErrorKind::BodyTooLarge)] {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {declared}\r\n\r\n");
+            let server = RawServer::start(move |connection| {
+                connection.request();
+                connection.send(&head);
+            });
+            let client = builder(&server).api_key("k").build().unwrap();
+            assert_eq!(client.create_message(&request()).await.unwrap_err().kind(), kind);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_error_may_have_one_mebibyte() {
+        let limit = 1024 * 1024;
+        for (length, kept) in [(limit, limit), (limit + 1, 0)] {
+            let server = RawServer::answering([answer(400, &[], "x".repeat(length))]);
+            let client = builder(&server).api_key("k").build().unwrap();
+            let error = client.create_message(&request()).await.unwrap_err();
+            assert_eq!((error.status().map(|status| status.as_u16()), error.body().len()), (Some(400), kept));
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! What an error says, and what it lets code ask.
+
+#[path = "support/raw.rs"]
+#[allow(dead_code)]
+mod raw;
+#[path = "support/timing.rs"]
+#[allow(dead_code)]
+mod timing;
+
+use std::{net::TcpListener, time::Duration};
+
+use anthropic_messages::{
+    AnthropicMessage, Client, ClientBuilder, Error, ErrorKind, MessageCreateRequest, Observer, RetryStop,
+    observe::{Refusal, Request},
+};
+use raw::{RawServer, answer, api_error, error_body, json, message_body};
+use timing::NoWaiting;
+
+fn request() -> MessageCreateRequest {
+    MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024)
+}
+
+fn builder(server: &RawServer) -> ClientBuilder {
+    Client::builder().api_key("k").base_url(server.url()).no_proxy().timing(NoWaiting::default())
+}
+
+async fn failing(builder: ClientBuilder) -> Error {
+    builder.build().unwrap().create_message(&request()).await.unwrap_err()
+}
+
+async fn answered(bytes: Vec<u8>) -> Error {
+    failing(builder(&RawServer::answering([bytes]))).await
+}
+
+fn chain(error: &Error) -> Vec<String> {
+    let first: &dyn std::error::Error = error;
+    std::iter::successors(Some(first), |error| error.source()).map(ToString::to_string).collect()
+}
+
+/// Holds what is true of every error, and gives its chain of messages.
+#[track_caller]
+fn checked(error: &Error) -> Vec<String> {
+    let chain = chain(error);
+    for pair in chain.windows(2) {
+        assert!(!pair[0].contains(&pair[1]), "a message repeats its source: {pair:?}");
+    }
+    let sentence = &chain[0];
+    assert!(!sentence.ends_with('.') && !sentence.contains('\n'), "{sentence:?}");
+    assert!(sentence.starts_with(|first: char| first.is_lowercase()), "{sentence:?}");
+    chain
+}
+
+/// 9 bodies by 6 statuses: the status is never lost, whatever the body.
+#[tokio::test]
+async fn every_body_keeps_its_status() {
+    let bodies: [(&str, Vec<u8>); 9] = [
+        ("text/html", b"<html><body>Bad Gateway, canary</body></html>".to_vec()),
+        ("text/plain", b"upstream connect error, canary".to_vec()),
+        ("application/json", b"".to_vec()),
+        ("application/json", br#"{"type":"error","error":{"type":"canary"#.to_vec()),
+        ("application/json", br#"{"message":"canary"}"#.to_vec()),
+        ("application/json", br#"["canary"]"#.to_vec()),
+        ("application/json", br#"{"type":"error","error":"canary"}"#.to_vec()),
+        ("application/json", b"\xff\xfe canary".to_vec()),
+        ("application/json", br#"{"type":"message","content":[]}"#.to_vec()),
+    ];
+    let statuses = [
+        (400, ErrorKind::BadRequest, "400 Bad Request"),
+        (401, ErrorKind::Authentication, "401 Unauthorized"),
+        (429, ErrorKind::RateLimit, "429 Too Many Requests (3 attempts in 1.3 s)"),
+        (500, ErrorKind::Server, "500 Internal Server Error (3 attempts in 1.3 s)"),
+        (502, ErrorKind::Server, "502 Bad Gateway (3 attempts in 1.3 s)"),
+        (529, ErrorKind::Overloaded, "529 Overloaded (3 attempts in 1.3 s)"),
+    ];
+    for (content_type, body) in bodies {
+        for (status, kind, said) in statuses {
+            let error = answered(answer(status, &[("content-type", content_type)], &body)).await;
+            assert_eq!((error.kind(), error.status().map(|status| status.as_u16())), (kind, Some(status)));
+            assert!(error.api_error().is_none());
+            assert_eq!(checked(&error), [format!("the API answered {said}")]);
+            assert_eq!((error.body(), error.body_prefix()), (&body[..], String::from_utf8_lossy(&body)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_api_is_read() {
+    let body = r#"{"type":"error","error":{"type":"rate_limit_error","message":"Slow down.\nPlease.","details":{"error_code":"rpm","x":1}},"request_id":"req_body"}"#;
+    let error = answered(answer(429, &[("retry-after", "86400")], body)).await;
+    let api = error.api_error().unwrap();
+    assert_eq!((api.error_type(), api.message()), (Some("rate_limit_error"), Some("Slow down.\nPlease.")));
+    assert_eq!((api.error_code(), api.request_id()), (Some("rpm"), Some("req_body")));
+    assert_eq!(api.json().get(), body);
+    assert_eq!((error.request_id(), error.retry_after()), (Some("req_body"), Some(Duration::from_secs(86_400))));
+    assert_eq!(error.headers()["retry-after"], "86400");
+    let said = "the API answered 429 Too Many Requests, rate_limit_error: Slow down. Please (request req_body)";
+    assert_eq!(checked(&error), [said]);
+}
+
+#[tokio::test]
+async fn the_header_names_the_request_before_the_body_does() {
+    assert_eq!(answered(api_error(400, "x")).await.request_id(), Some("req_1"));
+}
+
+#[tokio::test]
+async fn the_type_says_the_class_before_the_status_does() {
+    let table = [
+        ("invalid_request_error", 500, ErrorKind::BadRequest),
+        ("authentication_error", 400, ErrorKind::Authentication),
+        ("billing_error", 400, ErrorKind::Billing),
+        ("permission_error", 400, ErrorKind::Permission),
+        ("not_found_error", 400, ErrorKind::NotFound),
+        ("conflict_error", 400, ErrorKind::Conflict),
+        ("request_too_large", 400, ErrorKind::RequestTooLarge),
+        ("rate_limit_error", 400, ErrorKind::RateLimit),
+        ("timeout_error", 400, ErrorKind::ServerTimeout),
+        ("api_error", 400, ErrorKind::Server),
+        ("overloaded_error", 503, ErrorKind::Overloaded),
+        ("memory_path_conflict_error", 409, ErrorKind::Conflict),
+        ("brand_new_error", 402, ErrorKind::Billing),
+        ("brand_new_error", 403, ErrorKind::Permission),
+        ("brand_new_error", 404, ErrorKind::NotFound),
+        ("brand_new_error", 408, ErrorKind::ServerTimeout),
+        ("brand_new_error", 412, ErrorKind::BadRequest),
+        ("brand_new_error", 413, ErrorKind::RequestTooLarge),
+        ("brand_new_error", 418, ErrorKind::Status),
+        ("brand_new_error", 422, ErrorKind::BadRequest),
+        ("brand_new_error", 431, ErrorKind::BadRequest),
+        ("brand_new_error", 504, ErrorKind::ServerTimeout),
+        ("brand_new_error", 599, ErrorKind::Server),
+    ];
+    for (error_type, status, kind) in table {
+        let error = answered(api_error(status, error_type)).await;
+        assert_eq!(error.kind(), kind, "{error_type} {status}");
+        assert_eq!(error.api_error().unwrap().error_type(), Some(error_type));
+    }
+}
+
+#[tokio::test]
+async fn it_says_whether_the_request_may_have_been_processed() {
+    for (status, may) in [(400, false), (429, false), (500, true), (502, true), (503, false), (504, true), (529, false)] {
+        assert_eq!(answered(api_error(status, "x")).await.may_have_been_processed(), may, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_message_of_the_api_is_cut() {
+    let error = answered(json(400, error_body("invalid_request_error", &"ä".repeat(5000)))).await;
+    let said = format!("the API answered 400 Bad Request, invalid_request_error: {}… (request req_1)", "ä".repeat(500));
+    assert_eq!(checked(&error), [said]);
+    assert_eq!(error.api_error().unwrap().message().unwrap().chars().count(), 5000);
+    assert_eq!(error.body_prefix().len(), 1024 - 1 + '\u{fffd}'.len_utf8());
+}
+
+mod kinds {
+    use super::*;
+
+    #[tokio::test]
+    async fn configuration() {
+        let error = Client::builder().api_key("k").base_url("https://").build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert_eq!(checked(&error), ["the base URL is not a URL", "empty host"]);
+    }
+
+    #[tokio::test]
+    async fn contract() {
+        let server = RawServer::answering([json(200, message_body("Hi"))]);
+        let client = builder(&server).build().unwrap();
+        let empty = MessageCreateRequest::new("claude-sonnet-5", Vec::<AnthropicMessage>::new(), 1);
+        let error = client.create_message(&empty).await.unwrap_err();
+        assert_eq!((error.kind(), error.pointer(), error.attempts()), (ErrorKind::Contract, Some("/messages"), 0));
+        let said = "the request breaks the contract: /messages has 0 items, and the contract asks for at least 1";
+        assert_eq!(checked(&error), [said]);
+        assert_eq!(server.connections(), 0);
+    }
+
+    #[test]
+    fn no_runtime() {
+        let client = Client::builder().api_key("k").build().unwrap();
+        let request = request();
+        let mut call = Box::pin(client.create_message(&request));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let std::task::Poll::Ready(Err(error)) = call.as_mut().poll(&mut context) else { panic!("still pending") };
+        assert_eq!(error.kind(), ErrorKind::NoRuntime);
+        let below = "there is no reactor running, must be called from the context of a Tokio 1.x runtime";
+        assert_eq!(checked(&error), ["the call was made outside of a tokio runtime", below]);
+    }
+
+    #[tokio::test]
+    async fn refused() {
+        struct No;
+        impl Observer for No {
+            fn request(&self, _: &mut Request<'_>) -> Result<(), Refusal> {
+                Err(Refusal::new("the budget of this month is spent"))
+            }
+        }
+        let server = RawServer::answering([json(200, message_body("Hi"))]);
+        let error = failing(builder(&server).observer(No)).await;
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert_eq!(checked(&error), ["an observer refused the request", "the budget of this month is spent"]);
+    }
+
+    #[tokio::test]
+    async fn connect() {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let builder = Client::builder().api_key("k").base_url(format!("http://{address}/v1")).no_proxy();
+        let error = failing(builder.timing(NoWaiting::default())).await;
+        assert_eq!((error.kind(), error.attempts(), error.status()), (ErrorKind::Connect, 3, None));
+        assert!(!error.may_have_been_processed());
+        let chain = checked(&error);
+        assert_eq!(chain[0], format!("could not connect to {address} (3 attempts in 1.3 s)"));
+        assert_eq!(chain[1..4], ["error sending request", "client error (Connect)", "tcp connect error"]);
+        assert!(chain[4].starts_with("Connection refused"), "{chain:?}");
+    }
+
+    #[tokio::test]
+    async fn timeout_of_the_call() {
+        let server = RawServer::start(|connection| {
+            connection.request();
+            connection.wait_for_close();
+        });
+        let error = failing(builder(&server).timeout(Duration::from_millis(40))).await;
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 1));
+        assert!(error.may_have_been_processed());
+        assert_eq!(checked(&error), ["the call was not done within 40ms"]);
+    }
+
+    #[tokio::test]
+    async fn timeout_of_the_answer() {
+        let server = RawServer::start(|connection| {
+            connection.request();
+            connection.wait_for_close();
+        });
+        let error = failing(builder(&server).response_timeout(Duration::from_millis(40))).await;
+        assert_eq!((error.kind(), error.retry_stop()), (ErrorKind::Timeout, Some(RetryStop::Ambiguous)));
+        assert!(error.may_have_been_processed());
+        assert_eq!(checked(&error), [format!("no answer from {} within 40ms", server.address)]);
+    }
+
+    #[tokio::test]
+    async fn closed() {
+        let server = RawServer::start(|connection| {
+            connection.request();
+        });
+        let error = failing(builder(&server)).await;
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Closed, 3));
+        assert!(error.may_have_been_processed());
+        let said = format!("the connection to {} ended before an answer began (3 attempts in 0.9 s)", server.address);
+        let sources =
+            ["error sending request", "client error (SendRequest)", "connection closed before message completed"];
+        assert_eq!(checked(&error)[0], said);
+        assert_eq!(checked(&error)[1..], sources);
+    }
+
+    #[tokio::test]
+    async fn http() {
+        let error = answered(b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec()).await;
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Http, 1));
+        assert!(checked(&error)[0].ends_with("breaks the rules of HTTP"));
+        assert_eq!(
+            checked(&error)[1..],
+            ["error sending request", "client error (SendRequest)", "invalid HTTP version parsed"]
+        );
+    }
+
+    #[tokio::test]
+    async fn redirect() {
+        let error = answered(answer(302, &[("location", "https://user:canary@evil.example/canary?canary")], "")).await;
+        assert_eq!(error.kind(), ErrorKind::Redirect);
+        let said = "the server redirects to https://evil.example (302 Found), and redirects are not followed";
+        assert_eq!(checked(&error), [said]);
+        let nowhere = answered(answer(304, &[], "")).await;
+        let said = "the server redirects to nowhere (304 Not Modified), and redirects are not followed";
+        assert_eq!(checked(&nowhere), [said]);
+    }
+
+    #[tokio::test]
+    async fn content_type() {
+        let page = "<html>canary</html>".repeat(100);
+        let error = answered(answer(200, &[("content-type", "text/html; charset=utf-8")], &page)).await;
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::ContentType, 1));
+        assert!(error.may_have_been_processed());
+        assert_eq!(checked(&error), ["the answer is not JSON, its content type is text/html; charset=utf-8"]);
+        assert_eq!(error.body_prefix(), page[..1024]);
+    }
+
+    #[tokio::test]
+    async fn content_encoding() {
+        let error = answered(answer(200, &[("content-encoding", "gzip")], "\x1f\u{8b}")).await;
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::ContentEncoding, 1));
+        assert_eq!(checked(&error), ["the answer is compressed (gzip), which was not asked for"]);
+    }
+
+    #[tokio::test]
+    async fn truncated() {
+        let mut cut = json(200, message_body("Hi"));
+        cut.truncate(cut.len() - 1);
+        let server = RawServer::start(move |connection| {
+            connection.request();
+            connection.send(&cut);
+        });
+        let error = failing(builder(&server)).await;
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Truncated, 1));
+        assert_eq!((error.status().unwrap().as_u16(), error.request_id()), (200, Some("req_1")));
+        assert!(error.may_have_been_processed());
+        let said = format!("the answer of {} ended early (request req_1)", server.address);
+        assert_eq!(checked(&error)[0], said);
+    }
+
+    #[tokio::test]
+    async fn body_too_large() {
+        let server = RawServer::answering([json(200, message_body("Hi"))]);
+        let error = failing(builder(&server).max_response_bytes(100)).await;
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::BodyTooLarge, 1));
+        assert!(error.may_have_been_processed());
+        assert_eq!(checked(&error), ["the answer is longer than 100 bytes (request req_1)"]);
+    }
+
+    #[tokio::test]
+    async fn decode() {
+        let error = answered(json(200, r#"{"content":[{"type":"text","text":["canary"]}]}"#)).await;
+        assert_eq!((error.kind(), error.pointer()), (ErrorKind::Decode, Some("/content/0/text")));
+        assert!(error.may_have_been_processed());
+        assert!(error.body().starts_with(br#"{"content""#));
+        let chain = checked(&error);
+        assert_eq!(chain[0], "the answer could not be read into its type (request req_1)");
+        assert!(chain[1].contains("at /content/0/text (line 1 column") && !chain[1].contains("canary"), "{chain:?}");
+    }
+
+    #[tokio::test]
+    async fn unexpected_status() {
+        let error = answered(json(202, message_body("Hi"))).await;
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::UnexpectedStatus, 1));
+        assert_eq!(checked(&error), ["the contract does not name the status 202 Accepted (request req_1)"]);
+    }
+
+    #[tokio::test]
+    async fn error_in_a_success() {
+        let error = answered(json(200, error_body("invalid_request_error", "No."))).await;
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::BadRequest, 1));
+        assert_eq!(error.status().unwrap().as_u16(), 200);
+        let said = "the API answered 200 OK with an error, invalid_request_error: No (request req_1)";
+        assert_eq!(checked(&error), [said]);
+        let error = answered(json(200, error_body("overloaded_error", "Later."))).await;
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Overloaded, 3));
+    }
+}
+
+#[tokio::test]
+async fn debug_shows_no_body_and_no_header() {
+    let page = "<html>canary</html>";
+    for status in [200, 400, 500] {
+        let headers = [("content-type", "text/html"), ("set-cookie", "canary")];
+        let error = answered(answer(status, &headers, page)).await;
+        assert!(!format!("{error:?} {error:#?} {error}").contains("canary"), "{error:?}");
+        assert_eq!(error.body(), page.as_bytes());
+    }
+}

@@ -1,0 +1,308 @@
+//! Rows 31 to 46: bodies that are read whole.
+
+use std::time::Duration;
+
+use anthropic_messages::{Client, ErrorKind, Observer, observe};
+
+use crate::{
+    answered, builder, client, failing,
+    raw::{RawServer, answer, error_body, json, message, message_body},
+    request, said,
+};
+
+#[tokio::test]
+async fn row_31_a_page_instead_of_a_message_is_refused_once() {
+    let server = RawServer::answering([answer(200, &[("content-type", "text/html")], "<html>Sign in</html>")]);
+    let error = failing(&client(&server)).await;
+    assert_eq!((error.kind(), server.requests().len()), (ErrorKind::ContentType, 1));
+    assert_eq!(error.body_prefix(), "<html>Sign in</html>");
+}
+
+#[tokio::test]
+async fn row_31_a_message_without_a_content_type_is_read() {
+    assert_eq!(said(&client(&RawServer::answering([answer(200, &[], message_body("Hi"))]))).await, "Hi");
+}
+
+#[tokio::test]
+async fn row_32_an_error_in_a_success_is_an_error_and_is_retried_by_its_type() {
+    let overloaded = json(200, error_body("overloaded_error", "Later."));
+    let server = RawServer::answering([overloaded, message("Hi")]);
+    assert_eq!(client(&server).create_message(&request()).await.unwrap().attempts(), 2);
+    let error = answered(json(200, error_body("not_found_error", "No."))).await;
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::NotFound, 1));
+    assert_eq!(error.status().unwrap().as_u16(), 200);
+}
+
+#[tokio::test]
+async fn row_32_a_message_that_speaks_of_errors_is_a_message() {
+    let body = message_body(r#"{\"type\":\"error\",\"error\":{\"type\":\"x\"}}"#);
+    let text = said(&client(&RawServer::answering([json(200, body)]))).await;
+    assert_eq!(text, r#"{"type":"error","error":{"type":"x"}}"#);
+}
+
+#[tokio::test]
+async fn row_34_an_empty_success_is_a_decode_error() {
+    let error = answered(json(200, "")).await;
+    assert_eq!((error.kind(), error.pointer()), (ErrorKind::Decode, Some("")));
+    assert_eq!(answered(json(200, "   ")).await.kind(), ErrorKind::Decode);
+}
+
+#[tokio::test]
+async fn row_34_a_success_without_content_is_not_a_message() {
+    let error = answered("HTTP/1.1 204 No Content\r\n\r\n").await;
+    assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::UnexpectedStatus, 204));
+}
+
+#[tokio::test]
+async fn row_35_a_body_that_declares_too_much_is_not_read() {
+    let server = RawServer::start(|connection| {
+        connection.request();
+        connection.send("HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n");
+        connection.wait_for_close();
+    });
+    let error = failing(&client(&server)).await;
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::BodyTooLarge, 1));
+    assert!(server.all_closed().await);
+}
+
+/// Sends chunks of 64 KiB for as long as they are taken.
+fn endless(status: u16) -> RawServer {
+    RawServer::start(move |connection| {
+        connection.request();
+        connection.send(format!("HTTP/1.1 {status} Said\r\ntransfer-encoding: chunked\r\n\r\n"));
+        let chunk = [b"10000\r\n".as_slice(), &[b'x'; 65_536], b"\r\n"].concat();
+        while connection.send(&chunk) {}
+    })
+}
+
+#[tokio::test]
+async fn row_35_a_body_without_end_is_read_up_to_the_limit() {
+    let server = endless(200);
+    let error = failing(&builder(&server).max_response_bytes(1_000_000).build().unwrap()).await;
+    assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+    assert_eq!(error.to_string(), "the answer is longer than 1000000 bytes");
+    assert!(server.all_closed().await);
+}
+
+#[tokio::test]
+async fn row_35_an_error_without_end_keeps_its_status_and_its_beginning() {
+    let server = endless(400);
+    let error = failing(&builder(&server).max_error_bytes(100_000).build().unwrap()).await;
+    assert_eq!(error.kind(), ErrorKind::BadRequest);
+    assert!((1..=100_000).contains(&error.body().len()), "{} bytes were kept", error.body().len());
+    assert!(server.all_closed().await);
+}
+
+#[tokio::test]
+async fn row_35_a_body_of_exactly_the_limit_is_read() {
+    let body = message_body("Hi");
+    let server = RawServer::answering([json(200, &body)]);
+    let length = body.len() as u64;
+    assert_eq!(said(&builder(&server).max_response_bytes(length).build().unwrap()).await, "Hi");
+    let error = failing(&builder(&server).max_response_bytes(length - 1).build().unwrap()).await;
+    assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+}
+
+#[tokio::test]
+async fn row_36_a_compressed_body_is_not_asked_for_and_is_refused() {
+    for coding in ["gzip", "br", "zstd", "deflate", "identity, gzip"] {
+        let server = RawServer::answering([answer(200, &[("content-encoding", coding)], "\x1f\u{8b}")]);
+        let error = failing(&client(&server)).await;
+        assert_eq!(error.kind(), ErrorKind::ContentEncoding);
+        assert_eq!(server.requests()[0].header("accept-encoding"), None);
+    }
+    let plain = answer(200, &[("content-encoding", "identity")], message_body("Hi"));
+    assert_eq!(said(&client(&RawServer::answering([plain]))).await, "Hi");
+    let error = answered(answer(401, &[("content-encoding", "gzip")], "\x1f\u{8b}")).await;
+    assert_eq!((error.kind(), error.body()), (ErrorKind::Authentication, &[][..]));
+}
+
+/// Sends bytes and closes.
+fn cut(bytes: impl Into<Vec<u8>>) -> RawServer {
+    let bytes = bytes.into();
+    RawServer::start(move |connection| {
+        connection.request();
+        connection.send(&bytes);
+    })
+}
+
+async fn is_truncated(bytes: impl Into<Vec<u8>>) {
+    let server = cut(bytes);
+    let error = failing(&client(&server)).await;
+    assert_eq!((error.kind(), error.attempts(), server.requests().len()), (ErrorKind::Truncated, 1, 1), "{error:?}");
+    assert!(error.may_have_been_processed());
+}
+
+#[tokio::test]
+async fn row_37_a_body_shorter_than_declared_is_truncated() {
+    let whole = message("Hi");
+    is_truncated(&whole[..whole.len() - 20]).await;
+}
+
+#[tokio::test]
+async fn row_37_chunks_that_stop_are_truncated() {
+    is_truncated("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n10\r\n{}").await;
+}
+
+#[tokio::test]
+async fn row_37_chunks_without_their_end_are_truncated() {
+    is_truncated("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n").await;
+}
+
+#[tokio::test]
+async fn row_37_a_chunk_of_no_size_is_truncated() {
+    is_truncated("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n").await;
+}
+
+#[tokio::test]
+async fn row_37_a_reset_in_a_body_is_truncated() {
+    let whole = message("Hi");
+    let server = RawServer::start(move |connection| {
+        connection.request();
+        connection.send(&whole[..whole.len() - 20]);
+        connection.reset();
+    });
+    let error = failing(&client(&server)).await;
+    assert!(matches!(error.kind(), ErrorKind::Truncated | ErrorKind::Closed), "{error:?}");
+    assert!(error.may_have_been_processed());
+}
+
+#[tokio::test]
+async fn row_37_a_truncated_error_keeps_its_status_and_what_came() {
+    let mut bytes = b"HTTP/1.1 401 No\r\ncontent-length: 100\r\n\r\n".to_vec();
+    bytes.extend_from_slice(b"{\"type\":");
+    let error = failing(&client(&cut(bytes))).await;
+    assert_eq!((error.kind(), error.body()), (ErrorKind::Authentication, &b"{\"type\":"[..]));
+}
+
+#[tokio::test]
+async fn row_37_a_body_that_ends_with_its_connection_is_read() {
+    let bytes = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{}", message_body("Hi"));
+    assert_eq!(said(&client(&cut(bytes))).await, "Hi");
+}
+
+#[tokio::test]
+async fn row_38_a_body_that_trickles_runs_into_the_calls_limit() {
+    let server = RawServer::start(|connection| {
+        connection.request();
+        connection.send("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n");
+        while connection.send(" ") {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let error = failing(&builder(&server).timeout(Duration::from_millis(80)).build().unwrap()).await;
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 1));
+    assert!(error.may_have_been_processed());
+    assert!(server.all_closed().await);
+}
+
+/// Stops the clock when an answer begins: from then on, waits pass when nothing else is to be done.
+struct StopTheClock;
+
+impl Observer for StopTheClock {
+    fn response(&self, _: &observe::Answer<'_>) {
+        tokio::time::pause();
+    }
+}
+
+#[tokio::test]
+async fn row_38_the_body_of_an_error_is_waited_for_ten_seconds() {
+    let server = RawServer::start(|connection| {
+        connection.request();
+        connection.send("HTTP/1.1 403 No\r\ncontent-length: 1000000\r\n\r\nbeginning");
+        connection.wait_for_close();
+    });
+    let client = Client::builder().api_key("k").base_url(server.url()).no_proxy().observer(StopTheClock).build();
+    let error = failing(&client.unwrap()).await;
+    assert_eq!((error.kind(), error.body()), (ErrorKind::Permission, &b"beginning"[..]));
+    assert_eq!(error.elapsed().as_secs(), 10);
+}
+
+fn nested(levels: usize) -> String {
+    format!("{}{}", "[".repeat(levels), "]".repeat(levels))
+}
+
+#[tokio::test]
+async fn row_39_a_message_nested_without_end_is_a_decode_error() {
+    for levels in [200, 100_000] {
+        let body = format!(r#"{{"id":"m","content":[{{"type":"text","text":{}}}]}}"#, nested(levels));
+        assert_eq!(answered(json(200, body)).await.kind(), ErrorKind::Decode, "{levels}");
+    }
+}
+
+#[tokio::test]
+async fn row_39_an_error_nested_without_end_keeps_its_status() {
+    let body = format!(r#"{{"type":"error","error":{{"type":"x","message":"y","details":{}}}}}"#, nested(100_000));
+    let error = answered(json(403, body)).await;
+    assert_eq!((error.kind(), error.api_error().is_none()), (ErrorKind::Permission, true));
+}
+
+#[tokio::test]
+async fn row_40_a_field_given_twice_harms_nothing() {
+    let server = RawServer::answering([json(200, r#"{"id":"a","id":"b","content":[]}"#)]);
+    match client(&server).create_message(&request()).await {
+        Ok(reply) => assert_eq!(reply.text(), ""),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::Decode),
+    }
+}
+
+#[tokio::test]
+async fn row_41_a_character_cut_in_half_does_not_lose_the_message() {
+    for (sent, read) in [
+        (r"a\ud83d", "a\u{fffd}"),
+        (r"\ude00b", "\u{fffd}b"),
+        (r"\ude00\ud83d", "\u{fffd}\u{fffd}"),
+        (r"\ud83d\ude00", "\u{1f600}"),
+    ] {
+        assert_eq!(said(&client(&RawServer::answering([message(sent)]))).await, read, "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn row_42_numbers_of_any_size_in_unknown_fields_do_not_lose_the_message() {
+    for number in ["1e400", "123456789012345678901234567890", "-0", "0.1234567890123456789"] {
+        let body = message_body("Hi").replacen('{', &format!(r#"{{"new":{number},"#), 1);
+        assert_eq!(said(&client(&RawServer::answering([json(200, body)]))).await, "Hi", "{number}");
+    }
+}
+
+#[tokio::test]
+async fn row_43_control_characters_are_kept_or_refused() {
+    assert_eq!(said(&client(&RawServer::answering([message(r"a\u0000\u001fb")]))).await, "a\0\u{1f}b");
+    for raw in ["a\0b", "a\nb", "a\u{1f}b"] {
+        match client(&RawServer::answering([message(raw)])).create_message(&request()).await {
+            Ok(reply) => assert_eq!(reply.text(), raw),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Decode),
+        }
+    }
+}
+
+#[tokio::test]
+async fn row_44_bytes_that_are_not_utf_8_are_a_decode_error() {
+    let body = message_body("MARK").replace("MARK", "\u{1}").into_bytes();
+    let body: Vec<u8> = body.into_iter().map(|byte| if byte == 1 { 0xff } else { byte }).collect();
+    assert_eq!(answered(json(200, body)).await.kind(), ErrorKind::Decode);
+}
+
+#[tokio::test]
+async fn row_45_what_is_not_json_is_a_decode_error() {
+    let body = message_body("Hi");
+    for broken in [format!("{body}x"), format!("{body}{body}"), body.replace(":3", ":NaN"), format!("{body},")] {
+        assert_eq!(answered(json(200, broken)).await.kind(), ErrorKind::Decode);
+    }
+}
+
+#[tokio::test]
+async fn row_45_one_byte_order_mark_is_passed_over() {
+    let body = message_body("Hi");
+    assert_eq!(said(&client(&RawServer::answering([json(200, format!("\u{feff}{body}"))]))).await, "Hi");
+    assert_eq!(answered(json(200, format!("\u{feff}\u{feff}{body}"))).await.kind(), ErrorKind::Decode);
+    let error = answered(json(200, format!("\u{feff}{}", error_body("not_found_error", "No.")))).await;
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn row_46_blocks_and_values_of_tomorrow_do_not_lose_the_message() {
+    let body = r#"{"id":"m","type":"message","role":"assistant","model":"new","stop_reason":"tired","content":[{"type":"hologram","depth":3},{"type":"text","text":"Hi"}],"usage":null,"new":{"a":[1]}}"#;
+    assert_eq!(said(&client(&RawServer::answering([json(200, body)]))).await, "Hi");
+}

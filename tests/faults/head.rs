@@ -1,0 +1,385 @@
+//! Rows 10 to 30: what happens before a body is read.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use anthropic_messages::{
+    Client, ErrorKind, RetryStop, Timing,
+    retry::{Budget, Decision, Moment, Outcome, Resend, RetryPolicy, decide},
+};
+use http::{HeaderMap, StatusCode};
+
+use crate::{
+    answered, builder, client, failing,
+    raw::{RawServer, answer, api_error, eventually, message},
+    request, said,
+};
+
+/// Reads one request on each connection, and ends it with a reset.
+fn resetting() -> RawServer {
+    RawServer::start(|connection| {
+        connection.request();
+        connection.reset();
+    })
+}
+
+#[tokio::test]
+async fn row_10_a_reset_before_the_answer_is_tried_again_and_may_have_been_processed() {
+    let server = resetting();
+    let error = failing(&client(&server)).await;
+    assert_eq!((error.kind(), error.attempts(), server.requests().len()), (ErrorKind::Closed, 3, 3));
+    assert!(error.may_have_been_processed());
+}
+
+#[tokio::test]
+async fn row_10_a_reset_before_the_answer_is_told_where_the_policy_says_so() {
+    let server = resetting();
+    let error = failing(&client(&server).with_options(|o| o.resend(Resend::Never))).await;
+    assert_eq!((error.attempts(), error.retry_stop()), (1, Some(RetryStop::Ambiguous)));
+    assert!(error.may_have_been_processed());
+}
+
+#[tokio::test]
+async fn row_11_a_connection_that_was_closed_while_idle_is_replaced_unseen() {
+    let server = RawServer::start(|connection| {
+        connection.request();
+        connection.send(message("Hi"));
+    });
+    let client = client(&server).with_options(|o| o.resend(Resend::Never));
+    assert_eq!(said(&client).await, "Hi");
+    assert!(server.all_closed().await);
+    // The client learns of it when its runtime next looks.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let reply = client.create_message(&request()).await.unwrap();
+    assert_eq!((reply.attempts(), server.connections(), server.requests().len()), (1, 2, 2));
+}
+
+/// Answers one request a connection, reads another and ends the connection instead of answering.
+fn racing(reset: bool) -> RawServer {
+    RawServer::start(move |connection| {
+        connection.request();
+        connection.send(message("Hi"));
+        connection.request();
+        if reset {
+            connection.reset();
+        }
+    })
+}
+
+#[tokio::test]
+async fn row_12_a_connection_that_closes_under_a_request_is_replaced_at_once() {
+    for reset in [false, true] {
+        let server = racing(reset);
+        let timing = crate::timing::NoWaiting::default();
+        let client = builder(&server).timing(timing.clone()).build().unwrap();
+        assert_eq!(said(&client).await, "Hi");
+        let reply = client.create_message(&request()).await.unwrap();
+        assert_eq!((reply.attempts(), server.requests().len()), (2, 3), "reset: {reset}");
+        assert!(timing.waits().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn row_12_a_request_that_may_have_been_processed_is_not_repeated_where_the_policy_says_so() {
+    let server = racing(false);
+    let client = client(&server).with_options(|o| o.resend(Resend::Never));
+    assert_eq!(said(&client).await, "Hi");
+    let error = failing(&client).await;
+    assert_eq!((error.kind(), error.attempts(), server.requests().len()), (ErrorKind::Closed, 1, 2));
+}
+
+/// Reads requests and never answers.
+fn silent() -> RawServer {
+    RawServer::start(|connection| {
+        connection.request();
+        connection.wait_for_close();
+    })
+}
+
+#[tokio::test]
+async fn row_13_an_answer_that_never_begins_is_a_timeout_and_is_not_repeated() {
+    let server = silent();
+    let error = failing(&builder(&server).response_timeout(Duration::from_millis(50)).build().unwrap()).await;
+    assert_eq!((error.kind(), error.attempts(), server.requests().len()), (ErrorKind::Timeout, 1, 1));
+    assert_eq!(error.to_string(), format!("no answer from {} within 50ms", server.address));
+    assert!(error.may_have_been_processed());
+    assert!(server.all_closed().await);
+}
+
+#[tokio::test]
+async fn row_13_an_answer_that_never_begins_is_asked_for_again_where_the_policy_says_so() {
+    let server = silent();
+    let builder = builder(&server).response_timeout(Duration::from_millis(30)).resend(Resend::Always);
+    let error = failing(&builder.build().unwrap()).await;
+    assert_eq!((error.kind(), error.attempts(), server.requests().len()), (ErrorKind::Timeout, 3, 3));
+}
+
+#[tokio::test]
+async fn row_15_the_server_may_ask_for_a_retry() {
+    let server = RawServer::answering([answer(400, &[("x-should-retry", "true")], ""), message("Hi")]);
+    assert_eq!(client(&server).create_message(&request()).await.unwrap().attempts(), 2);
+}
+
+#[tokio::test]
+async fn row_15_the_server_may_forbid_a_retry() {
+    let error = answered(answer(529, &[("x-should-retry", "false")], "")).await;
+    assert_eq!((error.attempts(), error.retry_stop()), (1, Some(RetryStop::Permanent)));
+}
+
+#[tokio::test]
+async fn row_17_a_wait_beyond_the_calls_limit_is_not_begun() {
+    let server = RawServer::answering([answer(429, &[("retry-after", "30")], "")]);
+    let error = failing(&client(&server).with_options(|o| o.timeout(Duration::from_secs(20)))).await;
+    assert_eq!((error.attempts(), error.retry_stop()), (1, Some(RetryStop::Deadline)));
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(30)));
+}
+
+/// Waits that end at once, on a clock that stands still.
+struct Standing;
+
+impl Timing for Standing {
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[tokio::test]
+async fn row_19_a_dead_server_is_not_stormed() {
+    const CALLS: usize = 300;
+    let server = RawServer::answering([api_error(529, "overloaded_error")]);
+    let client = builder(&server).timing(Standing).build().unwrap();
+    let calls: Vec<_> = (0..CALLS)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { failing(&client).await.kind() })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap(), ErrorKind::Overloaded);
+    }
+    let requests = server.requests().len();
+    assert!((CALLS..=CALLS * 12 / 10 + 50).contains(&requests), "{requests} requests for {CALLS} calls");
+}
+
+/// The largest number of 1,000 delays that fall into the same hundredth of a second.
+fn most_in_one_bin(headers: &HeaderMap) -> usize {
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut bins = std::collections::BTreeMap::<u128, usize>::new();
+    for _ in 0..1000 {
+        let mut moment = Moment::default();
+        moment.random = random.f64();
+        let outcome = Outcome::Rejected { status: StatusCode::TOO_MANY_REQUESTS, headers };
+        match decide(1, &outcome, &RetryPolicy::default(), &moment, &mut Budget::default()) {
+            Decision::After(delay) => *bins.entry(delay.as_millis() / 10).or_default() += 1,
+            Decision::Stop(stop) => panic!("{stop:?}"),
+        }
+    }
+    bins.into_values().max().unwrap()
+}
+
+/// The delays are those of the official SDKs, 375 to 500 ms at first: 80 of 1,000 in each of
+/// thirteen bins when they are even.
+#[test]
+fn row_20_retries_after_a_burst_are_spread() {
+    let most = most_in_one_bin(&HeaderMap::new());
+    assert!(most <= 120, "{most} of 1,000 in 10 ms");
+}
+
+/// A wait of one second becomes 1 to 1.1 s: 100 of 1,000 in each of ten bins when they are even.
+#[test]
+fn row_21_waits_that_a_server_asks_of_all_are_spread() {
+    let mut headers = HeaderMap::new();
+    headers.insert("retry-after", "1".parse().unwrap());
+    let most = most_in_one_bin(&headers);
+    assert!(most <= 140, "{most} of 1,000 in 10 ms");
+}
+
+#[tokio::test]
+async fn row_22_a_request_is_repeated_unchanged_and_the_attempts_are_told() {
+    let server = RawServer::answering([api_error(503, "api_error"), api_error(503, "api_error"), message("Hi")]);
+    let reply = client(&server).create_message(&request()).await.unwrap();
+    assert_eq!(reply.attempts(), 3);
+    let requests = server.requests();
+    assert_eq!(requests.len(), 3);
+    for repeated in &requests {
+        assert_eq!((&repeated.line, &repeated.headers, &repeated.body), {
+            let first = &requests[0];
+            (&first.line, &first.headers, &first.body)
+        });
+        assert_eq!(repeated.header("idempotency-key"), None);
+    }
+}
+
+/// Waits that never end, and are counted.
+#[derive(Clone, Default)]
+struct Endless(Arc<AtomicUsize>);
+
+impl Timing for Endless {
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn row_24_a_call_that_is_dropped_while_it_waits_sends_nothing_more() {
+    let server = RawServer::answering([api_error(529, "overloaded_error"), message("Hi")]);
+    let waits = Endless::default();
+    let client = builder(&server).timing(waits.clone()).build().unwrap();
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { client.create_message(&request()).await.map(drop) }
+    });
+    assert!(eventually(|| waits.0.load(Ordering::SeqCst) == 1).await);
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(said(&client).await, "Hi");
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn row_24_calls_that_are_dropped_at_any_point_close_their_connections() {
+    let server = RawServer::start(|connection| {
+        while let Some(request) = connection.request() {
+            if request.header("x-wanted").is_none() {
+                return connection.wait_for_close();
+            }
+            connection.send(message("Hi"));
+        }
+    });
+    let client = client(&server);
+    let wanted = client.with_options(|o| o.header("x-wanted", "1"));
+    let mut random = fastrand::Rng::with_seed(24);
+    for _ in 0..20 {
+        let calls: Vec<_> = (0..50)
+            .map(|_| {
+                let (client, limit) = (client.clone(), Duration::from_micros(random.u64(0..10_000)));
+                tokio::spawn(async move {
+                    // Dropped at the limit, wherever it is then.
+                    let _ = tokio::time::timeout(limit, client.create_message(&request())).await;
+                })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap();
+        }
+    }
+    // Connections are taken in their order, so that all the others have been taken when this one is.
+    assert_eq!(said(&wanted).await, "Hi");
+    assert!(eventually(|| server.open() == 1).await, "a connection outlived its call");
+    let before = server.requests().len();
+    assert_eq!(said(&wanted).await, "Hi");
+    assert_eq!((server.requests().len(), server.open()), (before + 1, 1));
+}
+
+#[tokio::test]
+async fn row_27_a_redirect_to_itself_is_followed_by_nothing() {
+    let server = RawServer::answering([answer(308, &[("location", "/v1/messages")], "")]);
+    let error = failing(&client(&server)).await;
+    assert_eq!((error.kind(), server.requests().len()), (ErrorKind::Redirect, 1));
+}
+
+#[tokio::test]
+async fn row_28_interim_answers_are_passed_over() {
+    let mut bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".to_vec();
+    bytes.extend(message("Hi"));
+    assert_eq!(said(&client(&RawServer::answering([bytes]))).await, "Hi");
+}
+
+#[tokio::test]
+async fn row_28_interim_answers_without_end_run_into_the_limit() {
+    let server = RawServer::start(|connection| {
+        connection.request();
+        while connection.send("HTTP/1.1 100 Continue\r\n\r\n") {}
+    });
+    let error = failing(&builder(&server).response_timeout(Duration::from_millis(50)).build().unwrap()).await;
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(server.all_closed().await);
+}
+
+/// A head that is not HTTP: told as such, and not asked for again.
+async fn breaks_the_rules(head: impl Into<Vec<u8>>) {
+    let server = RawServer::answering([head]);
+    let error = failing(&client(&server)).await;
+    assert_eq!((error.kind(), error.attempts(), server.requests().len()), (ErrorKind::Http, 1, 1), "{error:?}");
+    assert!(error.may_have_been_processed());
+}
+
+#[tokio::test]
+async fn row_29_more_than_a_hundred_headers_are_refused() {
+    let headers: String = (0..101).map(|number| format!("x-{number}: y\r\n")).collect();
+    breaks_the_rules(format!("HTTP/1.1 200 OK\r\n{headers}\r\n")).await;
+}
+
+#[tokio::test]
+async fn row_29_a_head_of_a_mebibyte_is_refused() {
+    breaks_the_rules(format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(1024 * 1024))).await;
+}
+
+#[tokio::test]
+async fn row_29_a_malformed_status_line_is_refused() {
+    breaks_the_rules("HTTP/1.1 abc OK\r\n\r\n").await;
+}
+
+#[tokio::test]
+async fn row_29_a_version_that_does_not_exist_is_refused() {
+    breaks_the_rules("HTTP/7.7 200 OK\r\n\r\n").await;
+}
+
+#[tokio::test]
+async fn row_29_a_header_with_a_nul_is_refused() {
+    breaks_the_rules("HTTP/1.1 200 OK\r\nx: a\0b\r\n\r\n").await;
+}
+
+#[tokio::test]
+async fn row_29_a_length_that_is_none_is_refused() {
+    breaks_the_rules("HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n").await;
+}
+
+#[tokio::test]
+async fn row_29_two_lengths_are_refused() {
+    breaks_the_rules("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}").await;
+}
+
+#[tokio::test]
+async fn row_29_a_length_beside_chunks_does_not_count() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
+    assert_eq!(said(&client(&RawServer::answering([head]))).await, "");
+}
+
+#[tokio::test]
+async fn row_30_headers_that_are_not_text_harm_nothing() {
+    let mut bytes = b"HTTP/1.1 429 Slow\r\nrequest-id: \x80\xff\r\nretry-after: \xfe\r\nx-should-retry: \x81\r\n".to_vec();
+    bytes.extend_from_slice(b"content-type: \xff\r\ncontent-length: 0\r\n\r\n");
+    let error = answered(bytes).await;
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::RateLimit, 3));
+    assert_eq!((error.request_id(), error.retry_after()), (None, None));
+}
+
+#[tokio::test]
+async fn row_30_the_first_of_ten_request_ids_counts() {
+    let ids: String = (0..10).map(|number| format!("request-id: req_{number}\r\n")).collect();
+    let error = answered(format!("HTTP/1.1 400 Bad\r\n{ids}content-length: 0\r\n\r\n")).await;
+    assert_eq!(error.request_id(), Some("req_0"));
+}
+
+#[tokio::test]
+async fn a_client_can_be_made_without_a_runtime_and_used_in_any() {
+    let client: Client = Client::new("k").unwrap();
+    assert_eq!(client.base_url(), "https://api.anthropic.com/v1");
+}

@@ -1,0 +1,240 @@
+//! A module of `src` names only modules of the layers above its own.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use proc_macro2::{TokenStream, TokenTree};
+
+/// What each module may name besides itself, from the first layer to the last. A module below
+/// another one in the tree stands before it here.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("runtime", &[]),
+    ("retry", &[]),
+    ("stream::sse", &[]),
+    ("generated", &["runtime", "error", "response", "client"]),
+    ("error", &["generated", "runtime"]),
+    ("response", &["generated", "runtime"]),
+    ("auth", &["generated", "runtime"]),
+    ("observe", &["generated", "runtime", "error"]),
+    ("stream::accumulate", &["generated", "runtime", "error"]),
+    ("transport", &["auth", "retry", "error", "response", "observe", "generated", "runtime"]),
+    ("client", &["transport", "auth", "retry", "error", "response", "observe", "generated", "runtime"]),
+    ("content", &["generated", "runtime"]),
+    ("messages", &["content", "client", "transport", "error", "response", "generated", "runtime"]),
+    (
+        "stream",
+        &[
+            "client",
+            "transport",
+            "retry",
+            "error",
+            "response",
+            "observe",
+            "content",
+            "messages",
+            "stream::sse",
+            "stream::accumulate",
+            "generated",
+            "runtime",
+        ],
+    ),
+    ("schema", &["error", "generated", "runtime"]),
+    ("tools", &["schema", "stream", "messages", "client", "error", "response", "observe", "generated", "runtime"]),
+    ("structured", &["schema", "stream", "messages", "client", "error", "response", "observe", "generated", "runtime"]),
+    ("testing", &["tools", "structured", "stream", "messages", "client", "error", "response", "generated", "runtime"]),
+];
+
+/// Says of each file which names it should not have.
+fn violations(files: &[(PathBuf, String)]) -> Vec<String> {
+    let exports = exports(files);
+    let mut found = Vec::new();
+    for (path, source) in files {
+        let module = module_of(path);
+        if module == "lib" {
+            continue;
+        }
+        let Some((own, allowed)) = layer(&module) else {
+            found.push(format!("{} stands in no layer", path.display()));
+            continue;
+        };
+        let mut names = Vec::new();
+        names_of_the_crate(source.parse().unwrap(), module.split("::").count(), &mut names);
+        for name in names {
+            let named = exports.get(&name).cloned().unwrap_or(name);
+            let Some((target, _)) = layer(&named) else { continue };
+            if target != own && !allowed.contains(&target) {
+                found.push(format!("{} ({own}) names {named}", path.display()));
+            }
+        }
+    }
+    found
+}
+
+/// The layer of a module: the longest name of the table that it begins with.
+fn layer(module: &str) -> Option<(&'static str, &'static [&'static str])> {
+    let within = |name: &str| module == name || module.starts_with(&format!("{name}::"));
+    LAYERS.iter().copied().filter(|(name, _)| within(name)).max_by_key(|(name, _)| name.len())
+}
+
+/// `stream/sse/event.rs` is `stream::sse::event`.
+fn module_of(path: &Path) -> String {
+    let path = path.with_extension("");
+    let mut parts: Vec<_> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    if parts.last().is_some_and(|last| last == "mod") {
+        parts.pop();
+    }
+    parts.join("::")
+}
+
+/// Where each name at the root of the crate comes from, by `lib.rs`.
+fn exports(files: &[(PathBuf, String)]) -> BTreeMap<String, String> {
+    let lib = files.iter().find(|(path, _)| path == Path::new("lib.rs")).map_or("", |(_, source)| source);
+    let mut exports = BTreeMap::new();
+    let tokens: Vec<TokenTree> = lib.parse::<TokenStream>().unwrap().into_iter().collect();
+    for (at, token) in tokens.iter().enumerate() {
+        if is(token, "self") {
+            for path in paths(tokens.get(at + 3..).unwrap_or_default()) {
+                if let [_, .., name] = &path[..] {
+                    exports.insert(name.clone(), path.join("::"));
+                }
+            }
+        }
+    }
+    exports
+}
+
+/// The paths that begin with these tokens, up to a semicolon: `a::{b, c::d}` is `a::b` and `a::c::d`.
+fn paths(tokens: &[TokenTree]) -> Vec<Vec<String>> {
+    let mut prefix = Vec::new();
+    for token in tokens {
+        match token {
+            TokenTree::Ident(name) => prefix.push(name.to_string()),
+            TokenTree::Punct(punct) if punct.as_char() == ':' => {}
+            TokenTree::Group(group) => {
+                let inner: Vec<TokenTree> = group.stream().into_iter().collect();
+                let parts = inner.split(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ','));
+                return parts
+                    .filter(|part| !part.is_empty())
+                    .flat_map(paths)
+                    .map(|path| prefix.iter().cloned().chain(path).collect())
+                    .collect();
+            }
+            _ => break,
+        }
+    }
+    vec![prefix]
+}
+
+fn is(token: &TokenTree, name: &str) -> bool {
+    matches!(token, TokenTree::Ident(ident) if ident == name)
+}
+
+/// What follows `crate::`, and `super::` where it leads to the root. `depth` is how many `super`
+/// do. `stream::sse` counts as one name.
+fn names_of_the_crate(tokens: TokenStream, depth: usize, names: &mut Vec<String>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let mut at = 0;
+    while at < tokens.len() {
+        let mut supers = 0;
+        while tokens.get(at).is_some_and(|token| is(token, "super")) {
+            supers += 1;
+            at += 3;
+        }
+        let from = match &tokens.get(at) {
+            Some(token) if supers == 0 && is(token, "crate") => at + 3,
+            Some(_) if supers > 0 && supers == depth => at,
+            Some(TokenTree::Group(group)) => {
+                names_of_the_crate(group.stream(), depth, names);
+                at += 1;
+                continue;
+            }
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        // `pub(crate)` has nothing after it.
+        for path in paths(tokens.get(from..).unwrap_or_default()) {
+            match &path[..] {
+                [first, second, ..] if first == "stream" => names.push(format!("{first}::{second}")),
+                [first, ..] => names.push(first.clone()),
+                [] => {}
+            }
+        }
+        at = from;
+    }
+}
+
+fn sources(directory: &Path, root: &Path, files: &mut Vec<(PathBuf, String)>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, root, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push((path.strip_prefix(root).unwrap().to_owned(), fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn every_module_names_only_layers_above_its_own() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &root, &mut files);
+    assert!(files.len() > 20, "only {} files were found", files.len());
+    let violations = violations(&files);
+    assert!(violations.is_empty(), "{violations:#?}");
+}
+
+/// Environment variables are read in one file only, and requests are sent from one file only.
+#[test]
+fn what_reaches_outside_has_one_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &root, &mut files);
+    let having = |text: &str| -> Vec<String> {
+        let library = files.iter().filter(|(path, _)| !path.starts_with("testing"));
+        library.filter(|(_, source)| source.contains(text)).map(|(path, _)| path.display().to_string()).collect()
+    };
+    assert_eq!(having("env::var"), ["auth.rs"]);
+    assert_eq!(having(".execute("), ["transport.rs"]);
+    assert_eq!(having("tokio::time::sleep("), ["transport/timing.rs"]);
+}
+
+const LIB: &str = "mod error; pub use self::{error::{Error, Result}, response::Response, stream::sse};";
+
+#[track_caller]
+fn broken(path: &str, source: &str) -> usize {
+    violations(&[("lib.rs".into(), LIB.to_owned()), (path.into(), source.to_owned())]).len()
+}
+
+#[test]
+fn a_broken_direction_is_found_however_it_is_written() {
+    assert_eq!(broken("transport.rs", "use crate::client::Client;"), 1);
+    assert_eq!(broken("transport/answer.rs", "use crate::{auth::Key, client::{Client, Options}};"), 2);
+    assert_eq!(broken("runtime/call.rs", "fn f() -> Result<(), crate::error::Error> { Ok(()) }"), 1);
+    assert_eq!(broken("runtime/call.rs", "use crate::Error;"), 1);
+    assert_eq!(broken("runtime/call.rs", "use crate::{Response, Result as R};"), 2);
+    assert_eq!(broken("retry.rs", "use super::error::Error;"), 1);
+    assert_eq!(broken("retry.rs", "use crate::runtime::Json;"), 1);
+    assert_eq!(broken("error/kind.rs", "use super::super::transport::Inner;"), 1);
+    assert_eq!(broken("error.rs", "macro_rules! m { () => { vec![crate::client::Client] } }"), 1);
+    assert_eq!(broken("stream/sse.rs", "use crate::runtime::Json;"), 1);
+    assert_eq!(broken("stream/sse/event.rs", "use crate::stream::MessageStream;"), 1);
+    assert_eq!(broken("stream/accumulate.rs", "use crate::transport::Inner;"), 1);
+    assert_eq!(broken("client/new_thing.rs", "use crate::messages::Content;"), 1);
+    assert_eq!(broken("unheard_of.rs", ""), 1);
+}
+
+#[test]
+fn a_right_direction_is_not() {
+    assert_eq!(broken("client.rs", "pub(crate) use crate::transport::Inner; use crate::{Error, Response};"), 0);
+    assert_eq!(broken("client/builder.rs", "use super::{address::Address, options}; use crate::auth::ApiKey;"), 0);
+    assert_eq!(broken("error/kind.rs", "//! `crate::client`\n/// crate::transport\npub(crate) struct Kind;"), 0);
+    assert_eq!(broken("retry.rs", "mod tests { use super::*; }"), 0);
+    assert_eq!(broken("stream/mod.rs", "use crate::{client::Inner, stream::sse::Decoder, sse};"), 0);
+    assert_eq!(broken("tools.rs", "use crate::stream::MessageStream;"), 0);
+}

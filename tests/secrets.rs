@@ -1,0 +1,197 @@
+//! A key and a prompt that must appear nowhere: in 300 and more strings that a program may print.
+//!
+//! Not among them: the request and the message themselves, whose `Debug` shows what the caller
+//! holds in the hand; `Error::body` and `Error::headers`, which are asked for by name; and what the
+//! API itself says in `error.message`, which an error shows on purpose.
+#![cfg(feature = "tracing")]
+
+#[path = "support/capture.rs"]
+#[allow(dead_code)]
+mod capture;
+#[path = "support/raw.rs"]
+#[allow(dead_code)]
+mod raw;
+#[path = "support/timing.rs"]
+#[allow(dead_code)]
+mod timing;
+
+use std::{error, fmt, time::Duration};
+
+use anthropic_messages::{
+    AnthropicMessage, ApiKey, AuthScheme, Client, ClientBuilder, Error, MessageCreateRequest, Observer, observe,
+};
+use capture::Capture;
+use raw::{RawServer, answer, error_body, json, message_body};
+use timing::NoWaiting;
+
+const KEY: &str = "sk-ant-canary-of-the-key";
+const PROMPT: &str = "canary of the prompt";
+
+fn request() -> MessageCreateRequest {
+    MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user(PROMPT)], 1024)
+}
+
+/// Strings that were rendered, each with where it is from.
+#[derive(Default)]
+struct Rendered(Vec<(String, String)>);
+
+impl Rendered {
+    fn debug(&mut self, from: &str, value: &dyn fmt::Debug) {
+        self.0.push((from.to_owned(), format!("{value:?}")));
+        self.0.push((from.to_owned(), format!("{value:#?}")));
+    }
+
+    /// An error and all its sources, in every form.
+    fn error(&mut self, from: &str, error: &Error) {
+        let first: &dyn error::Error = error;
+        for error in std::iter::successors(Some(first), |error| error.source()) {
+            self.debug(from, &error);
+            self.0.push((from.to_owned(), error.to_string()));
+        }
+        if let Some(api) = error.api_error() {
+            self.debug(from, api);
+        }
+    }
+
+    #[track_caller]
+    fn are_clean(&self) {
+        for (from, string) in &self.0 {
+            for canary in [KEY, PROMPT] {
+                assert!(!string.contains(canary), "{from}: {string}");
+            }
+        }
+    }
+}
+
+type Set = fn(ClientBuilder) -> ClientBuilder;
+
+/// The ways to give a credential.
+const CREDENTIALS: [(&str, Set); 5] = [
+    ("key", |b| b.api_key(KEY)),
+    ("token", |b| b.auth_token(KEY)),
+    ("x-api-key", |b| b.api_key(KEY).auth_scheme(AuthScheme::XApiKey)),
+    ("header", |b| b.default_header("authorization", format!("Bearer {KEY}"))),
+    ("environment", |b| b.from_env_with(|name| (name == "ANTHROPIC_API_KEY").then(|| KEY.into()))),
+];
+
+/// Answers that repeat key and prompt wherever a server can.
+fn repeating() -> Vec<(&'static str, Vec<u8>)> {
+    let both = format!("{KEY} {PROMPT}");
+    let page = format!("<html>{both}</html>");
+    let headers = [("x-echo", both.as_str()), ("set-cookie", both.as_str()), ("www-authenticate", both.as_str())];
+    let html = |status| answer(status, &[&headers[..], &[("content-type", "text/html")]].concat(), &page);
+    let details = format!(r#"{{"type":"error","error":{{"type":"x","message":"Refused: {KEY}","details":{{"{both}":"{both}"}}}}}}"#);
+    let other = format!(r#"{{"message":"{both}","error":"{both}"}}"#);
+    let wrong = format!(r#"{{"id":"m","content":[{{"type":"text","text":{{"{both}":"{both}"}}}}]}}"#);
+    let untagged = format!(r#"{{"id":"m","content":"{both}","usage":"{both}","stop_reason":["{both}"]}}"#);
+    vec![
+        ("html 200", html(200)),
+        ("html 401", html(401)),
+        ("html 502", html(502)),
+        ("html 529", html(529)),
+        ("redirect", answer(307, &[("location", &format!("https://evil.example/{KEY}?canary of the prompt"))], &page)),
+        ("details 400", json(400, &details)),
+        ("details 200", json(200, &details)),
+        ("details 500", json(500, &details)),
+        ("other 403", json(403, &other)),
+        ("other 413", json(413, &other)),
+        ("wrong type", json(200, &wrong)),
+        ("wrong types", json(200, &untagged)),
+        ("not json", json(200, &both)),
+        ("cut", answer(200, &[("content-type", "application/json")], &wrong[..wrong.len() - 1])),
+        ("encoded", answer(200, &[("content-encoding", "gzip")], &both)),
+        ("unnamed status", json(202, &wrong)),
+        ("too large", json(200, format!("{both}{}", " ".repeat(100_000)))),
+        ("not http", format!("{both}\r\n\r\n").into_bytes()),
+        ("malformed header", format!("HTTP/1.1 200 OK\r\n{both}\r\n\r\n").into_bytes()),
+        ("silence", Vec::new()),
+    ]
+}
+
+/// Refuses every request, and repeats nothing.
+struct Refusing;
+
+impl Observer for Refusing {
+    fn request(&self, request: &mut observe::Request<'_>) -> Result<(), observe::Refusal> {
+        Err(observe::Refusal::new(format!("{request:?} {:?}", request.header("authorization"))))
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_is_printed_shows_the_key_or_the_prompt() {
+    let capture = Capture::begin();
+    let mut rendered = Rendered::default();
+    rendered.debug("ApiKey", &ApiKey::from(KEY));
+    for (credential, set) in CREDENTIALS {
+        for (answer, bytes) in repeating() {
+            let from = format!("{answer}, by {credential}");
+            let server = RawServer::answering([bytes]);
+            let builder = set(Client::builder().base_url(server.url())).no_proxy().timing(NoWaiting::default());
+            let builder = builder.max_response_bytes(50_000).timeout(Duration::from_millis(500));
+            rendered.debug(&from, &builder);
+            let client = builder.default_header("x-secret", KEY).build().unwrap();
+            rendered.debug(&from, &client);
+            let client = client.with_options(|options| {
+                rendered.debug(&from, &options);
+                if answer == "silence" { options.timeout(Duration::from_millis(20)) } else { options }
+            });
+            let error = client.create_message(&request()).await.unwrap_err();
+            rendered.error(&from, &error);
+            assert!(!String::from_utf8_lossy(error.body()).contains(KEY) || error.status().unwrap().is_success());
+        }
+        let server = RawServer::answering([json(200, message_body(PROMPT))]);
+        let builder = set(Client::builder().base_url(server.url())).no_proxy();
+        let reply = builder.build().unwrap().create_message(&request()).await.unwrap();
+        assert_eq!(reply.text(), PROMPT);
+        rendered.debug("Response", &reply);
+        let refusing = set(Client::builder().base_url(server.url())).no_proxy().observer(Refusing).build().unwrap();
+        rendered.error("observer", &refusing.create_message(&request()).await.unwrap_err());
+    }
+    rendered.are_clean();
+    let strings = rendered.0.len();
+    assert!(strings >= 300, "only {strings} strings were rendered");
+
+    let lines = capture.lines();
+    for target in ["reqwest", "anthropic_messages", "hyper_util"] {
+        assert!(lines.iter().any(|line| line.starts_with(target)), "nothing was logged by {target}");
+    }
+    let spans = capture.spans("anthropic_messages.call");
+    assert!(spans.len() > 100, "only {} spans", spans.len());
+    let mut logged = Rendered::default();
+    logged.0.extend(lines.into_iter().map(|line| ("log".to_owned(), line)));
+    logged.0.extend(spans.iter().map(|span| ("span".to_owned(), format!("{span:?}"))));
+    logged.are_clean();
+}
+
+#[test]
+fn a_client_that_can_not_be_built_does_not_show_why_with_the_key() {
+    let broken: [Set; 8] = [
+        |b| b.api_key(format!("{KEY} {PROMPT}")),
+        |b| b.api_key(format!("{KEY}\u{e9}")),
+        |b| b.api_key(format!("{KEY}\n{KEY}")),
+        |b| b.api_key(KEY).auth_token(KEY),
+        |b| b.api_key(KEY).base_url(format!("https://user:{KEY}@h.example")),
+        |b| b.api_key(KEY).base_url(format!("https://h.example/?key={KEY}")),
+        |b| b.api_key(KEY).default_header("x-secret", format!("{KEY}\r\n")),
+        |b| b.from_env_with(|name| (name == "ANTHROPIC_CUSTOM_HEADERS").then(|| KEY.into())),
+    ];
+    let mut rendered = Rendered::default();
+    for set in broken {
+        rendered.error("build", &set(Client::builder()).build().unwrap_err());
+    }
+    assert!(rendered.0.len() >= 24);
+    rendered.are_clean();
+}
+
+#[tokio::test]
+async fn what_the_api_says_is_shown_without_the_key() {
+    for (_, set) in CREDENTIALS {
+        let said = error_body("authentication_error", &format!("The key {KEY} is unknown, {KEY}!"));
+        let server = RawServer::answering([json(401, said)]);
+        let client = set(Client::builder().base_url(server.url())).no_proxy().build().unwrap();
+        let error = client.create_message(&request()).await.unwrap_err();
+        let message = error.api_error().unwrap().message().unwrap();
+        assert_eq!(message, "The key [redacted] is unknown, [redacted]!");
+        assert!(error.to_string().contains(message));
+    }
+}

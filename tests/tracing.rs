@@ -1,0 +1,91 @@
+//! The span of a call.
+#![cfg(feature = "tracing")]
+
+#[path = "support/capture.rs"]
+mod capture;
+#[path = "support/raw.rs"]
+#[allow(dead_code)]
+mod raw;
+#[path = "support/timing.rs"]
+#[allow(dead_code)]
+mod timing;
+
+use std::collections::BTreeMap;
+
+use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
+use capture::Capture;
+use raw::{RawServer, api_error, message};
+use timing::NoWaiting;
+
+/// Makes a call with a model of this name, and gives the fields of its span.
+async fn span(server: &RawServer, model: &str) -> BTreeMap<String, String> {
+    let capture = Capture::begin();
+    let builder = Client::builder().api_key("k").base_url(server.url()).no_proxy().timing(NoWaiting::default());
+    let request = MessageCreateRequest::new(model, [AnthropicMessage::user("Hello")], 1024);
+    let _ = builder.build().unwrap().create_message(&request).await;
+    let spans = capture.spans("anthropic_messages.call");
+    let of_model = spans.into_iter().filter(|span| span.get("gen_ai.request.model").is_some_and(|name| name == model));
+    let [span] = of_model.collect::<Vec<_>>().try_into().unwrap();
+    span
+}
+
+#[track_caller]
+fn has(span: &BTreeMap<String, String>, fields: &[(&str, &str)]) {
+    for (name, value) in fields {
+        assert_eq!(span.get(*name).map(String::as_str), Some(*value), "{name} of {span:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_one_span_with_the_names_of_opentelemetry() {
+    let server = RawServer::answering([api_error(529, "overloaded_error"), message("Hi")]);
+    let span = span(&server, "claude-success").await;
+    let host = server.address.to_string();
+    has(
+        &span,
+        &[
+            ("otel.kind", "client"),
+            ("otel.name", "chat claude-success"),
+            ("operation", "create_message"),
+            ("streaming", "false"),
+            ("gen_ai.operation.name", "chat"),
+            ("gen_ai.provider.name", "anthropic"),
+            ("gen_ai.request.max_tokens", "1024"),
+            ("gen_ai.response.id", "msg_1"),
+            ("gen_ai.response.model", "claude-sonnet-5"),
+            ("gen_ai.response.finish_reasons", "end_turn"),
+            ("gen_ai.usage.input_tokens", "3"),
+            ("gen_ai.usage.output_tokens", "5"),
+            ("http.response.status_code", "200"),
+            ("http.request.resend_count", "1"),
+            ("anthropic.request_id", "req_1"),
+            ("duration_ms", "437"),
+            ("server.address", &host),
+        ],
+    );
+    assert_eq!(span.get("error.type"), None);
+}
+
+#[tokio::test]
+async fn a_call_that_fails_says_why_in_its_span() {
+    let server = RawServer::answering([api_error(404, "not_found_error")]);
+    let span = span(&server, "claude-failure").await;
+    has(
+        &span,
+        &[
+            ("http.response.status_code", "404"),
+            ("http.request.resend_count", "0"),
+            ("error.type", "the API answered 404"),
+            ("otel.status_code", "ERROR"),
+        ],
+    );
+}
+
+#[tokio::test]
+async fn every_retry_is_an_event() {
+    let server = RawServer::answering([api_error(503, "api_error"), message("Hi")]);
+    span(&server, "claude-retry").await;
+    let lines = Capture::begin().lines();
+    let retry = lines.iter().find(|line| line.contains("retrying") && line.contains(r#""status": "503""#)).unwrap();
+    assert!(retry.contains(r#""delay_ms": "437""#) && retry.contains(r#""attempt": "1""#), "{retry}");
+}
