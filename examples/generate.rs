@@ -8,7 +8,12 @@
 //! `--strict` makes notes an error.
 
 #[path = "../build/pipeline.rs"]
-#[allow(dead_code, unreachable_pub, clippy::pedantic, reason = "the build script's own module, of which this example uses a part")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::pedantic,
+    reason = "the build script's own module, of which this example uses a part"
+)]
 mod pipeline;
 
 use std::process::ExitCode;
@@ -49,7 +54,8 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, Strin
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode, String> {
-    let read = |path: &str| std::fs::read_to_string(path).map_err(|error| format!("{path}: the file can't be read: {error}"));
+    let read =
+        |path: &str| std::fs::read_to_string(path).map_err(|error| format!("{path}: the file can't be read: {error}"));
     let spec = read(&arguments.spec)?;
     let overlay = arguments.overlay.as_deref().map(|path| Ok::<_, String>((path, read(path)?))).transpose()?;
     let generated = pipeline::generate_any(&pipeline::Source {

@@ -15,10 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         None => 0,
     };
     let server = Server::builder().port(port).start()?;
-    println!(
-        "export ANTHROPIC_BASE_URL=http://{} ANTHROPIC_API_KEY=any",
-        server.address()
-    );
+    println!("export ANTHROPIC_BASE_URL=http://{} ANTHROPIC_API_KEY=any", server.address());
     loop {
         std::thread::park();
     }

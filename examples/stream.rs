@@ -26,8 +26,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         server.client()?
     };
 
-    let request =
-        MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("A limerick about parsers, please.")], 1024);
+    let request = MessageCreateRequest::new(
+        "claude-sonnet-5",
+        [AnthropicMessage::user("A limerick about parsers, please.")],
+        1024,
+    );
     let mut stream = client.stream_message(&request).await?;
     let mut text = stream.text_stream();
     while let Some(piece) = text.next().await {

@@ -192,10 +192,9 @@ impl Surroundings {
 fn custom_headers(lines: &str) -> Result<Vec<(String, String)>, String> {
     let header = |(index, line): (usize, &str)| match line.split_once(':') {
         Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
-        None => Err(format!(
-            "line {} of the environment variable ANTHROPIC_CUSTOM_HEADERS is not `name: value`",
-            index + 1
-        )),
+        None => {
+            Err(format!("line {} of the environment variable ANTHROPIC_CUSTOM_HEADERS is not `name: value`", index + 1))
+        }
     };
     lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(header).collect()
 }

@@ -32,7 +32,7 @@ pub use self::{
     observe::Observer,
     response::{RateLimit, RateLimits, Response},
     retry::{Resend, RetryPolicy},
-    runtime::{DecodeError, Extra, Json, JsonType, Map, Violation},
+    runtime::{ByteStream, DecodeError, Extra, Failure, Json, JsonType, Map, Violation},
     stream::{Accumulator, IncompleteInput, MessageStream, ProtocolError, TextStream, sse},
     tools::Tool,
 };

@@ -242,10 +242,7 @@ impl Call<'_> {
         }
         // A client of the caller's may have followed a redirect, whatever we advise.
         if asked.is_some_and(|asked| asked != *response.url()) {
-            return Err(Failed {
-                failure: Failure::new(Reason::Redirect),
-                ending: ending::Ending::Committed,
-            });
+            return Err(Failed { failure: Failure::new(Reason::Redirect), ending: ending::Ending::Committed });
         }
         answer::read(response, self.info.streaming, self.settings).await
     }

@@ -1,5 +1,15 @@
 //! Making a client, and what a server sees of its calls.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test that can't go on fails"
+)]
+
 #[path = "client/outcome.rs"]
 mod outcome;
 #[path = "support/raw.rs"]

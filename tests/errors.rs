@@ -1,5 +1,15 @@
 //! What an error says, and what it lets code ask.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test that can't go on fails"
+)]
+
 #[path = "support/raw.rs"]
 #[allow(dead_code)]
 mod raw;
@@ -138,7 +148,8 @@ async fn the_type_says_the_class_before_the_status_does() {
 
 #[tokio::test]
 async fn it_says_whether_the_request_may_have_been_processed() {
-    for (status, may) in [(400, false), (429, false), (500, true), (502, true), (503, false), (504, true), (529, false)] {
+    for (status, may) in [(400, false), (429, false), (500, true), (502, true), (503, false), (504, true), (529, false)]
+    {
         assert_eq!(answered(api_error(status, "x")).await.may_have_been_processed(), may, "{status}");
     }
 }

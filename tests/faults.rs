@@ -19,6 +19,16 @@
 //! | 77 | `src/runtime/call/request.rs`: no operation of the contract has a path parameter |
 //! | 80 | no operation of the contract names an address or a cursor |
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test that can't go on fails"
+)]
+
 #[path = "faults/body.rs"]
 mod body;
 #[path = "faults/call.rs"]
@@ -30,11 +40,11 @@ mod head;
 #[cfg(feature = "http2")]
 #[path = "faults/http2.rs"]
 mod http2;
-#[path = "faults/streams.rs"]
-mod streams;
 #[path = "support/raw.rs"]
 #[allow(dead_code)]
 mod raw;
+#[path = "faults/streams.rs"]
+mod streams;
 #[path = "support/timing.rs"]
 mod timing;
 

@@ -1,5 +1,15 @@
 //! How much memory an answer can cost, whatever its size. Each case is a process of its own, and
 //! what counts is the peak of its resident memory.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test that can't go on fails"
+)]
 #![cfg(target_os = "linux")]
 
 #[path = "support/raw.rs"]
@@ -66,7 +76,9 @@ fn peak() -> u64 {
 
 /// Sends a gibibyte in chunks, as far as it is taken.
 fn gibibyte(connection: &mut Connection, status: u16) {
-    connection.send(format!("HTTP/1.1 {status} Said\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"));
+    connection.send(format!(
+        "HTTP/1.1 {status} Said\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    ));
     let chunk = [b"10000\r\n".as_slice(), &[b' '; 65_536], b"\r\n"].concat();
     for _ in 0..16 * 1024 {
         if !connection.send(&chunk) {

@@ -3,6 +3,16 @@
 //! Each test builds the library as a child process with its own contract. The builds share one
 //! target directory of their own, so that the dependencies are built once.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test that can't go on fails"
+)]
+
 mod support;
 
 use std::{
@@ -233,10 +243,7 @@ fn a_crate_outside_has_the_operations_of_its_own_contract() {
     changed["paths"]["/ping"]["get"] = json!({"operationId": "ping", "responses": {"204": {"description": ""}}});
     let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
     write("contract.json", &changed.to_string());
-    write(
-        ".cargo/config.toml",
-        "[env]\nANTHROPIC_MESSAGES_OPENAPI = { value = \"contract.json\", relative = true }\n",
-    );
+    write(".cargo/config.toml", "[env]\nANTHROPIC_MESSAGES_OPENAPI = { value = \"contract.json\", relative = true }\n");
     write(
         "Cargo.toml",
         &format!(

@@ -3,6 +3,16 @@
 //! Not among them: the request and the message themselves, whose `Debug` shows what the caller
 //! holds in the hand; `Error::body` and `Error::headers`, which are asked for by name; and what the
 //! API itself says in `error.message`, which an error shows on purpose.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test that can't go on fails"
+)]
 #![cfg(feature = "tracing")]
 
 #[path = "support/capture.rs"]
@@ -80,7 +90,9 @@ fn repeating() -> Vec<(&'static str, Vec<u8>)> {
     let page = format!("<html>{both}</html>");
     let headers = [("x-echo", both.as_str()), ("set-cookie", both.as_str()), ("www-authenticate", both.as_str())];
     let html = |status| answer(status, &[&headers[..], &[("content-type", "text/html")]].concat(), &page);
-    let details = format!(r#"{{"type":"error","error":{{"type":"x","message":"Refused: {KEY}","details":{{"{both}":"{both}"}}}}}}"#);
+    let details = format!(
+        r#"{{"type":"error","error":{{"type":"x","message":"Refused: {KEY}","details":{{"{both}":"{both}"}}}}}}"#
+    );
     let other = format!(r#"{{"message":"{both}","error":"{both}"}}"#);
     let wrong = format!(r#"{{"id":"m","content":[{{"type":"text","text":{{"{both}":"{both}"}}}}]}}"#);
     let untagged = format!(r#"{{"id":"m","content":"{both}","usage":"{both}","stop_reason":["{both}"]}}"#);

@@ -1,6 +1,16 @@
 //! The decoder of server-sent events: what streams mean, wherever their chunks end. The corpus, the
 //! limits and the way back to text have files of their own.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test that can't go on fails"
+)]
+
 use std::time::Duration;
 
 use anthropic_messages::sse::{Decoder, Error, Event};

@@ -1,4 +1,14 @@
 //! The span of a call.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test that can't go on fails"
+)]
 #![cfg(feature = "tracing")]
 
 #[path = "support/capture.rs"]

@@ -22,13 +22,13 @@ impl Lowering<'_> {
         own.shift_remove("$ref");
         own.shift_remove("allOf");
         let mut merged = Node::Object(own);
-        if let Some(target) = members.get("$ref").and_then(Node::as_str) {
-            if let Some(pointer) = self.target(at, target)? {
-                let document = self.document;
-                let found = document.pointer(&pointer).cloned().unwrap_or(Node::Bool(true));
-                let found = self.merged(&pointer, &found, level + 1)?;
-                merged = self.merged_pair(at, &merged, &found);
-            }
+        if let Some(target) = members.get("$ref").and_then(Node::as_str)
+            && let Some(pointer) = self.target(at, target)?
+        {
+            let document = self.document;
+            let found = document.pointer(&pointer).cloned().unwrap_or(Node::Bool(true));
+            let found = self.merged(&pointer, &found, level + 1)?;
+            merged = self.merged_pair(at, &merged, &found);
         }
         for (index, branch) in members.get("allOf").and_then(Node::as_array).unwrap_or_default().iter().enumerate() {
             let branch_at = below(&below(at, "allOf"), index);

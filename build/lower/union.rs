@@ -362,9 +362,7 @@ fn mapped(branches: &[Branch], schema: &Node, property: &str) -> Option<Tag> {
     let mapping = schema.pointer("/discriminator/mapping").and_then(Node::as_object);
     let mut distinct = HashSet::new();
     let tags = branches.iter().map(|branch| {
-        if branch.resolved.get("properties").is_none() {
-            return None;
-        }
+        branch.resolved.get("properties")?;
         let target = branch.schema.get("$ref").and_then(Node::as_str)?;
         let name = target.rsplit('/').next()?;
         let of_target = |value: &Node| value.as_str().is_some_and(|value| value == target || value == name);

@@ -47,9 +47,8 @@ pub(super) fn build(connections: &Connections, encrypted: bool) -> Result<reqwes
 #[cfg(feature = "http2")]
 fn versions(builder: reqwest::ClientBuilder, connections: &Connections, encrypted: bool) -> reqwest::ClientBuilder {
     // Many small frames of a slow stream must not end the connection that others use.
-    let builder = builder
-        .http2_keep_alive_interval(Duration::from_secs(20))
-        .http2_keep_alive_timeout(Duration::from_secs(10));
+    let builder =
+        builder.http2_keep_alive_interval(Duration::from_secs(20)).http2_keep_alive_timeout(Duration::from_secs(10));
     match (connections.http2, encrypted) {
         (true, true) => builder,
         // In clear text there is no negotiation.
@@ -78,8 +77,7 @@ fn tls(
     use rustls::crypto::{CryptoProvider, ring};
     use rustls_platform_verifier::BuilderVerifierExt;
 
-    let provider =
-        CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
+    let provider = CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(BuilderVerifierExt::with_platform_verifier)

@@ -32,9 +32,8 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         let mut facts = failure.into_facts();
         let source = facts.source.take();
-        let api = matches!(facts.reason, Reason::Status | Reason::ErrorBody)
-            .then(|| ApiError::read(&facts.body))
-            .flatten();
+        let api =
+            matches!(facts.reason, Reason::Status | Reason::ErrorBody).then(|| ApiError::read(&facts.body)).flatten();
         let (kind, message) = describe(&facts, api.as_ref());
         let mut error = Self::new(kind, message);
         error.0.source = source;
@@ -72,10 +71,10 @@ impl<E> From<runtime::Error<E>> for Error {
 impl Error {
     /// A success whose content type is not JSON.
     fn not_json(reply: Reply) -> Self {
-        let content_type = reply.headers().get(header::CONTENT_TYPE).map_or_else(
-            || "missing".to_owned(),
-            |value| shown(&String::from_utf8_lossy(value.as_bytes()), 100),
-        );
+        let content_type = reply
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .map_or_else(|| "missing".to_owned(), |value| shown(&String::from_utf8_lossy(value.as_bytes()), 100));
         let message = format!("the answer is not JSON, its content type is {content_type}");
         Self::new(ErrorKind::ContentType, message).of_reply(reply)
     }
@@ -128,9 +127,10 @@ fn describe(facts: &Facts, api: Option<&ApiError>) -> (ErrorKind, String) {
         Reason::Send => (ErrorKind::Http, format!("the request could not be sent to {host}")),
         Reason::Redirect => (ErrorKind::Redirect, redirected(facts, status)),
         Reason::Encoding => {
-            let coding = facts.headers.get(header::CONTENT_ENCODING).map_or_else(String::new, |value| {
-                shown(&String::from_utf8_lossy(value.as_bytes()), 40)
-            });
+            let coding = facts
+                .headers
+                .get(header::CONTENT_ENCODING)
+                .map_or_else(String::new, |value| shown(&String::from_utf8_lossy(value.as_bytes()), 40));
             (ErrorKind::ContentEncoding, format!("the answer is compressed ({coding}), which was not asked for"))
         }
         Reason::Truncated => (ErrorKind::Truncated, format!("the answer of {host} ended early")),

@@ -9,6 +9,10 @@ mod request;
 
 use std::fmt;
 
+#[allow(unused_imports, reason = "what of it is needed depends on the contract")]
+pub(crate) use self::noted::{Noted, note_field, note_variant, noting};
+#[allow(unused_imports, reason = "what of it is needed depends on the contract")]
+pub(crate) use self::request::{InvalidRequest, QueryParam, RequestBuilderExt, encode_path};
 pub use self::{
     body::ByteStream,
     failure::{Failure, RetryStop},
@@ -16,12 +20,8 @@ pub use self::{
 pub(crate) use self::{
     body::cut,
     failure::{Facts, Reason},
-    reply::{Body, Reply, ResponseValue, is_json},
+    reply::{Body, Reply, ResponseValue, Tell, is_json},
 };
-#[allow(unused_imports, reason = "what of it is needed depends on the contract")]
-pub(crate) use self::noted::{Noted, note_field, note_variant, noting};
-#[allow(unused_imports, reason = "what of it is needed depends on the contract")]
-pub(crate) use self::request::{InvalidRequest, QueryParam, RequestBuilderExt, encode_path};
 use super::DecodeError;
 
 /// What a generated operation says about itself.

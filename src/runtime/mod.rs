@@ -19,7 +19,7 @@ mod text;
 pub(crate) use self::decode_error::round_trip;
 pub(crate) use self::{blank::Blank, call::*, check::Check, decode_error::from_slice};
 pub use self::{
-    call::RetryStop,
+    call::{ByteStream, Failure, RetryStop},
     check::Violation,
     decode_error::DecodeError,
     extra::Extra,

@@ -8,8 +8,8 @@ mod protocol;
 
 use std::fmt;
 
-pub use self::{input::IncompleteInput, protocol::ProtocolError};
 use self::{block::Block, protocol::Breach};
+pub use self::{input::IncompleteInput, protocol::ProtocolError};
 use crate::{
     generated::types::{ContentBlock, ContentBlockDelta, MessageResponse, StreamEvent},
     runtime::{Blank, Json},
@@ -257,7 +257,10 @@ impl Accumulator {
         if self.unknown_events {
             return None;
         }
-        (0..).zip(&self.blocks).find(|(expected, block)| *expected != block.index()).map(|(index, _)| Breach::NoBlock(index))
+        (0..)
+            .zip(&self.blocks)
+            .find(|(expected, block)| *expected != block.index())
+            .map(|(index, _)| Breach::NoBlock(index))
     }
 
     /// Where the block with this index stands, or would stand.

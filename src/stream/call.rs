@@ -7,7 +7,7 @@ use futures_core::Stream as _;
 use http::header::CONTENT_TYPE;
 use tokio::time::timeout;
 
-use super::MessageStream;
+use super::{MessageStream, teller::Teller};
 use crate::{
     client::Inner,
     error::{Error, ErrorKind, Result},
@@ -98,7 +98,11 @@ async fn open(answer: Response<ByteStream>, inner: Inner) -> Result<MessageStrea
         Some(content_type) if is_json(&content_type) => {
             // The transport has read it whole, within the client's limit.
             let body = gather(&mut bytes, usize::MAX).await;
-            let message = from_slice(&body).map_err(|error| {
+            let read = match bytes.tell() {
+                Some(tell) => Teller::new(tell.clone()).reading(|| from_slice(&body)),
+                None => from_slice(&body),
+            };
+            let message = read.map_err(|error| {
                 Error::new(ErrorKind::Decode, "the answer could not be read into its type")
                     .in_document(error.pointer(), body)
                     .because(error)
@@ -160,7 +164,8 @@ fn events_of(mut message: MessageResponse) -> VecDeque<StreamEvent> {
         },
         ..StreamEventMessageDelta::blank()
     });
-    events.push_back(StreamEvent::MessageStart(StreamEventMessageStart { message, ..StreamEventMessageStart::blank() }));
+    events
+        .push_back(StreamEvent::MessageStart(StreamEventMessageStart { message, ..StreamEventMessageStart::blank() }));
     for (index, content_block) in (0..).zip(blocks.into_iter().flatten()) {
         events.push_back(StreamEvent::ContentBlockStart(StreamEventContentBlockStart {
             index,

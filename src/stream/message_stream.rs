@@ -17,6 +17,7 @@ use super::{
     event,
     source::{BoxError, Patience, Source},
     sse::Decoder,
+    teller::Teller,
     text_stream::TextStream,
 };
 use crate::{
@@ -87,6 +88,7 @@ pub struct MessageStream {
     accumulator: Accumulator,
     patience: Option<Patience>,
     answer: Option<Box<Answer>>,
+    teller: Option<Box<Teller>>,
     state: State,
     /// How many events have come.
     events: u64,
@@ -130,6 +132,7 @@ impl MessageStream {
         let decoder = Decoder::new(settings.max_event_bytes);
         Self {
             patience: Some(patience),
+            teller: bytes.tell().cloned().map(|tell| Box::new(Teller::new(tell))),
             answer: Some(Box::new(Answer { response, inner, started: Instant::now() })),
             ..Self::of(Source::Answer(bytes), decoder)
         }
@@ -152,6 +155,7 @@ impl MessageStream {
             accumulator: Accumulator::new(),
             patience: None,
             answer: None,
+            teller: None,
             state: State::Reading,
             events: 0,
         }
@@ -263,7 +267,11 @@ impl MessageStream {
                     return Some(Err(Error::new(ErrorKind::BodyTooLarge, message).because(error)));
                 }
             };
-            let Some(read) = event::read(&event) else { continue };
+            let read = match &mut self.teller {
+                Some(teller) => teller.reading(|| event::read(&event)),
+                None => event::read(&event),
+            };
+            let Some(read) = read else { continue };
             self.events += 1;
             return Some(match read {
                 Ok(StreamEvent::Error(_)) => Err(sent_error(&event.data, self.answer.as_deref())),

@@ -75,7 +75,6 @@ impl Server {
     }
 
     /// A client of this server to be, with its address and key set.
-    #[must_use]
     pub fn client_builder(&self) -> ClientBuilder {
         Client::builder().api_key(self.service.api_key.as_deref().unwrap_or("test-key")).base_url(self.base_url())
     }

@@ -172,7 +172,6 @@ impl ToolRun {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn steps(self) -> ToolSteps {
         let slot = Slot::default();
         let run = Box::pin(drive(self, Stage::showing_in(slot.clone())));

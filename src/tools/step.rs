@@ -20,6 +20,7 @@ use crate::{
 /// order. `Finished` is the last step.
 #[derive(Debug)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "a run has few steps, and they are handed on one at a time")]
 pub enum ToolStep {
     /// A request is about to be sent.
     RequestStarted {

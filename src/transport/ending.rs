@@ -18,7 +18,9 @@ pub(super) struct Failed {
 /// How an attempt ended, by what the server can have seen of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    NotSent { permanent: bool },
+    NotSent {
+        permanent: bool,
+    },
     /// With the status that decides about another attempt.
     Rejected(StatusCode),
     Closed,

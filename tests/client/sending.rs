@@ -19,7 +19,8 @@ mod request_on_the_wire {
         let client = builder(&server).api_key("sk-1").build().unwrap();
         let seen = seen(&client, &server).await;
         assert_eq!(seen.line, "POST /v1/messages HTTP/1.1");
-        let headers: BTreeMap<_, _> = seen.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let headers: BTreeMap<_, _> =
+            seen.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let length = seen.body.len().to_string();
         let host = server.address.to_string();
         let expected = BTreeMap::from([
@@ -35,10 +36,7 @@ mod request_on_the_wire {
         let body: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
         let content = serde_json::json!([{"type": "text", "text": "Hello"}]);
         let messages = serde_json::json!([{"role": "user", "content": content}]);
-        assert_eq!(
-            body,
-            serde_json::json!({"model": "claude-sonnet-5", "messages": messages, "max_tokens": 1024})
-        );
+        assert_eq!(body, serde_json::json!({"model": "claude-sonnet-5", "messages": messages, "max_tokens": 1024}));
     }
 
     #[tokio::test]
@@ -235,7 +233,8 @@ mod defaults {
     async fn an_answer_may_have_64_mebibytes() {
         let limit = 64 * 1024 * 1024;
         for (declared, kind) in [(limit, ErrorKind::Truncated), (limit + 1, ErrorKind::BodyTooLarge)] {
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {declared}\r\n\r\n");
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {declared}\r\n\r\n");
             let server = RawServer::start(move |connection| {
                 connection.request();
                 connection.send(&head);

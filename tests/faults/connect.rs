@@ -27,7 +27,8 @@ struct Names {
 
 impl Resolve for Names {
     fn resolve(&self, _: Name) -> Resolving {
-        let failing = self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        let failing =
+            self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         let addresses: Addrs = Box::new(self.addresses.clone().into_iter());
         Box::pin(async move { if failing { Err("no such host".into()) } else { Ok(addresses) } })
     }

@@ -364,7 +364,8 @@ async fn row_29_a_length_beside_chunks_does_not_count() {
 
 #[tokio::test]
 async fn row_30_headers_that_are_not_text_harm_nothing() {
-    let mut bytes = b"HTTP/1.1 429 Slow\r\nrequest-id: \x80\xff\r\nretry-after: \xfe\r\nx-should-retry: \x81\r\n".to_vec();
+    let mut bytes =
+        b"HTTP/1.1 429 Slow\r\nrequest-id: \x80\xff\r\nretry-after: \xfe\r\nx-should-retry: \x81\r\n".to_vec();
     bytes.extend_from_slice(b"content-type: \xff\r\ncontent-length: 0\r\n\r\n");
     let error = answered(bytes).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::RateLimit, 3));

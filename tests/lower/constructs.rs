@@ -27,7 +27,9 @@ fn null_in_a_union_makes_an_option_of_the_rest() {
 
 #[test]
 fn null_among_the_values_of_an_enum_makes_an_option() {
-    let outcome = generate(&schemas(&json!({"A": {"type": "object", "required": ["e"], "properties": {"e": {"enum": ["x", null]}}}})));
+    let outcome = generate(&schemas(
+        &json!({"A": {"type": "object", "required": ["e"], "properties": {"e": {"enum": ["x", null]}}}}),
+    ));
     outcome.unwrap().has(&["e: Option<Ae>", "enum Ae", "X", "Unknown(String)"]).notes(&[]);
 }
 
@@ -48,7 +50,14 @@ fn a_list_of_types_is_a_union_by_type() {
         "all": {"type": ["null", "boolean", "number", "string", "array", "object", "integer"]},
     }}})));
     let outcome = outcome.unwrap();
-    outcome.has(&["v: Option<Av>", "enum Av", "String(String)", "Array(Vec<i64>)", "n: Option<f64>", "all: Option<Json>"]);
+    outcome.has(&[
+        "v: Option<Av>",
+        "enum Av",
+        "String(String)",
+        "Array(Vec<i64>)",
+        "n: Option<f64>",
+        "all: Option<Json>",
+    ]);
     outcome.lacks("enum An").notes(&[]);
 }
 
@@ -62,10 +71,12 @@ fn a_constant_string_is_an_enum_of_one_that_new_fills_in() {
 
 #[test]
 fn values_that_are_no_strings_are_their_plain_type() {
-    let outcome = generate(&schemas(&json!({"A": {"type": "object", "required": ["i", "n", "b", "l", "o", "m"], "properties": {
-        "i": {"enum": [1, 2]}, "n": {"enum": [1.5, 2]}, "b": {"const": true}, "l": {"const": [1]}, "o": {"const": {"x": 1}},
-        "m": {"enum": ["a", 1]},
-    }}})));
+    let outcome = generate(&schemas(
+        &json!({"A": {"type": "object", "required": ["i", "n", "b", "l", "o", "m"], "properties": {
+            "i": {"enum": [1, 2]}, "n": {"enum": [1.5, 2]}, "b": {"const": true}, "l": {"const": [1]}, "o": {"const": {"x": 1}},
+            "m": {"enum": ["a", 1]},
+        }}}),
+    ));
     let outcome = outcome.unwrap();
     outcome.has(&["i: i64", "n: f64", "b: bool", "l: Vec<Json>", "o: Json", "m: Json"]);
     assert_eq!(outcome.notes.len(), 6);
@@ -74,7 +85,9 @@ fn values_that_are_no_strings_are_their_plain_type() {
 
 #[test]
 fn values_without_names_of_their_own_make_a_string() {
-    let outcome = generate(&schemas(&json!({"A": {"type": "object", "required": ["e"], "properties": {"e": {"enum": ["a-b", "a_b"]}}}})));
+    let outcome = generate(&schemas(
+        &json!({"A": {"type": "object", "required": ["e"], "properties": {"e": {"enum": ["a-b", "a_b"]}}}}),
+    ));
     outcome.unwrap().has(&["e: String"]).notes(&[
         "/components/schemas/A/properties/e: the values of the enum can't be told apart as Rust names; taken as a string",
     ]);
@@ -91,7 +104,9 @@ fn inline_objects_enums_and_unions_get_names_of_their_own() {
         }},
     })));
     let outcome = outcome.unwrap();
-    outcome.has(&["bar: Option<FooBar2>", "struct FooBar2", "mode: Option<FooMode>", "items: Option<Vec<FooItemsItem>>"]).notes(&[]);
+    outcome
+        .has(&["bar: Option<FooBar2>", "struct FooBar2", "mode: Option<FooMode>", "items: Option<Vec<FooItemsItem>>"])
+        .notes(&[]);
 }
 
 #[test]
@@ -120,9 +135,16 @@ fn one_branch_may_come_without_the_tag() {
         {"type": "object", "required": ["type"], "properties": {"type": {"enum": ["search_1", "search_2"]}}},
     ]}})));
     let outcome = outcome.unwrap();
-    outcome.has(&["Custom(ToolCustom)", "Search1(ToolSearch1)", "type_: Option<ToolCustomType>", "type_: ToolSearch1Type"]);
+    outcome.has(&[
+        "Custom(ToolCustom)",
+        "Search1(ToolSearch1)",
+        "type_: Option<ToolCustomType>",
+        "type_: ToolSearch1Type",
+    ]);
     let source: String = outcome.source.split_whitespace().collect();
-    assert!(source.contains("constWHEN_ABSENT:::std::option::Option<&'staticstr>=::std::option::Option::Some(\"custom\""));
+    assert!(
+        source.contains("constWHEN_ABSENT:::std::option::Option<&'staticstr>=::std::option::Option::Some(\"custom\"")
+    );
 }
 
 #[test]
@@ -153,15 +175,22 @@ fn an_untagged_union_tries_what_asks_for_most_first() {
 
 #[test]
 fn a_string_beside_its_enum_is_a_string() {
-    let outcome = generate(&schemas(&json!({"A": {"type": "object", "properties": {"m": {"anyOf": [{"type": "string"}, {"enum": ["x"]}]}}}})));
+    let outcome = generate(&schemas(
+        &json!({"A": {"type": "object", "properties": {"m": {"anyOf": [{"type": "string"}, {"enum": ["x"]}]}}}}),
+    ));
     outcome.unwrap().has(&["m: Option<String>"]).lacks("enum").notes(&[]);
 }
 
 #[test]
 fn a_union_of_required_properties_is_the_object() {
-    let outcome = generate(&schemas(&json!({"A": {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
-        "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}})));
-    outcome.unwrap().has(&["struct A", "a: Option<String>"]).notes(&["/components/schemas/A: a union of required properties is not checked"]);
+    let outcome = generate(&schemas(
+        &json!({"A": {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+        "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}}),
+    ));
+    outcome
+        .unwrap()
+        .has(&["struct A", "a: Option<String>"])
+        .notes(&["/components/schemas/A: a union of required properties is not checked"]);
 }
 
 #[test]
@@ -180,7 +209,10 @@ fn a_reference_with_siblings_is_both() {
         "Base": {"type": "object", "properties": {"id": {"type": "string"}}},
         "A": {"type": "object", "properties": {"b": {"$ref": "#/components/schemas/Base", "required": ["id"], "properties": {"more": {"type": "boolean"}}}}},
     })));
-    outcome.unwrap().has(&["b: Option<Ab>", "struct Ab", "more: Option<bool>", "new(id: impl Into<String>)"]).notes(&[]);
+    outcome
+        .unwrap()
+        .has(&["b: Option<Ab>", "struct Ab", "more: Option<bool>", "new(id: impl Into<String>)"])
+        .notes(&[]);
 }
 
 #[test]
@@ -206,7 +238,10 @@ fn references_that_lead_out_are_any_json_with_a_note() {
 
 #[test]
 fn a_reference_to_nothing_is_an_error_with_its_place() {
-    let error = generate(&schemas(&json!({"A": {"type": "object", "properties": {"x": {"$ref": "#/components/schemas/Gone"}}}}))).err();
+    let error = generate(&schemas(
+        &json!({"A": {"type": "object", "properties": {"x": {"$ref": "#/components/schemas/Gone"}}}}),
+    ))
+    .err();
     assert_eq!(
         error.unwrap(),
         "spec.json: the `$ref` #/components/schemas/Gone points to nothing, at #/components/schemas/A/properties/x"
@@ -224,26 +259,42 @@ fn a_schema_may_hold_itself() {
         "Loops": {"allOf": [{"$ref": "#/components/schemas/Loops"}, {"type": "object"}]},
     })));
     let error = outcome.err().unwrap();
-    assert!(error.starts_with("spec.json: the `$ref` or `allOf` leads back to itself, at #/components/schemas/Loops"), "{error}");
+    assert!(
+        error.starts_with("spec.json: the `$ref` or `allOf` leads back to itself, at #/components/schemas/Loops"),
+        "{error}"
+    );
     let outcome = generate(&schemas(&json!({
         "Tree": {"type": "object", "required": ["left"], "properties": {
             "left": {"oneOf": [{"$ref": "#/components/schemas/Tree"}, {"type": "null"}]},
         }},
         "Loop": {"$ref": "#/components/schemas/Loop"},
     })));
-    outcome.unwrap().has(&["left: Option<Box<Tree>>"]).notes(&["/components/schemas/Loop: the schema refers to itself and nothing else; taken as any JSON"]);
+    outcome
+        .unwrap()
+        .has(&["left: Option<Box<Tree>>"])
+        .notes(&["/components/schemas/Loop: the schema refers to itself and nothing else; taken as any JSON"]);
 }
 
 #[test]
 fn boolean_schemas_are_any_json() {
-    let outcome = generate(&schemas(&json!({"A": {"type": "object", "required": ["t", "f"], "properties": {"t": true, "f": false}}})));
-    outcome.unwrap().has(&["t: Json", "f: Json"]).notes(&["/components/schemas/A/properties/f: `false` allows nothing; taken as any JSON"]);
+    let outcome = generate(&schemas(
+        &json!({"A": {"type": "object", "required": ["t", "f"], "properties": {"t": true, "f": false}}}),
+    ));
+    outcome
+        .unwrap()
+        .has(&["t: Json", "f: Json"])
+        .notes(&["/components/schemas/A/properties/f: `false` allows nothing; taken as any JSON"]);
 }
 
 #[test]
 fn tuples_are_lists_of_any_json() {
-    let outcome = generate(&schemas(&json!({"A": {"type": "object", "properties": {"t": {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": false}}}})));
-    outcome.unwrap().has(&["t: Option<Vec<Json>>"]).notes(&["/components/schemas/A/properties/t: the items of a tuple are taken as any JSON"]);
+    let outcome = generate(&schemas(
+        &json!({"A": {"type": "object", "properties": {"t": {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": false}}}}),
+    ));
+    outcome
+        .unwrap()
+        .has(&["t: Option<Vec<Json>>"])
+        .notes(&["/components/schemas/A/properties/t: the items of a tuple are taken as any JSON"]);
 }
 
 #[test]
@@ -268,16 +319,27 @@ fn constraints_are_checks_and_never_types() {
         "s": {"type": "string", "minLength": 2, "maxLength": 3, "pattern": "^x", "format": "uuid", "default": 5},
         "n": {"type": "integer", "minimum": 1, "exclusiveMaximum": 10, "format": "int32", "multipleOf": 2},
         "m": {"type": "number", "minimum": 0, "exclusiveMinimum": true},
-    }}}))).unwrap();
+    }}})))
+    .unwrap();
     outcome.has(&["l: Vec<String>", "s: String", "n: i64", "m: f64"]).notes(&[]);
-    for rule in ["MinItems(1u64)", "MaxItems(5u64)", "MinLength(2u64)", "MaxLength(3u64)", "Minimum(1f64)", "ExclusiveMaximum(10f64)", "ExclusiveMinimum(0f64)"] {
+    for rule in [
+        "MinItems(1u64)",
+        "MaxItems(5u64)",
+        "MinLength(2u64)",
+        "MaxLength(3u64)",
+        "Minimum(1f64)",
+        "ExclusiveMaximum(10f64)",
+        "ExclusiveMinimum(0f64)",
+    ] {
         assert!(outcome.source.contains(rule), "{rule}");
     }
 }
 
 #[test]
 fn properties_with_one_rust_name_stay_apart() {
-    let outcome = generate(&schemas(&json!({"A": {"type": "object", "properties": {"fooBar": {"type": "string"}, "foo_bar": {"type": "integer"}, "extra": {"type": "string"}, "type": {"type": "string"}}}})));
+    let outcome = generate(&schemas(
+        &json!({"A": {"type": "object", "properties": {"fooBar": {"type": "string"}, "foo_bar": {"type": "integer"}, "extra": {"type": "string"}, "type": {"type": "string"}}}}),
+    ));
     outcome.unwrap().has(&["foo_bar: Option<String>", "extra_: Option<String>", "type_: Option<String>"]).notes(&[
         "/components/schemas/A/properties/foo_bar: `foo_bar` and `fooBar` have the same Rust name; `foo_bar` stays in `extra`",
     ]);
@@ -292,9 +354,11 @@ fn names_that_rust_has_taken_are_numbered() {
 
 #[test]
 fn a_document_of_version_3_0_passes_through() {
-    let outcome = generate(&json!({"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": {}, "components": {"schemas": {
-        "A": {"type": "object", "required": ["x"], "properties": {"x": {"type": "string", "nullable": true}}},
-    }}}));
+    let outcome = generate(
+        &json!({"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": {}, "components": {"schemas": {
+            "A": {"type": "object", "required": ["x"], "properties": {"x": {"type": "string", "nullable": true}}},
+        }}}),
+    );
     outcome.unwrap().has(&["x: Option<String>"]).notes(&[]);
     let error = generate(&json!({"swagger": "2.0"})).err().unwrap();
     assert_eq!(error, "spec.json: the document must say which OpenAPI 3.x it is written in, at #/openapi");
@@ -321,7 +385,9 @@ fn operations_get_names_and_arguments() {
     let outcome = outcome.unwrap();
     outcome.has(&[
         "async fn get_a(id: &str, q: &str, params: &types::GetAParams) -> String",
-        "limit: Option<i64>", "tags: Option<Vec<String>>", "x_trace: Option<String>",
+        "limit: Option<i64>",
+        "tags: Option<Vec<String>>",
+        "x_trace: Option<String>",
         "async fn delete_a_id(id: &str) -> ()",
         "async fn get_a2(undeclared: &str) -> String",
     ]);
@@ -356,7 +422,15 @@ fn bodies_and_answers_of_every_kind_are_taken() {
     ]);
     outcome.lacks("async fn multipart");
     assert!(outcome.surface.contains("async fn bytes(body: B) -> ByteStream"), "{}", outcome.surface);
-    assert!(outcome.notes.iter().any(|note| note.ends_with("no media type of the body can be sent by generated code; the operation is left out")), "{:?}", outcome.notes);
+    assert!(
+        outcome
+            .notes
+            .iter()
+            .any(|note| note
+                .ends_with("no media type of the body can be sent by generated code; the operation is left out")),
+        "{:?}",
+        outcome.notes
+    );
 }
 
 #[test]
@@ -365,7 +439,13 @@ fn json_and_events_at_once_make_a_twin_for_the_stream() {
         "requestBody": {"content": {"application/json": {"schema": {"type": "object", "properties": {"stream": {"type": "boolean"}}}}}},
         "responses": {"200": {"description": "", "content": {"application/json": {"schema": {"type": "string"}}, "text/event-stream": {}}}},
     }}})));
-    outcome.unwrap().has(&["async fn create(body: &types::CreateRequest) -> String", "(private) async fn create_stream(body: &types::CreateRequest) -> ByteStream"]).notes(&[]);
+    outcome
+        .unwrap()
+        .has(&[
+            "async fn create(body: &types::CreateRequest) -> String",
+            "(private) async fn create_stream(body: &types::CreateRequest) -> ByteStream",
+        ])
+        .notes(&[]);
 }
 
 #[test]
@@ -381,5 +461,8 @@ fn shared_path_items_parameters_bodies_and_answers_are_followed() {
             "responses": {"R": {"description": "", "content": {"application/json": {"schema": {"type": "integer"}}}}},
         },
     }));
-    outcome.unwrap().has(&["async fn a(body: &Vec<String>, params: &types::AParams) -> i64", "p: Option<bool>"]).notes(&[]);
+    outcome
+        .unwrap()
+        .has(&["async fn a(body: &Vec<String>, params: &types::AParams) -> i64", "p: Option<bool>"])
+        .notes(&[]);
 }

@@ -1,8 +1,23 @@
 //! Lowering other people's documents: every construct, what it becomes, and that what was valid
 //! still is.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test that can't go on fails"
+)]
+
 #[path = "../../build/pipeline.rs"]
-#[allow(dead_code, unreachable_pub, clippy::pedantic, reason = "the build script's own module, of which this file uses a part")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::pedantic,
+    reason = "the build script's own module, of which this file uses a part"
+)]
 mod pipeline;
 #[path = "../support/surface.rs"]
 mod surface;

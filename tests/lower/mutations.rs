@@ -49,34 +49,186 @@ fn every_change_of_the_contract_has_the_outcome_that_it_should() {
     type Change = fn(&mut Value);
     let cases: Vec<(&str, Change, Outcome)> = vec![
         ("nothing", |_| {}, Outcome::Same),
-        ("an operation is added", |c| set(c, "/paths", "/ping", json!({"get": {"operationId": "ping", "responses": {"204": {"description": ""}}}})), Outcome::Gains("async fn ping() -> ()")),
-        ("an operation with a path parameter is added", |c| set(c, "/paths", "/models/{model_id}", json!({"get": {"operationId": "getModel", "responses": {"200": {"description": "", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AnthropicTool"}}}}}}})), Outcome::Gains("async fn get_model(model_id: &str) -> types::AnthropicTool")),
-        ("an optional field is added", |c| set(c, &format!("{REQUEST}/properties"), "seed", json!({"type": "integer"})), Outcome::Gains("  seed: Option<i64>")),
-        ("a field the overlay has too is added", |c| set(c, &format!("{REQUEST}/properties"), "stream", json!({"type": "boolean"})), Outcome::Same),
-        ("a field the overlay has with another type is added", |c| set(c, &format!("{REQUEST}/properties"), "stream", json!({"type": "string"})), Outcome::Fails("the overlay would replace a value that the contract gives, at #/components/schemas/MessageCreateRequest/properties/stream/type")),
-        ("a required field is added", |c| { set(c, &format!("{REQUEST}/properties"), "tenant", json!({"type": "string"})); push(c, &format!("{REQUEST}/required"), json!("tenant")); }, Outcome::Gains("  tenant: String")),
-        ("an optional field becomes required", |c| push(c, "/components/schemas/AnthropicTool/required", json!("description")), Outcome::Gains("  new(name: impl Into<String>, description: impl Into<Option<String>>, input_schema: impl Into<Json>)")),
-        ("a field is removed that the overlay describes", |c| remove(c, &format!("{REQUEST}/properties"), "max_tokens"), Outcome::Fails("MessageCreateRequest says nothing about the type of `max_tokens`")),
-        ("a field is removed that comfort needs", |c| remove(c, "/components/schemas/AnthropicMessage/properties", "content"), Outcome::Fails("AnthropicMessage says nothing about the type of `content`, at #/components/schemas/AnthropicMessage")),
-        ("a field is renamed", |c| { remove(c, "/components/schemas/AnthropicTool/properties", "description"); set(c, "/components/schemas/AnthropicTool/properties", "summary", json!({"type": "string"})); }, Outcome::Fails("AnthropicTool says nothing about the type of `description`")),
-        ("a field is retyped", |c| set(c, "/components/schemas/AnthropicTool/properties", "name", json!({"type": "integer"})), Outcome::Gains("  name: i64")),
-        ("a field becomes nullable", |c| set(c, "/components/schemas/AnthropicTool/properties", "name", json!({"type": ["string", "null"]})), Outcome::Gains("  name: Option<String>")),
-        ("a value of an enum is added", |c| push(c, "/components/schemas/AnthropicMessage/properties/role/enum", json!("critic")), Outcome::Gains("  Critic")),
-        ("a value of an enum is removed", |c| { c.pointer_mut("/components/schemas/AnthropicMessage/properties/role").unwrap()["enum"] = json!(["user"]); }, Outcome::Loses("  Assistant")),
-        ("a block is added", |c| push(c, BLOCKS, json!({"type": "object", "required": ["type", "url"], "properties": {"type": {"const": "video"}, "url": {"type": "string"}}})), Outcome::Gains("  Video(ContentBlockVideo)")),
-        ("a block is removed that comfort needs", |c| { c.pointer_mut(BLOCKS).unwrap().as_array_mut().unwrap().remove(2); }, Outcome::Fails("the target matches nothing in the contract")),
-        ("the blocks change places", |c| c.pointer_mut(BLOCKS).unwrap().as_array_mut().unwrap().reverse(), Outcome::Gains("  ToolUse(ContentBlockToolUse)")),
-        ("a description changes", |c| set(c, &format!("{REQUEST}/properties/system"), "description", json!("Other words.")), Outcome::Same),
+        (
+            "an operation is added",
+            |c| {
+                set(
+                    c,
+                    "/paths",
+                    "/ping",
+                    json!({"get": {"operationId": "ping", "responses": {"204": {"description": ""}}}}),
+                )
+            },
+            Outcome::Gains("async fn ping() -> ()"),
+        ),
+        (
+            "an operation with a path parameter is added",
+            |c| {
+                set(
+                    c,
+                    "/paths",
+                    "/models/{model_id}",
+                    json!({"get": {"operationId": "getModel", "responses": {"200": {"description": "", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AnthropicTool"}}}}}}}),
+                )
+            },
+            Outcome::Gains("async fn get_model(model_id: &str) -> types::AnthropicTool"),
+        ),
+        (
+            "an optional field is added",
+            |c| set(c, &format!("{REQUEST}/properties"), "seed", json!({"type": "integer"})),
+            Outcome::Gains("  seed: Option<i64>"),
+        ),
+        (
+            "a field the overlay has too is added",
+            |c| set(c, &format!("{REQUEST}/properties"), "stream", json!({"type": "boolean"})),
+            Outcome::Same,
+        ),
+        (
+            "a field the overlay has with another type is added",
+            |c| set(c, &format!("{REQUEST}/properties"), "stream", json!({"type": "string"})),
+            Outcome::Fails(
+                "the overlay would replace a value that the contract gives, at #/components/schemas/MessageCreateRequest/properties/stream/type",
+            ),
+        ),
+        (
+            "a required field is added",
+            |c| {
+                set(c, &format!("{REQUEST}/properties"), "tenant", json!({"type": "string"}));
+                push(c, &format!("{REQUEST}/required"), json!("tenant"));
+            },
+            Outcome::Gains("  tenant: String"),
+        ),
+        (
+            "an optional field becomes required",
+            |c| push(c, "/components/schemas/AnthropicTool/required", json!("description")),
+            Outcome::Gains(
+                "  new(name: impl Into<String>, description: impl Into<Option<String>>, input_schema: impl Into<Json>)",
+            ),
+        ),
+        (
+            "a field is removed that the overlay describes",
+            |c| remove(c, &format!("{REQUEST}/properties"), "max_tokens"),
+            Outcome::Fails("MessageCreateRequest says nothing about the type of `max_tokens`"),
+        ),
+        (
+            "a field is removed that comfort needs",
+            |c| remove(c, "/components/schemas/AnthropicMessage/properties", "content"),
+            Outcome::Fails(
+                "AnthropicMessage says nothing about the type of `content`, at #/components/schemas/AnthropicMessage",
+            ),
+        ),
+        (
+            "a field is renamed",
+            |c| {
+                remove(c, "/components/schemas/AnthropicTool/properties", "description");
+                set(c, "/components/schemas/AnthropicTool/properties", "summary", json!({"type": "string"}));
+            },
+            Outcome::Fails("AnthropicTool says nothing about the type of `description`"),
+        ),
+        (
+            "a field is retyped",
+            |c| set(c, "/components/schemas/AnthropicTool/properties", "name", json!({"type": "integer"})),
+            Outcome::Gains("  name: i64"),
+        ),
+        (
+            "a field becomes nullable",
+            |c| set(c, "/components/schemas/AnthropicTool/properties", "name", json!({"type": ["string", "null"]})),
+            Outcome::Gains("  name: Option<String>"),
+        ),
+        (
+            "a value of an enum is added",
+            |c| push(c, "/components/schemas/AnthropicMessage/properties/role/enum", json!("critic")),
+            Outcome::Gains("  Critic"),
+        ),
+        (
+            "a value of an enum is removed",
+            |c| {
+                c.pointer_mut("/components/schemas/AnthropicMessage/properties/role").unwrap()["enum"] =
+                    json!(["user"]);
+            },
+            Outcome::Loses("  Assistant"),
+        ),
+        (
+            "a block is added",
+            |c| {
+                push(
+                    c,
+                    BLOCKS,
+                    json!({"type": "object", "required": ["type", "url"], "properties": {"type": {"const": "video"}, "url": {"type": "string"}}}),
+                )
+            },
+            Outcome::Gains("  Video(ContentBlockVideo)"),
+        ),
+        (
+            "a block is removed that comfort needs",
+            |c| {
+                c.pointer_mut(BLOCKS).unwrap().as_array_mut().unwrap().remove(2);
+            },
+            Outcome::Fails("the target matches nothing in the contract"),
+        ),
+        (
+            "the blocks change places",
+            |c| c.pointer_mut(BLOCKS).unwrap().as_array_mut().unwrap().reverse(),
+            Outcome::Gains("  ToolUse(ContentBlockToolUse)"),
+        ),
+        (
+            "a description changes",
+            |c| set(c, &format!("{REQUEST}/properties/system"), "description", json!("Other words.")),
+            Outcome::Same,
+        ),
         ("a title is added", |c| set(c, REQUEST, "title", json!("Something else entirely")), Outcome::Same),
-        ("a constraint is added", |c| set(c, &format!("{REQUEST}/properties/messages"), "maxItems", json!(100_000)), Outcome::Same),
-        ("a response is typed", |c| set(c, "/components/schemas/MessageResponse", "properties", json!({"novel": {"type": "string"}})), Outcome::Gains("  novel: Option<String>")),
+        (
+            "a constraint is added",
+            |c| set(c, &format!("{REQUEST}/properties/messages"), "maxItems", json!(100_000)),
+            Outcome::Same,
+        ),
+        (
+            "a response is typed",
+            |c| set(c, "/components/schemas/MessageResponse", "properties", json!({"novel": {"type": "string"}})),
+            Outcome::Gains("  novel: Option<String>"),
+        ),
         ("the version is added", |c| set(c, "/info", "version", json!("2026-10-21")), Outcome::Same),
-        ("the operation is renamed", |c| { c["paths"]["/messages"]["post"]["operationId"] = json!("send"); }, Outcome::Fails("the operation create_message is missing")),
-        ("the schema of the request is gone", |c| { remove(c, "/components/schemas", "MessageCreateRequest"); }, Outcome::Fails("the target matches nothing in the contract")),
-        ("a reference dangles", |c| { c["components"]["schemas"]["AnthropicMessage"]["properties"]["content"]["items"]["$ref"] = json!("#/components/schemas/Gone"); }, Outcome::Fails("the `$ref` #/components/schemas/Gone points to nothing, at #/components/schemas/AnthropicMessage/properties/content/items")),
-        ("it is no OpenAPI any more", |c| remove(c, "", "openapi"), Outcome::Fails("the document must say which OpenAPI 3.x it is written in")),
-        ("a type is none", |c| set(c, "/components/schemas/AnthropicTool/properties/name", "type", json!("text")), Outcome::Fails("`text` is no type of JSON Schema, at #/components/schemas/AnthropicTool/properties/name")),
-        ("the schemas are a list", |c| { c["components"]["schemas"] = json!([]); }, Outcome::Fails("the target matches nothing in the contract")),
+        (
+            "the operation is renamed",
+            |c| {
+                c["paths"]["/messages"]["post"]["operationId"] = json!("send");
+            },
+            Outcome::Fails("the operation create_message is missing"),
+        ),
+        (
+            "the schema of the request is gone",
+            |c| {
+                remove(c, "/components/schemas", "MessageCreateRequest");
+            },
+            Outcome::Fails("the target matches nothing in the contract"),
+        ),
+        (
+            "a reference dangles",
+            |c| {
+                c["components"]["schemas"]["AnthropicMessage"]["properties"]["content"]["items"]["$ref"] =
+                    json!("#/components/schemas/Gone");
+            },
+            Outcome::Fails(
+                "the `$ref` #/components/schemas/Gone points to nothing, at #/components/schemas/AnthropicMessage/properties/content/items",
+            ),
+        ),
+        (
+            "it is no OpenAPI any more",
+            |c| remove(c, "", "openapi"),
+            Outcome::Fails("the document must say which OpenAPI 3.x it is written in"),
+        ),
+        (
+            "a type is none",
+            |c| set(c, "/components/schemas/AnthropicTool/properties/name", "type", json!("text")),
+            Outcome::Fails("`text` is no type of JSON Schema, at #/components/schemas/AnthropicTool/properties/name"),
+        ),
+        (
+            "the schemas are a list",
+            |c| {
+                c["components"]["schemas"] = json!([]);
+            },
+            Outcome::Fails("the target matches nothing in the contract"),
+        ),
     ];
     assert!(cases.len() >= 25);
     let before = build(&contract()).unwrap();
@@ -85,14 +237,20 @@ fn every_change_of_the_contract_has_the_outcome_that_it_should() {
         change(&mut changed);
         match (build(&changed), outcome) {
             (Ok(after), Outcome::Gains(line)) => {
-                assert!(after.lines().any(|found| found == line), "{name}: no line `{line}`:\n{}", difference(&before, &after));
+                assert!(
+                    after.lines().any(|found| found == line),
+                    "{name}: no line `{line}`:\n{}",
+                    difference(&before, &after)
+                );
             }
             (Ok(after), Outcome::Loses(line)) => {
                 // Another type may have a line of the same name.
                 let count = |surface: &str| surface.lines().filter(|found| *found == line).count();
                 assert!(count(&after) < count(&before), "{name}: `{line}` is still there");
             }
-            (Ok(after), Outcome::Same) => assert!(sorted(&after) == sorted(&before), "{name}:\n{}", difference(&before, &after)),
+            (Ok(after), Outcome::Same) => {
+                assert!(sorted(&after) == sorted(&before), "{name}:\n{}", difference(&before, &after))
+            }
             (Err(error), Outcome::Fails(piece)) => {
                 assert!(error.contains(piece), "{name}: {error}");
                 assert_eq!(error.lines().count(), 1, "{name}: {error}");
@@ -111,7 +269,8 @@ fn sorted(surface: &str) -> Vec<&str> {
 }
 
 fn difference(before: &str, after: &str) -> String {
-    let gone = before.lines().filter(|line| !after.lines().any(|other| other == *line)).map(|line| format!("-{line}\n"));
+    let gone =
+        before.lines().filter(|line| !after.lines().any(|other| other == *line)).map(|line| format!("-{line}\n"));
     let new = after.lines().filter(|line| !before.lines().any(|other| other == *line)).map(|line| format!("+{line}\n"));
     gone.chain(new).collect()
 }

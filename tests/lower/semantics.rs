@@ -14,54 +14,107 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    let case = |name, schemas, instances: Value| Case { name, schemas, instances: instances.as_array().unwrap().clone() };
+    let case =
+        |name, schemas, instances: Value| Case { name, schemas, instances: instances.as_array().unwrap().clone() };
     vec![
-        case("nullable", json!({"Root": {"type": "object", "required": ["a"], "properties": {"a": {"type": ["string", "null"]}, "b": {"anyOf": [{"type": "integer"}, {"type": "null"}]}}}}),
-            json!([{"a": null}, {"a": "x", "b": 1, "c": [1, {"d": null}]}, {"a": "", "b": -5}])),
-        case("type_lists", json!({"Root": {"type": "object", "properties": {"v": {"type": ["string", "array", "object", "boolean", "integer"], "items": {"type": "integer"}, "properties": {"x": {"type": "string"}}}}}}),
-            json!([{"v": "s"}, {"v": [1, 2]}, {"v": {"x": "y", "z": 1}}, {"v": true}, {"v": 7}, {}])),
-        case("enums", json!({"Root": {"type": "object", "required": ["e", "n", "m"], "properties": {"e": {"enum": ["a", "b-c", "3d"]}, "n": {"enum": [1, 2]}, "m": {"enum": ["x", 1, null]}}}}),
-            json!([{"e": "a", "n": 1, "m": "x"}, {"e": "b-c", "n": 2, "m": 1}, {"e": "3d", "n": 2, "m": null}])),
-        case("tagged", json!({
-            "Circle": {"type": "object", "required": ["kind", "r"], "properties": {"kind": {"const": "circle"}, "r": {"type": "number"}}},
-            "Root": {"oneOf": [{"$ref": "#/components/schemas/Circle"}, {"type": "object", "required": ["kind"], "properties": {"kind": {"const": "group"}, "of": {"type": "array", "items": {"$ref": "#/components/schemas/Root"}}}}]},
-        }), json!([{"kind": "circle", "r": 1.5}, {"kind": "group", "of": [{"kind": "circle", "r": 2, "extra": 1}, {"kind": "group"}]}])),
-        case("absent_tag", json!({"Root": {"type": "array", "items": {"oneOf": [
+        case(
+            "nullable",
+            json!({"Root": {"type": "object", "required": ["a"], "properties": {"a": {"type": ["string", "null"]}, "b": {"anyOf": [{"type": "integer"}, {"type": "null"}]}}}}),
+            json!([{"a": null}, {"a": "x", "b": 1, "c": [1, {"d": null}]}, {"a": "", "b": -5}]),
+        ),
+        case(
+            "type_lists",
+            json!({"Root": {"type": "object", "properties": {"v": {"type": ["string", "array", "object", "boolean", "integer"], "items": {"type": "integer"}, "properties": {"x": {"type": "string"}}}}}}),
+            json!([{"v": "s"}, {"v": [1, 2]}, {"v": {"x": "y", "z": 1}}, {"v": true}, {"v": 7}, {}]),
+        ),
+        case(
+            "enums",
+            json!({"Root": {"type": "object", "required": ["e", "n", "m"], "properties": {"e": {"enum": ["a", "b-c", "3d"]}, "n": {"enum": [1, 2]}, "m": {"enum": ["x", 1, null]}}}}),
+            json!([{"e": "a", "n": 1, "m": "x"}, {"e": "b-c", "n": 2, "m": 1}, {"e": "3d", "n": 2, "m": null}]),
+        ),
+        case(
+            "tagged",
+            json!({
+                "Circle": {"type": "object", "required": ["kind", "r"], "properties": {"kind": {"const": "circle"}, "r": {"type": "number"}}},
+                "Root": {"oneOf": [{"$ref": "#/components/schemas/Circle"}, {"type": "object", "required": ["kind"], "properties": {"kind": {"const": "group"}, "of": {"type": "array", "items": {"$ref": "#/components/schemas/Root"}}}}]},
+            }),
+            json!([{"kind": "circle", "r": 1.5}, {"kind": "group", "of": [{"kind": "circle", "r": 2, "extra": 1}, {"kind": "group"}]}]),
+        ),
+        case(
+            "absent_tag",
+            json!({"Root": {"type": "array", "items": {"oneOf": [
             {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "type": {"enum": ["custom"]}}},
             {"type": "object", "required": ["type"], "properties": {"type": {"enum": ["s1", "s2"]}, "n": {"type": "integer"}}},
-        ]}}, "Holder": {"type": "object", "properties": {"root": {"$ref": "#/components/schemas/Root"}}}}), json!([])),
-        case("tools", json!({"Root": {"type": "object", "properties": {"tools": {"type": "array", "items": {"oneOf": [
-            {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "type": {"enum": ["custom"]}}},
-            {"type": "object", "required": ["type"], "properties": {"type": {"enum": ["s1", "s2"]}, "n": {"type": "integer"}}},
-        ]}}}}}), json!([{"tools": [{"name": "a"}, {"type": "custom", "name": "b"}, {"type": "s2", "n": 1}, {"n": 2, "type": "s1"}]}])),
-        case("mapped", json!({
-            "Cat": {"type": "object", "required": ["pet"], "properties": {"pet": {"type": "string"}, "meow": {"type": "boolean"}}},
-            "Dog": {"type": "object", "required": ["bark"], "properties": {"bark": {"type": "string"}}},
-            "Root": {"anyOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}], "discriminator": {"propertyName": "pet", "mapping": {"cat": "#/components/schemas/Cat", "dog": "#/components/schemas/Dog"}}},
-        }), json!([{"pet": "cat", "meow": true}, {"bark": "x", "pet": "dog"}])),
-        case("untagged", json!({
-            "One": {"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}},
-            "Both": {"type": "object", "required": ["a", "b"], "properties": {"a": {"type": "string"}, "b": {"type": "string"}}},
-            "Root": {"anyOf": [{"$ref": "#/components/schemas/One"}, {"$ref": "#/components/schemas/Both"}, {"type": "array", "items": {"type": "string"}}]},
-        }), json!([{"a": "x"}, {"a": "x", "b": "y"}, {"a": "x", "b": 3}, ["a", "b"]])),
-        case("all_of", json!({
-            "Base": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}},
-            "Root": {"allOf": [{"$ref": "#/components/schemas/Base"}, {"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}}}], "required": ["tags"]},
-        }), json!([{"id": "1", "tags": []}, {"id": "1", "tags": ["x"], "more": {}}])),
-        case("siblings", json!({
-            "Base": {"type": "object", "properties": {"id": {"type": "string"}}},
-            "Root": {"type": "object", "properties": {"b": {"$ref": "#/components/schemas/Base", "required": ["id"]}}},
-        }), json!([{"b": {"id": "x"}}, {}])),
-        case("definitions", json!({"Root": {"type": "object", "$defs": {"D": {"type": "object", "properties": {"x": {"type": "integer"}}}}, "properties": {"d": {"$ref": "#/components/schemas/Root/$defs/D"}}}}),
-            json!([{"d": {"x": 1}}, {"d": {}}])),
-        case("recursive", json!({"Root": {"type": "object", "properties": {"next": {"oneOf": [{"$ref": "#/components/schemas/Root"}, {"type": "null"}]}, "all": {"type": "array", "items": {"$ref": "#/components/schemas/Root"}}}}}),
-            json!([{}, {"next": {"next": {"all": [{}, {"next": {}}]}}}])),
-        case("maps", json!({"Root": {"type": "object", "properties": {"m": {"type": "object", "additionalProperties": {"type": ["integer", "null"]}}, "free": {"type": "object"}, "t": {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": false}, "any": true}}}),
-            json!([{"m": {"a": 1, "b": null}, "free": {"x": [1, 2.5]}, "t": ["a", 1], "any": {"k": null}}, {"m": {}, "t": []}])),
-        case("constraints", json!({"Root": {"type": "object", "properties": {"s": {"type": "string", "minLength": 3, "format": "date"}, "n": {"type": "integer", "minimum": 2}, "l": {"type": "array", "items": {"type": "string"}, "minItems": 1}}, "additionalProperties": false}}),
-            json!([{"s": "2026-11-24", "n": 2, "l": ["a"]}, {}])),
-        case("names", json!({"Root": {"type": "object", "required": ["type", "extra"], "properties": {"type": {"type": "string"}, "extra": {"type": "integer"}, "fooBar": {"type": "string"}, "foo_bar": {"type": "integer"}, "self": {"type": "boolean"}, "a b/c~d": {"type": "string"}}}}),
-            json!([{"type": "t", "extra": 1, "fooBar": "x", "foo_bar": 2, "self": true, "a b/c~d": "y"}])),
+        ]}}, "Holder": {"type": "object", "properties": {"root": {"$ref": "#/components/schemas/Root"}}}}),
+            json!([]),
+        ),
+        case(
+            "tools",
+            json!({"Root": {"type": "object", "properties": {"tools": {"type": "array", "items": {"oneOf": [
+                {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "type": {"enum": ["custom"]}}},
+                {"type": "object", "required": ["type"], "properties": {"type": {"enum": ["s1", "s2"]}, "n": {"type": "integer"}}},
+            ]}}}}}),
+            json!([{"tools": [{"name": "a"}, {"type": "custom", "name": "b"}, {"type": "s2", "n": 1}, {"n": 2, "type": "s1"}]}]),
+        ),
+        case(
+            "mapped",
+            json!({
+                "Cat": {"type": "object", "required": ["pet"], "properties": {"pet": {"type": "string"}, "meow": {"type": "boolean"}}},
+                "Dog": {"type": "object", "required": ["bark"], "properties": {"bark": {"type": "string"}}},
+                "Root": {"anyOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}], "discriminator": {"propertyName": "pet", "mapping": {"cat": "#/components/schemas/Cat", "dog": "#/components/schemas/Dog"}}},
+            }),
+            json!([{"pet": "cat", "meow": true}, {"bark": "x", "pet": "dog"}]),
+        ),
+        case(
+            "untagged",
+            json!({
+                "One": {"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}},
+                "Both": {"type": "object", "required": ["a", "b"], "properties": {"a": {"type": "string"}, "b": {"type": "string"}}},
+                "Root": {"anyOf": [{"$ref": "#/components/schemas/One"}, {"$ref": "#/components/schemas/Both"}, {"type": "array", "items": {"type": "string"}}]},
+            }),
+            json!([{"a": "x"}, {"a": "x", "b": "y"}, {"a": "x", "b": 3}, ["a", "b"]]),
+        ),
+        case(
+            "all_of",
+            json!({
+                "Base": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}},
+                "Root": {"allOf": [{"$ref": "#/components/schemas/Base"}, {"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}}}], "required": ["tags"]},
+            }),
+            json!([{"id": "1", "tags": []}, {"id": "1", "tags": ["x"], "more": {}}]),
+        ),
+        case(
+            "siblings",
+            json!({
+                "Base": {"type": "object", "properties": {"id": {"type": "string"}}},
+                "Root": {"type": "object", "properties": {"b": {"$ref": "#/components/schemas/Base", "required": ["id"]}}},
+            }),
+            json!([{"b": {"id": "x"}}, {}]),
+        ),
+        case(
+            "definitions",
+            json!({"Root": {"type": "object", "$defs": {"D": {"type": "object", "properties": {"x": {"type": "integer"}}}}, "properties": {"d": {"$ref": "#/components/schemas/Root/$defs/D"}}}}),
+            json!([{"d": {"x": 1}}, {"d": {}}]),
+        ),
+        case(
+            "recursive",
+            json!({"Root": {"type": "object", "properties": {"next": {"oneOf": [{"$ref": "#/components/schemas/Root"}, {"type": "null"}]}, "all": {"type": "array", "items": {"$ref": "#/components/schemas/Root"}}}}}),
+            json!([{}, {"next": {"next": {"all": [{}, {"next": {}}]}}}]),
+        ),
+        case(
+            "maps",
+            json!({"Root": {"type": "object", "properties": {"m": {"type": "object", "additionalProperties": {"type": ["integer", "null"]}}, "free": {"type": "object"}, "t": {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": false}, "any": true}}}),
+            json!([{"m": {"a": 1, "b": null}, "free": {"x": [1, 2.5]}, "t": ["a", 1], "any": {"k": null}}, {"m": {}, "t": []}]),
+        ),
+        case(
+            "constraints",
+            json!({"Root": {"type": "object", "properties": {"s": {"type": "string", "minLength": 3, "format": "date"}, "n": {"type": "integer", "minimum": 2}, "l": {"type": "array", "items": {"type": "string"}, "minItems": 1}}, "additionalProperties": false}}),
+            json!([{"s": "2026-11-24", "n": 2, "l": ["a"]}, {}]),
+        ),
+        case(
+            "names",
+            json!({"Root": {"type": "object", "required": ["type", "extra"], "properties": {"type": {"type": "string"}, "extra": {"type": "integer"}, "fooBar": {"type": "string"}, "foo_bar": {"type": "integer"}, "self": {"type": "boolean"}, "a b/c~d": {"type": "string"}}}}),
+            json!([{"type": "t", "extra": 1, "fooBar": "x", "foo_bar": 2, "self": true, "a b/c~d": "y"}]),
+        ),
     ]
 }
 

@@ -1,7 +1,9 @@
 //! Streams of a client: what is sent, and what the answer says.
 
+use std::sync::{Arc, Mutex};
+
 use anthropic_messages::{
-    AnthropicMessage, ErrorKind, MessageCreateRequest, MessageStream, StreamEvent,
+    AnthropicMessage, ErrorKind, MessageCreateRequest, MessageStream, Observer, StreamEvent, observe,
     testing::{At, Fault, Matcher, Reply, Server},
 };
 use serde_json::{Value, json};
@@ -135,4 +137,34 @@ fn a_stream_can_be_sent_to_another_task() {
     sendable::<MessageStream>();
     sendable::<anthropic_messages::TextStream<MessageStream>>();
     sendable::<anthropic_messages::Accumulator>();
+}
+
+/// What an observer was told of, by name.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Told {
+    fn unknown(&self, unknown: &observe::Unknown<'_>) {
+        self.0.lock().unwrap().push(format!("{} {:?} {}", unknown.operation, unknown.item, unknown.name));
+    }
+}
+
+#[tokio::test]
+async fn an_observer_is_told_once_of_what_there_is_no_type_for() {
+    let server = Server::start().unwrap();
+    let told = Told::default();
+    let client = server.client_builder().observer(told.clone()).build().unwrap();
+    let mut events = transcripts::plain_text().events;
+    for event in &mut events[3..5] {
+        event["delta"]["mood"] = json!("calm");
+    }
+    events.insert(1, json!({"type": "note"}));
+    server.reply(Reply::events(&events));
+    read(client.stream_message(&request()).await.unwrap()).await.1.unwrap();
+    let expected = ["create_message_stream Variant note", "create_message_stream Field mood"];
+    assert_eq!(*told.0.lock().unwrap(), expected);
+    told.0.lock().unwrap().clear();
+    server.reply(Reply::text("Hi").field("mood", "calm").as_json());
+    client.stream_message(&request()).await.unwrap().final_message().await.unwrap();
+    assert_eq!(*told.0.lock().unwrap(), ["create_message_stream Field mood"]);
 }

@@ -65,12 +65,20 @@ async fn an_unknown_event_is_handed_on_as_it_was_sent() {
 #[tokio::test]
 async fn an_event_that_can_t_be_read_is_an_error_with_its_number_and_place() {
     let cases = [
-        ("event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":5}}\n\n", "/delta/text", "content_block_delta"),
+        (
+            "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":5}}\n\n",
+            "/delta/text",
+            "content_block_delta",
+        ),
         ("event: x\ndata: {\"type\":\"content_block_stop\",\"index\":\"0\"}\n\n", "/index", "x"),
         ("data: [DONE]\n\n", "", "message"),
         ("event: note\ndata: text\n\n", "", "note"),
         ("data: {\"a\": 1}\n\n", "", "message"),
-        ("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"tool_use\"}}\n\n", "/content_block", "content_block_start"),
+        (
+            "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"tool_use\"}}\n\n",
+            "/content_block",
+            "content_block_start",
+        ),
     ];
     for (bad, pointer, name) in cases {
         let error = read(stream_of([wire(&[start(), json!({"type": "ping"})]), bad.to_owned()])).await.1.unwrap_err();

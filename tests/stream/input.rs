@@ -69,7 +69,8 @@ fn an_input_that_is_cut_anywhere_never_looks_whole() {
 
 #[test]
 fn what_is_no_object_is_not_whole() {
-    for wrong in ["{} {}", "{\"a\": 1,}", "{\"a\"}", "nul", "{}x", "12", "[]", "\"x\"", "null", "\u{1}", "{\"a\": 1e}"] {
+    for wrong in ["{} {}", "{\"a\": 1,}", "{\"a\"}", "nul", "{}x", "12", "[]", "\"x\"", "null", "\u{1}", "{\"a\": 1e}"]
+    {
         let accumulator = closed(&[wrong]);
         assert_eq!(accumulator.tool_input(0).unwrap().unwrap_err().text(), wrong);
         let call = accumulator.message().tool_uses().next().unwrap();

@@ -33,7 +33,10 @@ async fn token_counts_are_totals() {
 async fn what_a_change_does_not_name_stays() {
     let details = json!({"type": "refusal", "category": "bio"});
     let message = after([
-        change(json!({"stop_reason": "refusal", "stop_sequence": "END", "stop_details": details}), json!({"output_tokens": 5})),
+        change(
+            json!({"stop_reason": "refusal", "stop_sequence": "END", "stop_details": details}),
+            json!({"output_tokens": 5}),
+        ),
         change(json!({}), json!({"output_tokens": 6})),
         change(json!({"stop_reason": null, "stop_sequence": null, "stop_details": null}), json!({"output_tokens": 7})),
     ])
@@ -48,7 +51,10 @@ async fn what_a_change_does_not_name_stays() {
 
 #[tokio::test]
 async fn a_later_stop_reason_counts() {
-    let message = after(["tool_use", "end_turn"].map(|reason| change(json!({"stop_reason": reason}), json!({"output_tokens": 1})))).await;
+    let message = after(
+        ["tool_use", "end_turn"].map(|reason| change(json!({"stop_reason": reason}), json!({"output_tokens": 1}))),
+    )
+    .await;
     assert_eq!(message.stop_reason.unwrap(), "end_turn");
 }
 

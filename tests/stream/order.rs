@@ -32,7 +32,10 @@ async fn an_impossible_order_is_a_protocol_error_with_its_reason() {
         (vec![start(), start()], "message_start came twice"),
         (vec![start(), text(0, "x")], "an event belongs to block 0, which is not open"),
         (vec![start(), close(3)], "an event belongs to block 3, which is not open"),
-        (vec![start(), open(0, text_block()), close(0), text(0, "x")], "an event belongs to block 0, which is not open"),
+        (
+            vec![start(), open(0, text_block()), close(0), text(0, "x")],
+            "an event belongs to block 0, which is not open",
+        ),
         (vec![start(), open(0, text_block()), close(0), close(0)], "an event belongs to block 0, which is not open"),
         (vec![start(), open(0, text_block()), open(0, text_block())], "block 0 began twice"),
         (vec![start(), open(0, text_block()), close(0), open(0, text_block())], "block 0 began twice"),
@@ -44,7 +47,10 @@ async fn an_impossible_order_is_a_protocol_error_with_its_reason() {
             vec![start(), open(0, text_block()), close(0), open(i64::MAX, text_block()), close(i64::MAX), stop()],
             "the message ended and block 1 never came",
         ),
-        (vec![start(), open(0, text_block()), delta(0, thinking())], "block 0 is of a kind that takes no thinking_delta"),
+        (
+            vec![start(), open(0, text_block()), delta(0, thinking())],
+            "block 0 is of a kind that takes no thinking_delta",
+        ),
         (vec![start(), open(0, text_block()), input(0, "{}")], "block 0 is of a kind that takes no input_json_delta"),
         (vec![start(), open(0, tool()), text(0, "x")], "block 0 is of a kind that takes no text_delta"),
     ];
@@ -66,10 +72,7 @@ fn nothing_follows_the_end_of_a_message() {
     assert!(accumulator.has_stopped() && accumulator.finish());
     for value in [start(), open(0, text_block()), end("end_turn"), stop()] {
         let error = accumulator.push(&event(&value)).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("{} came after the end of the message", value["type"].as_str().unwrap())
-        );
+        assert_eq!(error.to_string(), format!("{} came after the end of the message", value["type"].as_str().unwrap()));
     }
     accumulator.push(&event(&json!({"type": "ping"}))).unwrap();
     accumulator.push(&event(&json!({"type": "later"}))).unwrap();
@@ -90,7 +93,9 @@ fn nothing_follows_the_end_of_the_events() {
 #[test]
 fn a_block_that_an_unknown_event_may_have_told_is_not_missed() {
     let mut accumulator = Accumulator::new();
-    for value in [start(), json!({"type": "whole_block", "index": 0}), open(1, text_block()), text(1, "x"), close(1), stop()] {
+    for value in
+        [start(), json!({"type": "whole_block", "index": 0}), open(1, text_block()), text(1, "x"), close(1), stop()]
+    {
         accumulator.push(&event(&value)).unwrap();
     }
     assert_eq!(accumulator.message().text(), "x");

@@ -98,11 +98,10 @@ pub(crate) fn plain_text() -> Transcript {
 }
 
 fn thinking_and_tools() -> Transcript {
-    let citations: Vec<Value> =
-        ["char_location", "page_location", "content_block_location", "search_result_location"]
-            .iter()
-            .map(|kind| json!({"type": kind, "cited_text": "x"}))
-            .collect();
+    let citations: Vec<Value> = ["char_location", "page_location", "content_block_location", "search_result_location"]
+        .iter()
+        .map(|kind| json!({"type": kind, "cited_text": "x"}))
+        .collect();
     let mut events = vec![
         start(),
         open(0, json!({"type": "thinking", "thinking": "", "signature": ""})),
@@ -160,9 +159,9 @@ fn server_tools() -> Transcript {
             "type": "tool_search_tool_search_result", "tool_references": [{"type": "tool_reference", "tool_name": "a"}]}}),
         json!({"type": "container_upload", "file_id": "file_1"}),
     ];
-    let call = |input: Value| json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": input});
-    let mut events =
-        vec![start(), open(0, call(json!({}))), input(0, "{\"query\":"), input(0, "\"rust\"}"), close(0)];
+    let call =
+        |input: Value| json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": input});
+    let mut events = vec![start(), open(0, call(json!({}))), input(0, "{\"query\":"), input(0, "\"rust\"}"), close(0)];
     let mut content = vec![call(json!({"query": "rust"}))];
     for (index, result) in (1..).zip(results) {
         events.extend([open(index, result.clone()), close(index)]);

@@ -140,9 +140,7 @@ fn missing(asked: bool, unsupported: Option<&str>) -> String {
     let builder = "no credential: none of api_key, auth_token and a header that carries one was set on the builder";
     let environment = match (asked, unsupported) {
         (false, _) => ", and the environment was not asked (from_env)".to_owned(),
-        (true, None) => {
-            ", and the environment has neither ANTHROPIC_API_KEY nor ANTHROPIC_AUTH_TOKEN".to_owned()
-        }
+        (true, None) => ", and the environment has neither ANTHROPIC_API_KEY nor ANTHROPIC_AUTH_TOKEN".to_owned(),
         (true, Some(name)) => format!(
             ", and the environment has neither ANTHROPIC_API_KEY nor ANTHROPIC_AUTH_TOKEN ({name} is set, and this \
              way of signing in is not supported)"

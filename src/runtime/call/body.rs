@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http_body::Body as _;
 
-use super::{Failure, Reason};
+use super::{Failure, Reason, Tell};
 
 /// The bytes of an answer, as they arrive.
 ///
@@ -20,6 +20,7 @@ use super::{Failure, Reason};
 pub struct ByteStream {
     source: Source,
     companion: Option<Box<dyn Any + Send + Sync>>,
+    tell: Option<Tell>,
 }
 
 enum Source {
@@ -30,11 +31,11 @@ enum Source {
 
 impl ByteStream {
     pub(crate) fn open(body: reqwest::Body) -> Self {
-        Self { source: Source::Open(Box::pin(body)), companion: None }
+        Self { source: Source::Open(Box::pin(body)), companion: None, tell: None }
     }
 
     pub(crate) fn whole(bytes: Bytes) -> Self {
-        Self { source: Source::Whole(bytes), companion: None }
+        Self { source: Source::Whole(bytes), companion: None, tell: None }
     }
 
     /// Keeps a value as long as the stream: what the transport wants to know of its end.
@@ -42,6 +43,18 @@ impl ByteStream {
     pub(crate) fn with_companion(mut self, companion: Option<Box<dyn Any + Send + Sync>>) -> Self {
         self.companion = companion;
         self
+    }
+
+    /// Keeps who wants to know what the stream holds that there is no type for.
+    #[must_use]
+    pub(crate) fn with_tell(mut self, tell: Option<Tell>) -> Self {
+        self.tell = tell;
+        self
+    }
+
+    /// Who wants to know what the stream holds that there is no type for.
+    pub(crate) fn tell(&self) -> Option<&Tell> {
+        self.tell.as_ref()
     }
 
     /// The value that is kept as long as the stream.

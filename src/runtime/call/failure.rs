@@ -7,7 +7,8 @@ use reqwest::{StatusCode, header::HeaderMap};
 
 /// A call that failed: what happened, and everything that is known about it.
 ///
-/// The crate's public error is made of it; generated code only passes it on.
+/// The items of a [`ByteStream`](super::ByteStream) fail with it; it converts into the crate's
+/// [`Error`](crate::Error), which tells what there is to tell.
 pub struct Failure(Box<Facts>);
 
 /// What is known about a call that failed.

@@ -110,7 +110,8 @@ impl fmt::Debug for Reply {
 /// Whether a content type is JSON: `application/json`, `text/json`, anything that ends in `+json`.
 pub(crate) fn is_json(content_type: &[u8]) -> bool {
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    let ends_in_json = || essence.len() > 5 && essence.rchunks(5).next().is_some_and(|end| end.eq_ignore_ascii_case(b"+json"));
+    let ends_in_json =
+        || essence.len() > 5 && essence.rchunks(5).next().is_some_and(|end| end.eq_ignore_ascii_case(b"+json"));
     essence.eq_ignore_ascii_case(b"application/json") || essence.eq_ignore_ascii_case(b"text/json") || ends_in_json()
 }
 
@@ -159,7 +160,8 @@ impl ResponseValue<ByteStream> {
             Body::Stream(stream) => stream,
             Body::Whole(bytes) => ByteStream::whole(bytes),
         };
-        Self { value: stream.with_companion(reply.0.companion.take()), reply }
+        let stream = stream.with_companion(reply.0.companion.take()).with_tell(reply.0.tell.take());
+        Self { value: stream, reply }
     }
 }
 
@@ -198,7 +200,9 @@ mod tests {
 
     #[test]
     fn json_is_told_from_other_content() {
-        for json in ["application/json", "Application/JSON; charset=utf-8", "text/json", "application/problem+json ;a=b"] {
+        for json in
+            ["application/json", "Application/JSON; charset=utf-8", "text/json", "application/problem+json ;a=b"]
+        {
             assert!(is_json(json.as_bytes()), "{json}");
         }
         for other in ["", "text/html", "application/jsonl", "+json", "text/event-stream", "application/json-seq"] {

@@ -154,7 +154,9 @@ impl Block {
         };
         match content {
             ContentBlock::Unknown(object) => {
-                if let Some(whole) = opaque.put_into(object, json).map_err(|error| Breach::Block(self.index).because(error))? {
+                if let Some(whole) =
+                    opaque.put_into(object, json).map_err(|error| Breach::Block(self.index).because(error))?
+                {
                     *object = whole;
                 }
             }
