@@ -18,7 +18,12 @@ macro_rules! string_enum {
 
         impl $crate::runtime::decode::Decode for $type {
             fn decode<'de, D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
-                <::std::string::String as $crate::runtime::decode::Decode>::decode(deserializer).map(Self::from)
+                let value = <::std::string::String as $crate::runtime::decode::Decode>::decode(deserializer)?;
+                let value = Self::from(value);
+                if let Self::Unknown(value) = &value {
+                    $crate::runtime::note_variant(::std::stringify!($type), value);
+                }
+                ::std::result::Result::Ok(value)
             }
         }
 

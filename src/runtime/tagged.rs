@@ -9,6 +9,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{
+    call::note_variant,
     decode_error,
     json::Json,
     text::{self, Key},
@@ -66,7 +67,7 @@ impl<'de, T: Tagged> Visitor<'de> for TaggedVisitor<T> {
                     Err(rest) => {
                         head.push_string(T::TAG, &tag);
                         head.append(rest)?;
-                        head.into_json().map(T::unknown)
+                        head.into_json().map(|object| unknown(&tag, object))
                     }
                 };
             }
@@ -121,7 +122,12 @@ fn from_members<T: Tagged, E: de::Error>(tag: &str, members: Members) -> Result<
     let known = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track)
         .deserialize_map(KnownVisitor { tag, variant: PhantomData })
         .map_err(|error| E::custom(decode_error::nested(&serde_path_to_error::Error::new(track.path(), error))))?;
-    Ok(known.unwrap_or_else(|| T::unknown(object)))
+    Ok(known.unwrap_or_else(|| unknown(tag, object)))
+}
+
+fn unknown<T: Tagged>(tag: &str, object: Json) -> T {
+    note_variant(T::NAME, tag);
+    T::unknown(object)
 }
 
 struct KnownVisitor<'tag, T> {

@@ -13,6 +13,9 @@ use crate::{
 /// The name of an event that was given none.
 const UNNAMED: &str = "message";
 
+/// The name of the events that bring a block piece by piece.
+const DELTA: &str = "content_block_delta";
+
 /// Reads an event. `None` for one without name and data, which some gateways send to keep a
 /// connection open.
 ///
@@ -20,6 +23,13 @@ const UNNAMED: &str = "message";
 pub(super) fn read(event: &sse::Event<'_>) -> Option<Result<StreamEvent, DecodeError>> {
     if event.data.is_empty() && event.event == UNNAMED {
         return None;
+    }
+    // Nearly every event is a delta. Read as one it is small, where a `StreamEvent` is as large as
+    // the largest of them and is moved at every step of its reading.
+    if event.event == DELTA
+        && let Ok(delta) = serde_json::from_str(&event.data)
+    {
+        return Some(Ok(StreamEvent::ContentBlockDelta(delta)));
     }
     Some(serde_json::from_str(&event.data).or_else(|_| mended(event)))
 }

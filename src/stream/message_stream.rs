@@ -282,13 +282,13 @@ impl MessageStream {
         }
     }
 
-    fn take_in(&mut self, event: StreamEvent) -> Result<StreamEvent> {
-        self.accumulator.push(&event).map_err(|error| {
+    fn take_in(&mut self, event: &StreamEvent) -> Result<()> {
+        self.accumulator.push(event).map_err(|error| {
             let message = format!("event {} of the stream can't follow those before it", self.events);
             Error::new(ErrorKind::Protocol, message).because(error)
         })?;
         if cfg!(feature = "tracing")
-            && let StreamEvent::MessageStart(start) = &event
+            && let StreamEvent::MessageStart(start) = event
             && let Ok(message) = Json::of(&start.message)
         {
             self.tell(|span, _, _| span.message(message.get().as_bytes()));
@@ -300,7 +300,7 @@ impl MessageStream {
                 patience.restart(DRAINED.1);
             }
         }
-        Ok(event)
+        Ok(())
     }
 
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
@@ -395,12 +395,16 @@ impl Stream for MessageStream {
         let this = self.get_mut();
         while this.state == State::Reading {
             if let Some(event) = this.read() {
-                let event = event.and_then(|event| this.take_in(event));
-                if event.is_ok() {
+                // Events are large: what is taken in is looked at, not moved.
+                let taken = event.as_ref().map_or(Ok(()), |event| this.take_in(event));
+                if event.is_ok() && taken.is_ok() {
                     // The end has often come together with `message_stop`.
                     let _ = this.poll_drained(context);
                 }
-                return Poll::Ready(Some(event.map_err(|error| this.fail(error))));
+                return Poll::Ready(Some(match (event, taken) {
+                    (Ok(event), Ok(())) => Ok(event),
+                    (Err(error), _) | (_, Err(error)) => Err(this.fail(error)),
+                }));
             }
             match ready!(this.poll_chunk(context)) {
                 Some(Ok(chunk)) => this.decoder.feed_bytes(chunk),

@@ -105,9 +105,10 @@ fn silent() -> RawServer {
 #[tokio::test]
 async fn row_13_an_answer_that_never_begins_is_a_timeout_and_is_not_repeated() {
     let server = silent();
-    let error = failing(&builder(&server).response_timeout(Duration::from_millis(50)).build().unwrap()).await;
-    assert_eq!((error.kind(), error.attempts(), server.requests().len()), (ErrorKind::Timeout, 1, 1));
-    assert_eq!(error.to_string(), format!("no answer from {} within 50ms", server.address));
+    let error = failing(&builder(&server).response_timeout(Duration::from_millis(200)).build().unwrap()).await;
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 1));
+    assert!(eventually(|| server.requests().len() == 1).await);
+    assert_eq!(error.to_string(), format!("no answer from {} within 200ms", server.address));
     assert!(error.may_have_been_processed());
     assert!(server.all_closed().await);
 }
@@ -115,9 +116,10 @@ async fn row_13_an_answer_that_never_begins_is_a_timeout_and_is_not_repeated() {
 #[tokio::test]
 async fn row_13_an_answer_that_never_begins_is_asked_for_again_where_the_policy_says_so() {
     let server = silent();
-    let builder = builder(&server).response_timeout(Duration::from_millis(30)).resend(Resend::Always);
+    let builder = builder(&server).response_timeout(Duration::from_millis(200)).resend(Resend::Always);
     let error = failing(&builder.build().unwrap()).await;
-    assert_eq!((error.kind(), error.attempts(), server.requests().len()), (ErrorKind::Timeout, 3, 3));
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 3));
+    assert!(eventually(|| server.requests().len() == 3).await);
 }
 
 #[tokio::test]
