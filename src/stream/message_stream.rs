@@ -397,10 +397,6 @@ impl Stream for MessageStream {
             if let Some(event) = this.read() {
                 // Events are large: what is taken in is looked at, not moved.
                 let taken = event.as_ref().map_or(Ok(()), |event| this.take_in(event));
-                if event.is_ok() && taken.is_ok() {
-                    // The end has often come together with `message_stop`.
-                    let _ = this.poll_drained(context);
-                }
                 return Poll::Ready(Some(match (event, taken) {
                     (Ok(event), Ok(())) => Ok(event),
                     (Err(error), _) | (_, Err(error)) => Err(this.fail(error)),
