@@ -11,7 +11,9 @@
 //! | 25, 26 | `client.rs`: redirects, with a second server that must see nothing |
 //! | 33 | `errors.rs`: 9 bodies by 6 statuses |
 //! | 36 | no content coding is asked for or decoded, so there is no bomb; row 36 here holds that |
-//! | 47 to 65, 67, 68 | streams |
+//! | 48, 59, 60 | `stream.rs` as well: a cut at every byte, events in every order, every cut of a tool's input |
+//! | 54 to 58 | `sse.rs` and `memory.rs` as well |
+//! | 64, 65, 67, 68 | streams over HTTP/2: not held here |
 //! | 66 | module `http2`, with the feature of that name |
 //! | 71 | a rule for callers: build the client after a fork |
 //! | 74, 78, 79 | `secrets.rs` |

@@ -78,10 +78,18 @@ fn target() -> PathBuf {
 }
 
 fn run(command: &mut Command) -> Build {
-    // The builds of several tests would wait for each other anyway, and would take turns with the
-    // generated source that is read afterwards.
+    let _turn = turn();
+    run_now(command)
+}
+
+/// The builds of several tests would wait for each other anyway, and would take turns with the
+/// generated source that is read afterwards.
+fn turn() -> std::sync::MutexGuard<'static, ()> {
     static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn run_now(command: &mut Command) -> Build {
     let output = command.output().unwrap();
     let messages = String::from_utf8_lossy(&output.stderr).into_owned();
     let out_dir = String::from_utf8_lossy(&output.stdout)
@@ -270,12 +278,14 @@ fn a_crate_outside_has_the_operations_of_its_own_contract() {
 
 #[test]
 fn only_a_changed_input_runs_the_generator() {
-    let first = run(&mut cargo());
+    // No other test may build something else in between.
+    let _turn = turn();
+    let first = run_now(&mut cargo());
     assert!(first.success, "{}", first.messages);
     let library = std::fs::File::options().append(true).open(Path::new(ROOT).join("src/lib.rs")).unwrap();
     library.set_modified(std::time::SystemTime::now()).unwrap();
     // With `-v` cargo says what it runs.
-    let again = run(check().arg("-v"));
+    let again = run_now(check().arg("-v"));
     assert!(again.messages.contains("Checking anthropic-messages"), "{}", again.messages);
     assert!(
         !again.messages.contains("build-script-build"),

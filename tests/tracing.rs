@@ -16,6 +16,8 @@ mod capture;
 #[path = "support/raw.rs"]
 #[allow(dead_code)]
 mod raw;
+#[path = "tracing/streams.rs"]
+mod streams;
 #[path = "support/timing.rs"]
 #[allow(dead_code)]
 mod timing;
