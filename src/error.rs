@@ -208,12 +208,18 @@ impl Error {
         self
     }
 
+    /// Adds what came instead of what was asked for.
+    #[must_use]
+    pub(crate) fn with_body(mut self, body: Bytes) -> Self {
+        self.0.call.body = body;
+        self
+    }
+
     /// Adds what could not be read, and the place in it.
     #[must_use]
     pub(crate) fn in_document(mut self, pointer: &str, body: Bytes) -> Self {
         self.0.pointer = Some(pointer.to_owned());
-        self.0.call.body = body;
-        self
+        self.with_body(body)
     }
 
     /// Adds what had arrived of a message.

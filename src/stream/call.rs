@@ -121,7 +121,7 @@ async fn open(answer: Response<ByteStream>, inner: Inner) -> Result<MessageStrea
                 .take(100)
                 .collect();
             let message = format!("the answer is no stream of events, its content type is {content_type}");
-            Err(Error::new(ErrorKind::ContentType, message).in_document("", body).of_answer(
+            Err(Error::new(ErrorKind::ContentType, message).with_body(body).of_answer(
                 response.status(),
                 response.headers(),
                 response.attempts(),

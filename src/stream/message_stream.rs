@@ -435,7 +435,7 @@ fn sent_error(data: &str, answer: Option<&Answer>) -> Error {
         body = redacted(body, answer.inner.settings().credential.secret());
     }
     Error::of_error_object(body.clone()).unwrap_or_else(|| {
-        Error::new(ErrorKind::Server, "the API sent an error that says nothing known").in_document("", body)
+        Error::new(ErrorKind::Server, "the API sent an error that says nothing known").with_body(body)
     })
 }
 
