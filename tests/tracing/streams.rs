@@ -1,0 +1,61 @@
+//! The span of a call that is answered with a stream.
+
+use std::collections::BTreeMap;
+
+use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
+
+use super::{
+    capture::Capture,
+    has,
+    raw::{RawServer, answer},
+};
+
+const START: &str = "data: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"role\":\"assistant\",\
+    \"model\":\"claude-sonnet-5\",\"content\":[],\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n";
+const END: &str = "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\
+    \"usage\":{\"output_tokens\":5}}\n\ndata: {\"type\":\"message_stop\"}\n\n";
+
+/// Reads a stream of a model of this name to its end, and gives the fields of its span.
+async fn span(events: String, model: &str) -> BTreeMap<String, String> {
+    let capture = Capture::begin();
+    let headers = [("content-type", "text/event-stream"), ("request-id", "req_1")];
+    let server = RawServer::answering([answer(200, &headers, events)]);
+    let client = Client::builder().api_key("k").base_url(server.url()).no_proxy().build().unwrap();
+    let request = MessageCreateRequest::new(model, [AnthropicMessage::user("Hello")], 1024);
+    let _ = client.stream_message(&request).await.unwrap().final_message().await;
+    let spans = capture.spans("anthropic_messages.call");
+    let of_model = spans.into_iter().filter(|span| span.get("gen_ai.request.model").is_some_and(|name| name == model));
+    let [span] = of_model.collect::<Vec<_>>().try_into().unwrap();
+    span
+}
+
+#[tokio::test]
+async fn a_stream_says_in_its_span_how_it_ended() {
+    let span = span(format!("{START}{END}"), "claude-streamed").await;
+    has(
+        &span,
+        &[
+            ("otel.name", "chat claude-streamed"),
+            ("operation", "create_message_stream"),
+            ("streaming", "true"),
+            ("gen_ai.response.id", "msg_1"),
+            ("gen_ai.response.model", "claude-sonnet-5"),
+            ("gen_ai.response.finish_reasons", "end_turn"),
+            ("gen_ai.usage.input_tokens", "3"),
+            ("gen_ai.usage.output_tokens", "5"),
+            ("http.response.status_code", "200"),
+            ("anthropic.request_id", "req_1"),
+        ],
+    );
+    assert!(span.contains_key("duration_ms"));
+    assert_eq!(span.get("error.type"), None);
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_says_why_in_its_span_and_nothing_of_what_was_said() {
+    let failed = "data: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"canary\"}}\n\n";
+    let overloaded = span(format!("{START}{failed}"), "claude-overloaded").await;
+    has(&overloaded, &[("error.type", "Overloaded"), ("otel.status_code", "ERROR"), ("gen_ai.response.id", "msg_1")]);
+    assert!(!format!("{overloaded:?}").contains("canary"));
+    has(&span(START.to_owned(), "claude-cut").await, &[("error.type", "Incomplete"), ("otel.status_code", "ERROR")]);
+}
