@@ -12,17 +12,25 @@
 //! | `const` and `enum` of numbers and booleans | the plain type | the restriction |
 //! | inline object, enum or union | a component named after its place | nothing |
 //! | `oneOf`/`anyOf` of objects with a constant property | a tagged union | nothing |
-//! | other `oneOf`/`anyOf` | an untagged union | nothing |
+//! | a discriminator whose tag is no constant in the branches | a tagged union; the branches get the constant | nothing |
+//! | a union with one branch without the tag | that branch where the tag is absent | nothing |
+//! | a string beside its enum, an integer beside a number | the string, the number | the names of the values |
+//! | other `oneOf`/`anyOf` | an untagged union, the branch that asks for most first | nothing |
 //! | `allOf` | one merged schema | the subtype relation |
 //! | `$ref` with siblings | the target, merged with them | nothing |
 //! | `$defs`, deep `$ref` | components | nothing |
-//! | external `$ref` | any JSON, with a note | the type |
+//! | `$ref` out of the document or to an anchor | any JSON, with a note | the type |
+//! | `prefixItems` | a list of any JSON, with a note | the items' types |
+//! | `patternProperties` | any JSON, with a note | the type |
 //! | `additionalProperties` beside `properties` | `extra`, with a note where it has a type | its type |
 //! | `additionalProperties` alone | a map | nothing |
 //! | `minItems` and its like | checks before sending | nothing |
 //! | `pattern`, `format`, `default`, `not`, `if`, `unevaluated*` | dropped | validation |
 //! | `title`, `examples`, `xml` | dropped | documentation |
 //! | error responses | dropped: the transport reads every error itself | nothing |
+//! | `multipart/*` alone, `OPTIONS`, `TRACE` | the operation is left out, with a note | the operation |
+//! | parameters in cookies | left out, with a note | the parameter |
+//! | webhooks, callbacks, links, servers, security | dropped | what they say |
 //! | 200 that is both JSON and `text/event-stream` | a twin operation for the stream | nothing |
 
 pub mod model;

@@ -3,6 +3,13 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use crate::pipeline::lower::model::Component;
+
+/// The documentation of a type.
+pub(super) fn of_component(component: &Component, stand_in: &str) -> TokenStream {
+    docs(component.description.as_deref(), stand_in, Some(&component.pointer))
+}
+
 /// The documentation of an item: the contract's prose, or a stand-in, and where it comes from.
 pub(super) fn docs(prose: Option<&str>, stand_in: &str, pointer: Option<&str>) -> TokenStream {
     let mut text = match prose.map(str::trim).filter(|prose| !prose.is_empty()) {

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::{PolishError, docs::docs, found::Found};
+use super::{PolishError, docs::of_component, found::Found};
 use crate::pipeline::lower::model::Component;
 
 /// Every string enum gains `Unknown`, so that a new value breaks no deployed client:
@@ -22,11 +22,7 @@ pub(super) fn enumeration(
 ) -> Result<TokenStream, PolishError> {
     let ident = format_ident!("{name}");
     let idents = values.iter().map(|value| found.value(name, value)).collect::<Result<Vec<_>, _>>()?;
-    let documentation = docs(
-        component.description.as_deref(),
-        &format!("The values of `{name}` in the contract."),
-        Some(&component.pointer),
-    );
+    let documentation = of_component(component, &format!("The values of `{name}` in the contract."));
     let value_docs = values.iter().map(|value| format!(" `{value}`"));
     Ok(quote! {
         #documentation

@@ -6,7 +6,7 @@ use syn::Type;
 
 use super::{
     PolishError,
-    docs::docs,
+    docs::{docs, of_component},
     found::{Found, tag_of},
     paths::only_argument,
     serde,
@@ -82,11 +82,7 @@ pub(super) fn object(
     let tag = tag_of(lowered, name);
     written.sort_by_key(|written| tag != Some(written.field.name.as_str()));
     let tags: Vec<&Field> = fields.iter().filter(|field| field.is_tag).collect();
-    let documentation = docs(
-        component.description.as_deref(),
-        &format!("The object `{name}` of the contract."),
-        Some(&component.pointer),
-    );
+    let documentation = of_component(component, &format!("The object `{name}` of the contract."));
     let declarations = written.iter().map(|written| {
         let (field_ident, full) = (&written.ident, written.full_type());
         let documentation =

@@ -3,7 +3,13 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::{PolishError, docs::docs, found::Found, object::variant_ident, paths::only_argument};
+use super::{
+    PolishError,
+    docs::{docs, of_component},
+    found::Found,
+    object::variant_ident,
+    paths::only_argument,
+};
 use crate::pipeline::lower::model::{Arm, Component, Kind, Lowered, Shape};
 
 /// A union of objects with a constant tag is named by its tags and keeps what it does not know:
@@ -65,11 +71,7 @@ pub(super) fn tagged(
         }
         None => None,
     };
-    let documentation = docs(
-        component.description.as_deref(),
-        &format!("The union `{name}` of the contract."),
-        Some(&component.pointer),
-    );
+    let documentation = of_component(component, &format!("The union `{name}` of the contract."));
     Ok(quote! {
         #documentation
         #[derive(Clone, Debug, PartialEq)]
@@ -185,11 +187,7 @@ pub(super) fn untagged(
             #list
         }
     });
-    let documentation = docs(
-        component.description.as_deref(),
-        &format!("The union `{name}` of the contract."),
-        Some(&component.pointer),
-    );
+    let documentation = of_component(component, &format!("The union `{name}` of the contract."));
     Ok(quote! {
         #documentation
         #[derive(Clone, Debug, PartialEq)]

@@ -51,7 +51,7 @@ fn call(input: &str, stop_reason: &str) -> Reply {
     .as_stream()
 }
 
-const INPUT: &str = r#"{"path": "/tmp/a b", "count": 12, "deep": {"list": [1, 2]}}"#;
+const INPUT: &str = r#"{"path": "/doc/a b", "count": 12, "deep": {"list": [1, 2]}}"#;
 
 #[tokio::test]
 async fn a_call_that_max_tokens_cut_at_any_byte_never_runs() {
