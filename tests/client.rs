@@ -10,11 +10,14 @@
     reason = "a test that can't go on fails"
 )]
 
+#[path = "support/answers.rs"]
+#[allow(dead_code)]
+mod answers;
+#[path = "support/bodies.rs"]
+#[allow(dead_code)]
+mod bodies;
 #[path = "client/outcome.rs"]
 mod outcome;
-#[path = "support/raw.rs"]
-#[allow(dead_code)]
-mod raw;
 #[path = "client/sending.rs"]
 mod sending;
 #[path = "client/setup.rs"]
@@ -25,22 +28,29 @@ mod timing;
 
 use std::process::Command;
 
-use anthropic_messages::{AnthropicMessage, Client, ClientBuilder, Error, ErrorKind, MessageCreateRequest, Response};
-use raw::{RawServer, Request};
+use anthropic_messages::{
+    AnthropicMessage, Client, ClientBuilder, Error, ErrorKind, MessageCreateRequest, Response,
+    testing::{ReceivedRequest, Server},
+};
 use timing::NoWaiting;
 
 fn request() -> MessageCreateRequest {
     MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024)
 }
 
-fn builder(server: &RawServer) -> ClientBuilder {
-    Client::builder().base_url(server.url()).no_proxy().timing(NoWaiting::default())
+fn builder(server: &Server) -> ClientBuilder {
+    Client::builder().base_url(server.base_url()).no_proxy().timing(NoWaiting::default())
 }
 
 /// Makes one call, and gives what the server saw of it.
-async fn seen(client: &Client, server: &RawServer) -> Request {
+async fn seen(client: &Client, server: &Server) -> ReceivedRequest {
     client.create_message(&request()).await.unwrap();
-    server.requests().pop().unwrap()
+    server.last_request().unwrap()
+}
+
+/// How often a header was sent.
+fn count(request: &ReceivedRequest, name: &str) -> usize {
+    request.headers().get_all(name).iter().count()
 }
 
 #[track_caller]

@@ -10,6 +10,12 @@
     reason = "a test that can't go on fails"
 )]
 
+#[path = "support/answers.rs"]
+#[allow(dead_code)]
+mod answers;
+#[path = "support/bodies.rs"]
+#[allow(dead_code)]
+mod bodies;
 #[path = "support/raw.rs"]
 #[allow(dead_code)]
 mod raw;
@@ -19,27 +25,35 @@ mod timing;
 
 use std::{net::TcpListener, time::Duration};
 
+use answers::{answer, answering, api_error, json, message, silent};
 use anthropic_messages::{
     AnthropicMessage, Client, ClientBuilder, Error, ErrorKind, MessageCreateRequest, Observer, RetryStop,
     observe::{Refusal, Request},
+    testing::{At, Fault, Reply, Server},
 };
-use raw::{RawServer, answer, api_error, error_body, json, message_body};
+use bodies::{error_body, message_body};
+use raw::RawServer;
 use timing::NoWaiting;
 
 fn request() -> MessageCreateRequest {
     MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024)
 }
 
-fn builder(server: &RawServer) -> ClientBuilder {
-    Client::builder().api_key("k").base_url(server.url()).no_proxy().timing(NoWaiting::default())
+fn of(server: &Server) -> ClientBuilder {
+    builder(server.base_url())
+}
+
+fn builder(base_url: String) -> ClientBuilder {
+    Client::builder().api_key("k").base_url(base_url).no_proxy().timing(NoWaiting::default())
 }
 
 async fn failing(builder: ClientBuilder) -> Error {
     builder.build().unwrap().create_message(&request()).await.unwrap_err()
 }
 
-async fn answered(bytes: Vec<u8>) -> Error {
-    failing(builder(&RawServer::answering([bytes]))).await
+async fn answered(reply: Reply) -> Error {
+    let server = answering([reply]);
+    failing(of(&server)).await
 }
 
 fn chain(error: &Error) -> Vec<String> {
@@ -175,14 +189,14 @@ mod kinds {
 
     #[tokio::test]
     async fn contract() {
-        let server = RawServer::answering([json(200, message_body("Hi"))]);
-        let client = builder(&server).build().unwrap();
+        let server = answering([message("Hi")]);
+        let client = of(&server).build().unwrap();
         let empty = MessageCreateRequest::new("claude-sonnet-5", Vec::<AnthropicMessage>::new(), 1);
         let error = client.create_message(&empty).await.unwrap_err();
         assert_eq!((error.kind(), error.pointer(), error.attempts()), (ErrorKind::Contract, Some("/messages"), 0));
         let said = "the request breaks the contract: /messages has 0 items, and the contract asks for at least 1";
         assert_eq!(checked(&error), [said]);
-        assert_eq!(server.connections(), 0);
+        assert_eq!(server.counts().connections, 0);
     }
 
     #[test]
@@ -205,8 +219,8 @@ mod kinds {
                 Err(Refusal::new("the budget of this month is spent"))
             }
         }
-        let server = RawServer::answering([json(200, message_body("Hi"))]);
-        let error = failing(builder(&server).observer(No)).await;
+        let server = answering([message("Hi")]);
+        let error = failing(of(&server).observer(No)).await;
         assert_eq!(error.kind(), ErrorKind::Refused);
         assert_eq!(checked(&error), ["an observer refused the request", "the budget of this month is spent"]);
     }
@@ -226,11 +240,8 @@ mod kinds {
 
     #[tokio::test]
     async fn timeout_of_the_call() {
-        let server = RawServer::start(|connection| {
-            connection.request();
-            connection.wait_for_close();
-        });
-        let error = failing(builder(&server).timeout(Duration::from_millis(40))).await;
+        let server = silent();
+        let error = failing(of(&server).timeout(Duration::from_millis(40))).await;
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 1));
         assert!(error.may_have_been_processed());
         assert_eq!(checked(&error), ["the call was not done within 40ms"]);
@@ -238,25 +249,20 @@ mod kinds {
 
     #[tokio::test]
     async fn timeout_of_the_answer() {
-        let server = RawServer::start(|connection| {
-            connection.request();
-            connection.wait_for_close();
-        });
-        let error = failing(builder(&server).response_timeout(Duration::from_millis(40))).await;
+        let server = silent();
+        let error = failing(of(&server).response_timeout(Duration::from_millis(40))).await;
         assert_eq!((error.kind(), error.retry_stop()), (ErrorKind::Timeout, Some(RetryStop::Ambiguous)));
         assert!(error.may_have_been_processed());
-        assert_eq!(checked(&error), [format!("no answer from {} within 40ms", server.address)]);
+        assert_eq!(checked(&error), [format!("no answer from {} within 40ms", server.address())]);
     }
 
     #[tokio::test]
     async fn closed() {
-        let server = RawServer::start(|connection| {
-            connection.request();
-        });
-        let error = failing(builder(&server)).await;
+        let server = answering([message("Hi").fault(Fault::close(At::BeforeHeaders))]);
+        let error = failing(of(&server)).await;
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Closed, 3));
         assert!(error.may_have_been_processed());
-        let said = format!("the connection to {} ended before an answer began (3 attempts in 0.9 s)", server.address);
+        let said = format!("the connection to {} ended before an answer began (3 attempts in 0.9 s)", server.address());
         let sources =
             ["error sending request", "client error (SendRequest)", "connection closed before message completed"];
         assert_eq!(checked(&error)[0], said);
@@ -265,7 +271,8 @@ mod kinds {
 
     #[tokio::test]
     async fn http() {
-        let error = answered(b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec()).await;
+        let server = RawServer::answering("SSH-2.0-OpenSSH_9.9\r\n\r\n");
+        let error = failing(builder(server.base_url())).await;
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Http, 1));
         assert!(checked(&error)[0].ends_with("breaks the rules of HTTP"));
         assert_eq!(
@@ -304,24 +311,20 @@ mod kinds {
 
     #[tokio::test]
     async fn truncated() {
-        let mut cut = json(200, message_body("Hi"));
-        cut.truncate(cut.len() - 1);
-        let server = RawServer::start(move |connection| {
-            connection.request();
-            connection.send(&cut);
-        });
-        let error = failing(builder(&server)).await;
+        let all_but_one = At::AfterByte(message_body("Hi").len() - 1);
+        let server = answering([message("Hi").fault(Fault::close(all_but_one))]);
+        let error = failing(of(&server)).await;
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Truncated, 1));
         assert_eq!((error.status().unwrap().as_u16(), error.request_id()), (200, Some("req_1")));
         assert!(error.may_have_been_processed());
-        let said = format!("the answer of {} ended early (request req_1)", server.address);
+        let said = format!("the answer of {} ended early (request req_1)", server.address());
         assert_eq!(checked(&error)[0], said);
     }
 
     #[tokio::test]
     async fn body_too_large() {
-        let server = RawServer::answering([json(200, message_body("Hi"))]);
-        let error = failing(builder(&server).max_response_bytes(100)).await;
+        let server = answering([message("Hi")]);
+        let error = failing(of(&server).max_response_bytes(100)).await;
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::BodyTooLarge, 1));
         assert!(error.may_have_been_processed());
         assert_eq!(checked(&error), ["the answer is longer than 100 bytes (request req_1)"]);

@@ -11,10 +11,11 @@
 //! | 25, 26 | `client.rs`: redirects, with a second server that must see nothing |
 //! | 33 | `errors.rs`: 9 bodies by 6 statuses |
 //! | 36 | no content coding is asked for or decoded, so there is no bomb; row 36 here holds that |
-//! | 48, 59, 60 | `stream.rs` as well: a cut at every byte, events in every order, every cut of a tool's input |
-//! | 54 to 58 | `sse.rs` and `memory.rs` as well |
-//! | 64, 65, 67, 68 | streams over HTTP/2: not held here |
-//! | 66 | module `http2`, with the feature of that name |
+//! | 48, 59 | `stream.rs` as well: a cut at every byte, events in every order |
+//! | 54 to 56 | `sse.rs` and `memory.rs` as well |
+//! | 57, 58 | `sse.rs`: time in steps, the corpus in every split |
+//! | 60 | `stream.rs`: every cut of a tool's input |
+//! | 47 to 49, 61 and 62 over HTTP/2, 64 to 68 | modules `http2` and `http2_streams`, with the feature `http2` |
 //! | 71 | a rule for callers: build the client after a fork |
 //! | 74, 78, 79 | `secrets.rs` |
 //! | 75, 76 | `client.rs`: keys and headers |
@@ -31,6 +32,11 @@
     reason = "a test that can't go on fails"
 )]
 
+#[path = "support/answers.rs"]
+#[allow(dead_code)]
+mod answers;
+#[path = "support/bodies.rs"]
+mod bodies;
 #[path = "faults/body.rs"]
 mod body;
 #[path = "faults/call.rs"]
@@ -42,6 +48,9 @@ mod head;
 #[cfg(feature = "http2")]
 #[path = "faults/http2.rs"]
 mod http2;
+#[cfg(feature = "http2")]
+#[path = "faults/http2_streams.rs"]
+mod http2_streams;
 #[path = "support/raw.rs"]
 #[allow(dead_code)]
 mod raw;
@@ -52,7 +61,11 @@ mod timing;
 
 use std::time::Duration;
 
-use anthropic_messages::{AnthropicMessage, Client, ClientBuilder, Error, MessageCreateRequest};
+use answers::answering;
+use anthropic_messages::{
+    AnthropicMessage, Client, ClientBuilder, Error, MessageCreateRequest,
+    testing::{Reply, Server},
+};
 use raw::RawServer;
 use timing::NoWaiting;
 
@@ -60,13 +73,30 @@ fn request() -> MessageCreateRequest {
     MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024)
 }
 
+/// A server that a client can call.
+trait Listening {
+    fn base_url(&self) -> String;
+}
+
+impl Listening for Server {
+    fn base_url(&self) -> String {
+        self.base_url()
+    }
+}
+
+impl Listening for RawServer {
+    fn base_url(&self) -> String {
+        self.base_url()
+    }
+}
+
 /// A client of a server, whose waits between attempts pass at once, and that never hangs.
-fn builder(server: &RawServer) -> ClientBuilder {
-    let builder = Client::builder().api_key("k").base_url(server.url()).no_proxy();
+fn builder(server: &impl Listening) -> ClientBuilder {
+    let builder = Client::builder().api_key("k").base_url(server.base_url()).no_proxy();
     builder.timing(NoWaiting::default()).timeout(Duration::from_secs(20))
 }
 
-fn client(server: &RawServer) -> Client {
+fn client(server: &impl Listening) -> Client {
     builder(server).build().unwrap()
 }
 
@@ -74,8 +104,8 @@ async fn failing(client: &Client) -> Error {
     client.create_message(&request()).await.unwrap_err()
 }
 
-async fn answered(bytes: impl Into<Vec<u8>>) -> Error {
-    failing(&client(&RawServer::answering([bytes]))).await
+async fn answered(reply: Reply) -> Error {
+    failing(&client(&answering([reply]))).await
 }
 
 async fn said(client: &Client) -> String {

@@ -10,9 +10,12 @@
     reason = "a test that can't go on fails"
 )]
 
-#[path = "support/raw.rs"]
+#[path = "support/answers.rs"]
 #[allow(dead_code)]
-mod raw;
+mod answers;
+#[path = "support/bodies.rs"]
+#[allow(dead_code)]
+mod bodies;
 #[path = "support/timing.rs"]
 mod timing;
 
@@ -20,18 +23,19 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use answers::{answer, answering, api_error, message};
 use anthropic_messages::{
     AnthropicMessage, Client, Error, MessageCreateRequest, RetryStop, Timing,
     retry::{Budget, Decision, Moment, Outcome, Resend, RetryPolicy, Stop, decide, server_delay},
+    testing::{Reply, Server},
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
-use raw::{RawServer, answer, api_error, message};
 use timing::NoWaiting;
 
 /// Mon, 24 Nov 2025 00:00:00 GMT
@@ -407,18 +411,18 @@ fn request() -> MessageCreateRequest {
     MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024)
 }
 
-fn client(server: &RawServer, timing: impl Timing) -> Client {
-    Client::builder().api_key("k").base_url(server.url()).no_proxy().timing(timing).build().unwrap()
+fn client(server: &Server, timing: impl Timing) -> Client {
+    Client::builder().api_key("k").base_url(server.base_url()).no_proxy().timing(timing).build().unwrap()
 }
 
-async fn failing(server: &RawServer, timing: &NoWaiting) -> Error {
+async fn failing(server: &Server, timing: &NoWaiting) -> Error {
     client(server, timing.clone()).create_message(&request()).await.unwrap_err()
 }
 
 #[tokio::test]
 async fn a_server_sees_one_attempt_and_two_retries_for_each_status_that_is_retried() {
     for status in [408, 409, 429, 500, 502, 503, 504, 529] {
-        let server = RawServer::answering([api_error(status, "some_error")]);
+        let server = answering([api_error(status, "some_error")]);
         let timing = NoWaiting::default();
         let error = failing(&server, &timing).await;
         assert_eq!((error.attempts(), error.retry_stop()), (3, Some(RetryStop::Attempts)), "{status}");
@@ -431,7 +435,7 @@ async fn a_server_sees_one_attempt_and_two_retries_for_each_status_that_is_retri
 #[tokio::test]
 async fn a_server_sees_one_attempt_for_each_status_that_is_not_retried() {
     for status in [400, 401, 402, 403, 404, 412, 413, 422, 431] {
-        let server = RawServer::answering([api_error(status, "some_error")]);
+        let server = answering([api_error(status, "some_error")]);
         let timing = NoWaiting::default();
         let error = failing(&server, &timing).await;
         assert_eq!((error.attempts(), error.retry_stop()), (1, Some(RetryStop::Permanent)), "{status}");
@@ -442,17 +446,17 @@ async fn a_server_sees_one_attempt_for_each_status_that_is_not_retried() {
 
 #[tokio::test]
 async fn the_attempts_of_a_success_are_told() {
-    let server = RawServer::answering([api_error(529, "overloaded_error"), message("Hi")]);
+    let server = answering([api_error(529, "overloaded_error"), message("Hi")]);
     let reply = client(&server, NoWaiting::default()).create_message(&request()).await.unwrap();
     assert_eq!((reply.attempts(), reply.text().as_str()), (2, "Hi"));
-    let bodies: Vec<_> = server.requests().into_iter().map(|request| request.body).collect();
+    let bodies: Vec<_> = server.requests().into_iter().map(|request| request.body().to_vec()).collect();
     assert_eq!(bodies[0], bodies[1]);
 }
 
 #[tokio::test]
 async fn a_server_delay_is_waited_for() {
     let busy = answer(429, &[("retry-after", "2")], "");
-    let server = RawServer::answering([busy, answer(503, &[("retry-after-ms", "40")], ""), message("Hi")]);
+    let server = answering([busy, answer(503, &[("retry-after-ms", "40")], ""), message("Hi")]);
     let timing = NoWaiting::default();
     client(&server, timing.clone()).create_message(&request()).await.unwrap();
     assert_eq!(timing.waits(), [Duration::from_millis(2100), Duration::from_millis(42)]);
@@ -461,7 +465,7 @@ async fn a_server_delay_is_waited_for() {
 #[tokio::test]
 async fn a_server_delay_as_a_date_is_waited_for() {
     let busy = answer(429, &[("retry-after", "Mon, 24 Nov 2025 00:00:10 GMT")], "");
-    let server = RawServer::answering([busy, message("Hi")]);
+    let server = answering([busy, message("Hi")]);
     let timing = NoWaiting::default();
     client(&server, timing.clone()).create_message(&request()).await.unwrap();
     assert_eq!(timing.waits(), [Duration::from_millis(10_500)]);
@@ -469,7 +473,7 @@ async fn a_server_delay_as_a_date_is_waited_for() {
 
 #[tokio::test]
 async fn a_delay_beyond_the_bound_is_told_instead_of_waited_for() {
-    let server = RawServer::answering([answer(429, &[("retry-after", "86400")], "")]);
+    let server = answering([answer(429, &[("retry-after", "86400")], "")]);
     let timing = NoWaiting::default();
     let error = failing(&server, &timing).await;
     assert_eq!(error.retry_after(), Some(Duration::from_secs(86_400)));
@@ -479,7 +483,7 @@ async fn a_delay_beyond_the_bound_is_told_instead_of_waited_for() {
 
 #[tokio::test]
 async fn retries_are_set_by_client_and_by_call() {
-    let server = RawServer::answering([api_error(529, "overloaded_error")]);
+    let server = answering([api_error(529, "overloaded_error")]);
     let none = client(&server, NoWaiting::default()).with_options(|o| o.max_retries(0));
     assert_eq!(none.create_message(&request()).await.unwrap_err().attempts(), 1);
     let five = none.with_options(|o| o.max_retries(5));
@@ -489,7 +493,7 @@ async fn retries_are_set_by_client_and_by_call() {
 
 #[tokio::test]
 async fn clones_share_one_budget() {
-    let server = RawServer::answering([api_error(529, "overloaded_error")]);
+    let server = answering([api_error(529, "overloaded_error")]);
     let client = client(&server, Standing).with_options(|o| o.max_retries(100));
     let clone = client.clone().with_options(|o| o.timeout(Duration::from_secs(1_000_000)));
     let first = client.create_message(&request()).await.unwrap_err();
@@ -533,20 +537,11 @@ impl Timing for ByHand {
 #[tokio::test]
 async fn a_storm_is_not_fed_and_ends_with_the_outage() {
     const CALLS: u32 = 2000;
-    let served = Arc::new(AtomicUsize::new(0));
-    let (sick, count) = (Arc::new(AtomicUsize::new(1)), Arc::clone(&served));
-    let server = RawServer::start({
-        let sick = Arc::clone(&sick);
-        move |connection| {
-            while connection.request().is_some() {
-                count.fetch_add(1, Ordering::SeqCst);
-                let sick = sick.load(Ordering::SeqCst) == 1;
-                if !connection.send(if sick { api_error(529, "overloaded_error") } else { message("Hi") }) {
-                    return;
-                }
-            }
-        }
-    });
+    let sick = Arc::new(AtomicBool::new(true));
+    let state = Arc::clone(&sick);
+    let server = answering([Reply::from_request(move |_| {
+        if state.load(Ordering::SeqCst) { api_error(529, "overloaded_error") } else { message("Hi") }
+    })]);
     let clock = ByHand::default();
     let client = client(&server, clock.clone());
     // 20 at a time, 5 ms a call: 10 s in all.
@@ -562,11 +557,11 @@ async fn a_storm_is_not_fed_and_ends_with_the_outage() {
         }
         clock.0.fetch_add(100, Ordering::SeqCst);
     }
-    let sent = served.load(Ordering::SeqCst);
+    let sent = server.counts().requests;
     assert!(sent <= CALLS as usize * 125 / 100, "{sent} requests for {CALLS} calls");
     assert!(sent >= CALLS as usize * 115 / 100, "{sent} requests for {CALLS} calls");
 
-    sick.store(0, Ordering::SeqCst);
+    sick.store(false, Ordering::SeqCst);
     clock.0.fetch_add(1000, Ordering::SeqCst);
     let mut succeeded = 0;
     for _ in 0..200 {

@@ -15,6 +15,12 @@
 )]
 #![cfg(feature = "tracing")]
 
+#[path = "support/answers.rs"]
+#[allow(dead_code)]
+mod answers;
+#[path = "support/bodies.rs"]
+#[allow(dead_code)]
+mod bodies;
 #[path = "support/capture.rs"]
 #[allow(dead_code)]
 mod capture;
@@ -27,11 +33,14 @@ mod timing;
 
 use std::{error, fmt, time::Duration};
 
+use answers::{answer, answering, json, message};
 use anthropic_messages::{
     AnthropicMessage, ApiKey, AuthScheme, Client, ClientBuilder, Error, MessageCreateRequest, Observer, observe,
+    testing::{At, Fault, Reply, Server},
 };
+use bodies::error_body;
 use capture::Capture;
-use raw::{RawServer, answer, error_body, json, message_body};
+use raw::RawServer;
 use timing::NoWaiting;
 
 const KEY: &str = "sk-ant-canary-of-the-key";
@@ -84,8 +93,32 @@ const CREDENTIALS: [(&str, Set); 5] = [
     ("environment", |b| b.from_env_with(|name| (name == "ANTHROPIC_API_KEY").then(|| KEY.into()))),
 ];
 
+/// A server that speaks HTTP, or one that does not.
+enum Running {
+    Well(Server),
+    Raw(RawServer),
+}
+
+impl Running {
+    fn base_url(&self) -> String {
+        match self {
+            Self::Well(server) => server.base_url(),
+            Self::Raw(server) => server.base_url(),
+        }
+    }
+}
+
+/// A server for each answer, by name.
+fn servers() -> impl Iterator<Item = (&'static str, Running)> {
+    let well = repeating().into_iter().map(|(name, reply)| (name, Running::Well(answering([reply]))));
+    let both = format!("{KEY} {PROMPT}");
+    let raw =
+        [("not http", format!("{both}\r\n\r\n")), ("malformed header", format!("HTTP/1.1 200 OK\r\n{both}\r\n\r\n"))];
+    well.chain(raw.map(|(name, bytes)| (name, Running::Raw(RawServer::answering(bytes)))))
+}
+
 /// Answers that repeat key and prompt wherever a server can.
-fn repeating() -> Vec<(&'static str, Vec<u8>)> {
+fn repeating() -> Vec<(&'static str, Reply)> {
     let both = format!("{KEY} {PROMPT}");
     let page = format!("<html>{both}</html>");
     let headers = [("x-echo", both.as_str()), ("set-cookie", both.as_str()), ("www-authenticate", both.as_str())];
@@ -114,9 +147,7 @@ fn repeating() -> Vec<(&'static str, Vec<u8>)> {
         ("encoded", answer(200, &[("content-encoding", "gzip")], &both)),
         ("unnamed status", json(202, &wrong)),
         ("too large", json(200, format!("{both}{}", " ".repeat(100_000)))),
-        ("not http", format!("{both}\r\n\r\n").into_bytes()),
-        ("malformed header", format!("HTTP/1.1 200 OK\r\n{both}\r\n\r\n").into_bytes()),
-        ("silence", Vec::new()),
+        ("silence", message("Hi").fault(Fault::stall(At::BeforeHeaders))),
     ]
 }
 
@@ -135,28 +166,28 @@ async fn nothing_that_is_printed_shows_the_key_or_the_prompt() {
     let mut rendered = Rendered::default();
     rendered.debug("ApiKey", &ApiKey::from(KEY));
     for (credential, set) in CREDENTIALS {
-        for (answer, bytes) in repeating() {
-            let from = format!("{answer}, by {credential}");
-            let server = RawServer::answering([bytes]);
-            let builder = set(Client::builder().base_url(server.url())).no_proxy().timing(NoWaiting::default());
+        for (name, server) in servers() {
+            let from = format!("{name}, by {credential}");
+            let builder = set(Client::builder().base_url(server.base_url())).no_proxy().timing(NoWaiting::default());
             let builder = builder.max_response_bytes(50_000).timeout(Duration::from_millis(500));
             rendered.debug(&from, &builder);
             let client = builder.default_header("x-secret", KEY).build().unwrap();
             rendered.debug(&from, &client);
             let client = client.with_options(|options| {
                 rendered.debug(&from, &options);
-                if answer == "silence" { options.timeout(Duration::from_millis(20)) } else { options }
+                if name == "silence" { options.timeout(Duration::from_millis(20)) } else { options }
             });
             let error = client.create_message(&request()).await.unwrap_err();
             rendered.error(&from, &error);
             assert!(!String::from_utf8_lossy(error.body()).contains(KEY) || error.status().unwrap().is_success());
         }
-        let server = RawServer::answering([json(200, message_body(PROMPT))]);
-        let builder = set(Client::builder().base_url(server.url())).no_proxy();
+        let server = answering([message(PROMPT)]);
+        let builder = set(Client::builder().base_url(server.base_url())).no_proxy();
         let reply = builder.build().unwrap().create_message(&request()).await.unwrap();
         assert_eq!(reply.text(), PROMPT);
         rendered.debug("Response", &reply);
-        let refusing = set(Client::builder().base_url(server.url())).no_proxy().observer(Refusing).build().unwrap();
+        let refusing =
+            set(Client::builder().base_url(server.base_url())).no_proxy().observer(Refusing).build().unwrap();
         rendered.error("observer", &refusing.create_message(&request()).await.unwrap_err());
     }
     rendered.are_clean();
@@ -199,8 +230,8 @@ fn a_client_that_can_not_be_built_does_not_show_why_with_the_key() {
 async fn what_the_api_says_is_shown_without_the_key() {
     for (_, set) in CREDENTIALS {
         let said = error_body("authentication_error", &format!("The key {KEY} is unknown, {KEY}!"));
-        let server = RawServer::answering([json(401, said)]);
-        let client = set(Client::builder().base_url(server.url())).no_proxy().build().unwrap();
+        let server = answering([json(401, said)]);
+        let client = set(Client::builder().base_url(server.base_url())).no_proxy().build().unwrap();
         let error = client.create_message(&request()).await.unwrap_err();
         let message = error.api_error().unwrap().message().unwrap();
         assert_eq!(message, "The key [redacted] is unknown, [redacted]!");

@@ -1,46 +1,61 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Talks to `--example serve` with curl and checks that its answers look like the API's.
-# Run from the root of the crate: sh tests/serve.sh
-set -eu
+set -euo pipefail
+cd "$(dirname "$0")/.."
 
 folder=$(mktemp -d)
-cargo build --quiet --example serve --features testing
-cargo run --quiet --example serve --features testing >"$folder/server" &
-server=$!
-trap 'kill "$server" 2>/dev/null || true; rm -r "$folder"' EXIT
-
-tries=0
-until grep -q '^export ANTHROPIC_BASE_URL=' "$folder/server"; do
-    tries=$((tries + 1))
-    if [ "$tries" -gt 300 ] || ! kill -0 "$server"; then
-        echo "the server did not start" >&2
-        exit 1
+server=
+clean_up() {
+    if [ -n "$server" ]; then
+        kill "$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
     fi
-    sleep 0.1
-done
-base=$(sed -n 's/^export ANTHROPIC_BASE_URL=\([^ ]*\).*/\1/p' "$folder/server")
+    rm -rf "$folder"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# fail WHAT: says what failed and everything that is known about it.
+fail() {
+    {
+        echo "serve: failed: $1"
+        for file in asked head body server; do
+            [ ! -s "$folder/$file" ] || printf -- '-- %s\n%s\n' "$file" "$(cat "$folder/$file")"
+        done
+    } >&2
+    exit 1
+}
+
+# Built before it is started, so that the wait for the server is not one for the compiler.
+cargo build --quiet --example serve
+# The first line that the server writes says where it listens, on a port that the system has chosen.
+# Reading it is the wait: it ends at once when the server does.
+mkfifo "$folder/said"
+cargo run --quiet --example serve >"$folder/said" 2>"$folder/server" &
+server=$!
+exec 3<"$folder/said"
+read -r -t 60 said <&3 || fail 'the server did not start'
+base=$(sed -n 's/^export ANTHROPIC_BASE_URL=\(http:[^ ]*\) .*/\1/p' <<<"$said")
+[ -n "$base" ] || fail "no address in the first line of the server: $said"
 
 # ask STATUS BODY [CURL-OPTION...]: posts BODY, checks the status; leaves the answer in two files.
 ask() {
-    wanted=$1 body=$2
+    local wanted=$1 body=$2 status
     shift 2
+    echo "$body $*" >"$folder/asked"
+    rm -f "$folder/head" "$folder/body"
     status=$(curl --silent --show-error --noproxy '*' --max-time 20 \
         --dump-header "$folder/head" --output "$folder/body" --write-out '%{http_code}' \
         --header 'content-type: application/json' --header 'anthropic-version: 2026-10-21' \
-        "$@" --data "$body" "$base/v1/messages")
+        "$@" --data "$body" "$base/v1/messages") || fail "curl could not ask (exit status $?)"
     [ "$status" = "$wanted" ] || fail "status $status instead of $wanted"
     has head '^request-id: req_01'
 }
 
 # has FILE PATTERN: checks that a line of the answer matches.
 has() {
-    grep -q "$2" "$folder/$1" || fail "no $2 in the $1"
-}
-
-fail() {
-    echo "failed: $1" >&2
-    cat "$folder/head" "$folder/body" >&2
-    exit 1
+    grep -q -- "$2" "$folder/$1" || fail "no $2 in the $1"
 }
 
 hello='"model":"claude-sonnet-5","max_tokens":100,"messages":[{"role":"user","content":[{"type":"text","text":"Hello there"}]}]'
@@ -68,4 +83,4 @@ has body '"type":"invalid_request_error","message":"the body is not JSON'
 ask 401 "{$hello}"
 has body '^{"type":"error","error":{"type":"authentication_error","message":"[^"]*"},"request_id":"req_01[^"]*"}$'
 
-echo "serve: create, stream, 400 and 401 are as they should be"
+echo 'serve: create, stream, 400 and 401 are as they should be'

@@ -11,11 +11,14 @@
 )]
 #![cfg(feature = "tracing")]
 
+#[path = "support/answers.rs"]
+#[allow(dead_code)]
+mod answers;
+#[path = "support/bodies.rs"]
+#[allow(dead_code)]
+mod bodies;
 #[path = "support/capture.rs"]
 mod capture;
-#[path = "support/raw.rs"]
-#[allow(dead_code)]
-mod raw;
 #[path = "tracing/streams.rs"]
 mod streams;
 #[path = "support/timing.rs"]
@@ -24,15 +27,15 @@ mod timing;
 
 use std::collections::BTreeMap;
 
-use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
+use answers::{answering, api_error, message};
+use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest, testing::Server};
 use capture::Capture;
-use raw::{RawServer, api_error, message};
 use timing::NoWaiting;
 
 /// Makes a call with a model of this name, and gives the fields of its span.
-async fn span(server: &RawServer, model: &str) -> BTreeMap<String, String> {
+async fn span(server: &Server, model: &str) -> BTreeMap<String, String> {
     let capture = Capture::begin();
-    let builder = Client::builder().api_key("k").base_url(server.url()).no_proxy().timing(NoWaiting::default());
+    let builder = Client::builder().api_key("k").base_url(server.base_url()).no_proxy().timing(NoWaiting::default());
     let request = MessageCreateRequest::new(model, [AnthropicMessage::user("Hello")], 1024);
     let _ = builder.build().unwrap().create_message(&request).await;
     let spans = capture.spans("anthropic_messages.call");
@@ -50,9 +53,9 @@ fn has(span: &BTreeMap<String, String>, fields: &[(&str, &str)]) {
 
 #[tokio::test]
 async fn a_call_is_one_span_with_the_names_of_opentelemetry() {
-    let server = RawServer::answering([api_error(529, "overloaded_error"), message("Hi")]);
+    let server = answering([api_error(529, "overloaded_error"), message("Hi")]);
     let span = span(&server, "claude-success").await;
-    let host = server.address.to_string();
+    let host = server.address().to_string();
     has(
         &span,
         &[
@@ -80,7 +83,7 @@ async fn a_call_is_one_span_with_the_names_of_opentelemetry() {
 
 #[tokio::test]
 async fn a_call_that_fails_says_why_in_its_span() {
-    let server = RawServer::answering([api_error(404, "not_found_error")]);
+    let server = answering([api_error(404, "not_found_error")]);
     let span = span(&server, "claude-failure").await;
     has(
         &span,
@@ -95,7 +98,7 @@ async fn a_call_that_fails_says_why_in_its_span() {
 
 #[tokio::test]
 async fn every_retry_is_an_event() {
-    let server = RawServer::answering([api_error(503, "api_error"), message("Hi")]);
+    let server = answering([api_error(503, "api_error"), message("Hi")]);
     span(&server, "claude-retry").await;
     let lines = Capture::begin().lines();
     let retry = lines.iter().find(|line| line.contains("retrying") && line.contains(r#""status": "503""#)).unwrap();

@@ -72,7 +72,12 @@ impl ServerBuilder {
         self
     }
 
-    /// Whether bodies are checked against the contract. Default: yes.
+    /// Whether requests are checked as the API checks them: path, method, credential and body.
+    /// Default: yes.
+    ///
+    /// Unchecked, the server answers whatever comes, as a proxy or a gateway does. Where nothing is
+    /// scripted, the default reply answers; [`Reply::echo`] knows only what the contract names, and
+    /// is a 404 or 405 for anything else.
     pub fn check_requests(mut self, check: bool) -> Self {
         self.checks_requests = check;
         self

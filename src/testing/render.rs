@@ -122,6 +122,9 @@ fn deliver(reply: &Reply, body: Body, request_id: &str, faults: &[Fault]) -> Del
     if let Ok(request_id) = HeaderValue::from_str(request_id) {
         headers.insert(HeaderName::from_static("request-id"), request_id);
     }
+    for name in &reply.left_out {
+        headers.remove(name);
+    }
     // A scripted header takes the place of the server's own, and may itself be given several times.
     headers.extend(reply.headers.clone());
     let default_framing = if is_stream { Framing::Chunked } else { Framing::Length };

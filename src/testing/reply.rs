@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{HeaderMap, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -44,6 +44,7 @@ pub struct Reply {
     pub(crate) content: Content,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    pub(crate) left_out: Vec<HeaderName>,
     pub(crate) form: Form,
     pub(crate) delta_length: usize,
     pub(crate) chunking: Chunking,
@@ -191,6 +192,12 @@ impl Reply {
         reply
     }
 
+    /// No body and no content type: with [`Reply::header`], for example a redirect.
+    #[must_use]
+    pub fn empty(status: u16) -> Self {
+        Self::raw(status, "", Bytes::new()).without_header("content-type")
+    }
+
     /// What the server answers by itself. To a message it echoes the last user text, or the result
     /// of a tool. If tools are given and `tool_choice` or the text asks for one, by its name or by
     /// the word `tool`, it calls that tool with the smallest input that fits its schema. The usage
@@ -227,6 +234,7 @@ impl Reply {
             content,
             status: StatusCode::OK,
             headers: HeaderMap::new(),
+            left_out: Vec::new(),
             form: Form::AsAsked,
             delta_length: DELTA_LENGTH,
             chunking: Chunking::default(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
-use http::{Method, Uri};
+use http::{Method, Uri, Version};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -20,7 +20,10 @@ pub struct ReceivedRequest {
     pub(crate) connection: usize,
     pub(crate) method: Method,
     pub(crate) uri: Uri,
+    pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
+    /// What was redacted, to be compared and never shown: `Debug` of a sensitive value hides it.
+    pub(crate) credentials: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
     pub(crate) json: Option<Value>,
     pub(crate) arrived_at: Duration,
@@ -46,6 +49,19 @@ impl ReceivedRequest {
         &self.method
     }
 
+    /// The version of HTTP that it was sent in.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The target as sent: to a server path and query, to a proxy a whole address, and of `CONNECT`
+    /// the host and the port.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
     /// The path as sent, for example `/v1/messages`.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -68,6 +84,18 @@ impl ReceivedRequest {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether a header was sent with this value. Credentials are compared as they were sent, and
+    /// shown nowhere.
+    #[must_use]
+    pub fn has_header(&self, name: &str, value: impl AsRef<[u8]>) -> bool {
+        let credentials = self.credentials.iter().filter(|(header, _)| header == name).map(|(_, value)| value);
+        let mut values: Vec<&HeaderValue> = credentials.collect();
+        if values.is_empty() {
+            values.extend(self.headers.get_all(name));
+        }
+        values.into_iter().any(|sent| sent.as_bytes() == value.as_ref())
     }
 
     /// The body, byte for byte.
@@ -156,24 +184,30 @@ pub(crate) fn text_of(holder: &Value) -> Option<String> {
     }
 }
 
-/// Replaces every credential by `[redacted]`; the scheme of `Authorization` stays.
-pub(crate) fn redact(headers: &HeaderMap) -> HeaderMap {
-    let mut redacted = HeaderMap::with_capacity(headers.len());
+/// Replaces every credential by `[redacted]`; the scheme of `Authorization` stays. What was replaced
+/// comes as well, marked as sensitive.
+pub(crate) fn redact(headers: &HeaderMap) -> (HeaderMap, Vec<(HeaderName, HeaderValue)>) {
+    let (mut redacted, mut credentials) = (HeaderMap::with_capacity(headers.len()), Vec::new());
     for (name, value) in headers {
-        redacted.append(name.clone(), redacted_value(name, value));
+        let substitute = substitute(name, value);
+        if substitute.is_some() {
+            let mut credential = value.clone();
+            credential.set_sensitive(true);
+            credentials.push((name.clone(), credential));
+        }
+        redacted.append(name.clone(), substitute.unwrap_or_else(|| value.clone()));
     }
-    redacted
+    (redacted, credentials)
 }
 
-fn redacted_value(name: &HeaderName, value: &HeaderValue) -> HeaderValue {
+/// What stands in the place of a credential; `None` for any other header.
+fn substitute(name: &HeaderName, value: &HeaderValue) -> Option<HeaderValue> {
     if *name == AUTHORIZATION || *name == PROXY_AUTHORIZATION {
         let is_bearer = value.as_bytes().get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"bearer "));
-        return HeaderValue::from_static(if is_bearer { "Bearer [redacted]" } else { "[redacted]" });
+        return Some(HeaderValue::from_static(if is_bearer { "Bearer [redacted]" } else { "[redacted]" }));
     }
-    if *name == COOKIE || name.as_str() == "x-api-key" || name.as_str() == "api-key" {
-        return HeaderValue::from_static("[redacted]");
-    }
-    value.clone()
+    let is_credential = *name == COOKIE || name.as_str() == "x-api-key" || name.as_str() == "api-key";
+    is_credential.then(|| HeaderValue::from_static("[redacted]"))
 }
 
 fn role(message: &Value) -> Option<&str> {
@@ -201,8 +235,9 @@ mod tests {
         }
         headers.append("authorization", HeaderValue::from_static("Bearer canary"));
         headers.insert("anthropic-version", HeaderValue::from_static("2026-10-21"));
-        let redacted = redact(&headers);
-        assert!(!format!("{redacted:?}").contains("canary"));
+        let (redacted, credentials) = redact(&headers);
+        assert!(!format!("{redacted:?} {credentials:?}").contains("canary"));
+        assert_eq!(credentials.len(), 6);
         assert_eq!(redacted.get_all("authorization").iter().next_back().unwrap(), "Bearer [redacted]");
         assert_eq!(redacted.get("anthropic-version").unwrap(), "2026-10-21");
     }

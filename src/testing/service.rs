@@ -73,12 +73,15 @@ impl Service {
             Err(error) if error.is::<LengthLimitError>() => (Bytes::new(), Some(too_large())),
             Err(_) => (Bytes::new(), Some(Reply::error(400, "invalid_request_error", "the body could not be read"))),
         };
+        let (headers, credentials) = redact(&head.headers);
         let mut received = ReceivedRequest {
             number: 0,
             connection,
             method: head.method,
             uri: head.uri,
-            headers: redact(&head.headers),
+            version: head.version,
+            headers,
+            credentials,
             json: serde_json::from_slice(&body).ok(),
             body,
             arrived_at,
@@ -112,23 +115,11 @@ impl Service {
     }
 
     fn choose(&self, request: &ReceivedRequest, credential: Credential) -> Reply {
-        let operation = match self.contract.route(&request.method, request.path()) {
-            Ok(operation) => operation,
-            Err(NoRoute::UnknownPath) => {
-                return Reply::error(404, "not_found_error", format!("there is no {}", request.path()));
-            }
-            Err(NoRoute::WrongMethod { allowed }) => {
-                let message = format!("{} takes {allowed}, not {}", request.path(), request.method);
-                return Reply::error(405, "invalid_request_error", message).header("allow", &allowed);
-            }
-        };
-        if let Some(message) = credential.refusal() {
-            return Reply::error(401, "authentication_error", message);
-        }
+        let operation = self.contract.route(&request.method, request.path());
         if self.checks_requests
-            && let Err(message) = operation.check(&request.body)
+            && let Some(refusal) = refusal(request, operation.as_ref(), credential)
         {
-            return Reply::error(400, "invalid_request_error", message);
+            return refusal;
         }
         self.scripted(request, operation).unwrap_or_else(|failure| {
             self.script.fail(failure.clone());
@@ -140,11 +131,11 @@ impl Service {
     ///
     /// # Errors
     /// A sentence about what fails the test.
-    fn scripted(&self, request: &ReceivedRequest, operation: &Operation) -> Result<Reply, String> {
+    fn scripted(&self, request: &ReceivedRequest, operation: Result<&Operation, NoRoute>) -> Result<Reply, String> {
         let mut reply = match self.script.pick(request)? {
             Some(reply) => reply,
             None if self.strict => {
-                let (number, name) = (request.number, &operation.name);
+                let (number, name) = (request.number, operation.as_ref().map_or(request.path(), |known| &known.name));
                 return Err(format!("no reply is scripted for request {number} ({name}), and the server is strict"));
             }
             None => self.default_reply.clone(),
@@ -153,7 +144,10 @@ impl Service {
             reply = catching(|| make(request)).map_err(|panic| format!("the closure of a reply panicked: {panic}"))?;
         }
         if matches!(reply.content, Content::Default) {
-            let made = defaults::answer(request, operation, self.contract);
+            let made = match operation {
+                Ok(operation) => defaults::answer(request, operation, self.contract),
+                Err(no_route) => return Ok(not_found(request, &no_route)),
+            };
             reply.content = made.content;
             reply.mistake = reply.mistake.or(made.mistake);
         }
@@ -168,6 +162,32 @@ impl Service {
             // An API error of our own has no mistake to fail on again.
             render(&reply, request, self.identifiers).unwrap_or_else(|_| Delivery::bare_error())
         })
+    }
+}
+
+/// The API's answer to a request that it does not let in.
+fn refusal(
+    request: &ReceivedRequest,
+    operation: Result<&&Operation, &NoRoute>,
+    credential: Credential,
+) -> Option<Reply> {
+    match operation {
+        Err(no_route) => Some(not_found(request, no_route)),
+        Ok(operation) => credential.refusal().or_else(|| {
+            let message = operation.check(&request.body).err()?;
+            Some(Reply::error(400, "invalid_request_error", message))
+        }),
+    }
+}
+
+fn not_found(request: &ReceivedRequest, no_route: &NoRoute) -> Reply {
+    let path = request.path();
+    match no_route {
+        NoRoute::UnknownPath => Reply::error(404, "not_found_error", format!("there is no {path}")),
+        NoRoute::WrongMethod { allowed } => {
+            let message = format!("{path} takes {allowed}, not {}", request.method);
+            Reply::error(405, "invalid_request_error", message).header("allow", allowed)
+        }
     }
 }
 
@@ -198,12 +218,13 @@ impl Credential {
         }
     }
 
-    fn refusal(self) -> Option<&'static str> {
-        match self {
-            Self::Missing => Some("no credential: send `authorization: Bearer KEY` or `x-api-key: KEY`"),
-            Self::Wrong => Some("invalid API key"),
-            Self::Right => None,
-        }
+    fn refusal(self) -> Option<Reply> {
+        let message = match self {
+            Self::Missing => "no credential: send `authorization: Bearer KEY` or `x-api-key: KEY`",
+            Self::Wrong => "invalid API key",
+            Self::Right => return None,
+        };
+        Some(Reply::error(401, "authentication_error", message))
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use anthropic_messages::{AuthScheme, ClientBuilder, ErrorKind, Observer, observe};
+use anthropic_messages::{
+    AuthScheme, ClientBuilder, ErrorKind, Observer, observe,
+    testing::{Reply, Server},
+};
 
 use crate::{
-    builder, chain, child, plain_http_client,
-    raw::{RawServer, answer, api_error, json, message, message_body},
-    request,
+    answers::{answer, answering, answering_all, api_error, json, message},
+    bodies::message_body,
+    builder, chain, child, plain_http_client, request,
 };
 
 mod responses {
@@ -15,7 +18,7 @@ mod responses {
 
     #[tokio::test]
     async fn tell_the_rate_limits() {
-        let server = RawServer::answering([answer(
+        let server = answering([answer(
             200,
             &[
                 ("content-type", "application/json"),
@@ -40,7 +43,7 @@ mod responses {
 
     #[tokio::test]
     async fn tell_what_else_was_said() {
-        let server = RawServer::answering([message("Hi")]);
+        let server = answering([message("Hi")]);
         let client = builder(&server).api_key("k").build().unwrap();
         let reply = client.create_message(&request()).await.unwrap();
         assert_eq!((reply.request_id(), reply.attempts(), reply.status().as_u16()), (Some("req_1"), 1, 200));
@@ -56,9 +59,7 @@ mod responses {
 
     #[tokio::test]
     async fn come_without_an_id_when_the_server_gives_none_that_is_text() {
-        let mut bytes = b"HTTP/1.1 200 OK\r\nrequest-id: \x80\xff\r\ncontent-length: 2\r\n\r\n{}".to_vec();
-        bytes.extend_from_slice(b"");
-        let server = RawServer::answering([bytes]);
+        let server = answering([answer(200, &[], "{}").header("request-id", b"\x80\xff")]);
         let client = builder(&server).api_key("k").build().unwrap();
         assert_eq!(client.create_message(&request()).await.unwrap().request_id(), None);
     }
@@ -69,7 +70,7 @@ mod redirects {
 
     #[tokio::test]
     async fn are_refused_and_lead_nowhere() {
-        let elsewhere = RawServer::answering([message("stolen")]);
+        let elsewhere = answering_all([message("stolen")]);
         type Set = fn(ClientBuilder) -> ClientBuilder;
         let credentials: [Set; 3] = [
             |b| b.api_key("k"),
@@ -78,8 +79,8 @@ mod redirects {
         ];
         for status in [301, 302, 303, 307, 308] {
             for credential in credentials {
-                let to = format!("http://user:pass@{}/v1/messages?canary", elsewhere.address);
-                let server = RawServer::answering([answer(status, &[("location", &to)], "")]);
+                let to = format!("http://user:pass@{}/v1/messages?canary", elsewhere.address());
+                let server = answering([answer(status, &[("location", &to)], "")]);
                 let client = credential(builder(&server)).build().unwrap();
                 let error = client.create_message(&request()).await.unwrap_err();
                 assert_eq!((error.kind(), error.attempts()), (ErrorKind::Redirect, 1), "{status}");
@@ -89,12 +90,12 @@ mod redirects {
                 assert_eq!(server.requests().len(), 1);
             }
         }
-        assert_eq!(elsewhere.connections(), 0);
+        assert_eq!(elsewhere.counts().connections, 0);
     }
 
     #[tokio::test]
     async fn to_the_same_server_are_refused_too() {
-        let server = RawServer::answering([answer(307, &[("location", "/v2/messages")], "")]);
+        let server = answering([answer(307, &[("location", "/v2/messages")], "")]);
         let client = builder(&server).api_key("k").build().unwrap();
         let error = client.create_message(&request()).await.unwrap_err();
         assert_eq!(
@@ -106,9 +107,9 @@ mod redirects {
 
     #[tokio::test]
     async fn that_a_callers_client_has_followed_are_refused_afterwards() {
-        let elsewhere = RawServer::answering([message("stolen")]);
-        let to = format!("http://{}/v1/messages", elsewhere.address);
-        let server = RawServer::answering([answer(307, &[("location", &to)], "")]);
+        let elsewhere = answering_all([message("stolen")]);
+        let to = format!("http://{}/v1/messages", elsewhere.address());
+        let server = answering([answer(307, &[("location", &to)], "")]);
         let own = plain_http_client();
         let client = builder(&server).api_key("k").http_client(own).build().unwrap();
         let error = client.create_message(&request()).await.unwrap_err();
@@ -147,7 +148,7 @@ mod observers {
 
     #[tokio::test]
     async fn are_told_of_each_attempt_and_add_headers() {
-        let server = RawServer::answering([api_error(529, "overloaded_error"), message("Hi")]);
+        let server = answering([api_error(529, "overloaded_error"), message("Hi")]);
         let notes = Notes::default();
         let client = builder(&server).api_key("k").observer(notes.clone()).build().unwrap();
         client.create_message(&request()).await.unwrap();
@@ -181,7 +182,7 @@ mod observers {
         let body = format!(
             r#"{{"id":"m","type":"message","role":"assistant","model":"x","stop_reason":"tired","content":[{block},{block}],"usage":{usage},"mood":"good"}}"#
         );
-        let server = RawServer::answering([json(200, body)]);
+        let server = answering([json(200, body)]);
         let surprises = Surprises::default();
         let client = builder(&server).api_key("k").observer(surprises.clone()).build().unwrap();
         client.create_message(&request()).await.unwrap();
@@ -207,33 +208,33 @@ mod observers {
 
     #[tokio::test]
     async fn may_refuse_a_request() {
-        let server = RawServer::answering([message("Hi")]);
+        let server = answering([message("Hi")]);
         let client = builder(&server).api_key("k").observer(Strict("refuse")).build().unwrap();
         let error = client.create_message(&request()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Refused);
         assert_eq!(chain(&error), ["an observer refused the request", "not today"]);
         assert!(!error.may_have_been_processed());
-        assert_eq!(server.connections(), 0);
+        assert_eq!(server.counts().connections, 0);
     }
 
     #[tokio::test]
     async fn may_not_set_what_the_crate_sets() {
-        let server = RawServer::answering([message("Hi")]);
+        let server = answering([message("Hi")]);
         for name in ["host", "content-length", "authorization", "X-Api-Key"] {
             let client = builder(&server).api_key("k").observer(Strict(name)).build().unwrap();
             let error = client.create_message(&request()).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Refused, "{name}");
         }
-        assert_eq!(server.connections(), 0);
+        assert_eq!(server.counts().connections, 0);
     }
 }
 
 mod proxies {
     use super::*;
 
-    fn proxy(said: Vec<u8>) -> (RawServer, String) {
-        let server = RawServer::answering([said]);
-        let url = format!("http://{}", server.address);
+    fn proxy(said: Reply) -> (Server, String) {
+        let server = answering_all([said]);
+        let url = format!("http://{}", server.address());
         (server, url)
     }
 
@@ -245,8 +246,12 @@ mod proxies {
         let requests = server.requests();
         assert_eq!(requests.len(), 3);
         for request in requests {
-            assert_eq!(request.line, "CONNECT api.example.test:443 HTTP/1.1");
-            assert!(!format!("{request:?}").contains("sk-child"), "{request:?}");
+            assert_eq!(
+                (request.method().as_str(), request.uri().to_string()),
+                ("CONNECT", "api.example.test:443".into())
+            );
+            let names: Vec<&str> = request.headers().keys().map(http::HeaderName::as_str).collect();
+            assert_eq!(names, ["host"], "no credential, and no other header");
         }
     }
 
@@ -261,8 +266,8 @@ mod proxies {
     #[test]
     fn are_passed_over_where_the_environment_or_the_builder_says_so() {
         let (server, url) = proxy(answer(502, &[], ""));
-        let target = RawServer::answering([message("Hi")]);
-        let base = target.url();
+        let target = answering([message("Hi")]);
+        let base = target.base_url();
         for variables in [
             [("HTTP_PROXY", url.as_str()), ("BASE", &base), ("NO_PROXY", "127.0.0.1")],
             [("http_proxy", url.as_str()), ("BASE", &base), ("OFF", "1")],
@@ -270,7 +275,7 @@ mod proxies {
             let output = child("children::call", &variables);
             assert!(output.contains("said Hi"), "{output}");
         }
-        assert_eq!((server.connections(), target.requests().len()), (0, 2));
+        assert_eq!((server.counts().connections, target.requests().len()), (0, 2));
     }
 
     #[test]
@@ -278,7 +283,7 @@ mod proxies {
         let (server, url) = proxy(json(200, message_body("Hi")));
         let output = child("children::call", &[("http_proxy", &url), ("BASE", "http://127.0.0.1:1/v1")]);
         assert!(output.contains("said Hi"), "{output}");
-        assert_eq!(server.requests()[0].line, "POST http://127.0.0.1:1/v1/messages HTTP/1.1");
+        assert_eq!(server.requests()[0].uri(), "http://127.0.0.1:1/v1/messages");
     }
 
     #[test]

@@ -5,9 +5,8 @@ use std::{collections::BTreeMap, ffi::OsString};
 use anthropic_messages::{AuthScheme, Client, ClientBuilder};
 
 use crate::{
-    builder, child,
-    raw::{RawServer, message},
-    refusal, seen,
+    answers::{answering_all, message},
+    builder, child, count, refusal, seen,
 };
 
 mod credentials {
@@ -28,10 +27,10 @@ mod credentials {
             (|b| b.default_header("x-api-key", "a").default_header("authorization", "b"), "authorization", "b"),
         ];
         for (set, name, value) in cases {
-            let server = RawServer::answering([message("Hi")]);
+            let server = answering_all([message("Hi")]);
             let seen = seen(&set(builder(&server)).build().unwrap(), &server).await;
-            assert_eq!(seen.header(name), Some(value));
-            assert_eq!(seen.count("authorization") + seen.count("x-api-key"), 1, "{name}: {value}");
+            assert!(seen.has_header(name, value), "{name}: {value}");
+            assert_eq!(count(&seen, "authorization") + count(&seen, "x-api-key"), 1, "{name}: {value}");
         }
     }
 
@@ -110,11 +109,11 @@ mod environment {
             (&[("API_KEY", "k"), ("CUSTOM_HEADERS", "a: 1")], |b| b.default_header("A", "2"), "a", "2"),
         ];
         for (pairs, set, name, value) in cases {
-            let server = RawServer::answering([message("Hi")]);
+            let server = answering_all([message("Hi")]);
             let client = set(builder(&server)).from_env_with(surroundings(pairs)).build().unwrap();
             let seen = seen(&client, &server).await;
-            assert_eq!(seen.header(name), Some(value), "{pairs:?}");
-            assert_eq!(seen.count("authorization") + seen.count("x-api-key"), 1, "{pairs:?}");
+            assert!(seen.has_header(name, value), "{pairs:?}");
+            assert_eq!(count(&seen, "authorization") + count(&seen, "x-api-key"), 1, "{pairs:?}");
         }
     }
 
@@ -250,9 +249,9 @@ mod addresses {
 
     #[tokio::test]
     async fn keep_their_path() {
-        let server = RawServer::answering([message("Hi")]);
-        let base = format!("http://{}/proxy/anthropic/", server.address);
+        let server = answering_all([message("Hi")]);
+        let base = format!("http://{}/proxy/anthropic/", server.address());
         let client = builder(&server).api_key("k").base_url(base).build().unwrap();
-        assert_eq!(seen(&client, &server).await.line, "POST /proxy/anthropic/messages HTTP/1.1");
+        assert_eq!(seen(&client, &server).await.uri(), "/proxy/anthropic/messages");
     }
 }

@@ -2,17 +2,23 @@
 
 use std::time::Duration;
 
-use anthropic_messages::{Client, ErrorKind, Observer, observe};
+use anthropic_messages::{
+    Client, ErrorKind, Observer, observe,
+    testing::{At, Fault, Framing, Reply},
+};
 
 use crate::{
-    answered, builder, client, failing,
-    raw::{RawServer, answer, error_body, json, message, message_body},
+    answered,
+    answers::{answer, answering, json, message},
+    bodies::{error_body, message_body},
+    builder, client, failing,
+    raw::RawServer,
     request, said,
 };
 
 #[tokio::test]
 async fn row_31_a_page_instead_of_a_message_is_refused_once() {
-    let server = RawServer::answering([answer(200, &[("content-type", "text/html")], "<html>Sign in</html>")]);
+    let server = answering([answer(200, &[("content-type", "text/html")], "<html>Sign in</html>")]);
     let error = failing(&client(&server)).await;
     assert_eq!((error.kind(), server.requests().len()), (ErrorKind::ContentType, 1));
     assert_eq!(error.body_prefix(), "<html>Sign in</html>");
@@ -20,13 +26,13 @@ async fn row_31_a_page_instead_of_a_message_is_refused_once() {
 
 #[tokio::test]
 async fn row_31_a_message_without_a_content_type_is_read() {
-    assert_eq!(said(&client(&RawServer::answering([answer(200, &[], message_body("Hi"))]))).await, "Hi");
+    assert_eq!(said(&client(&answering([answer(200, &[], message_body("Hi"))]))).await, "Hi");
 }
 
 #[tokio::test]
 async fn row_32_an_error_in_a_success_is_an_error_and_is_retried_by_its_type() {
     let overloaded = json(200, error_body("overloaded_error", "Later."));
-    let server = RawServer::answering([overloaded, message("Hi")]);
+    let server = answering([overloaded, message("Hi")]);
     assert_eq!(client(&server).create_message(&request()).await.unwrap().attempts(), 2);
     let error = answered(json(200, error_body("not_found_error", "No."))).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::NotFound, 1));
@@ -36,7 +42,7 @@ async fn row_32_an_error_in_a_success_is_an_error_and_is_retried_by_its_type() {
 #[tokio::test]
 async fn row_32_a_message_that_speaks_of_errors_is_a_message() {
     let body = message_body(r#"{\"type\":\"error\",\"error\":{\"type\":\"x\"}}"#);
-    let text = said(&client(&RawServer::answering([json(200, body)]))).await;
+    let text = said(&client(&answering([json(200, body)]))).await;
     assert_eq!(text, r#"{"type":"error","error":{"type":"x"}}"#);
 }
 
@@ -49,7 +55,7 @@ async fn row_34_an_empty_success_is_a_decode_error() {
 
 #[tokio::test]
 async fn row_34_a_success_without_content_is_not_a_message() {
-    let error = answered("HTTP/1.1 204 No Content\r\n\r\n").await;
+    let error = answered(Reply::empty(204)).await;
     assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::UnexpectedStatus, 204));
 }
 
@@ -96,7 +102,7 @@ async fn row_35_an_error_without_end_keeps_its_status_and_its_beginning() {
 #[tokio::test]
 async fn row_35_a_body_of_exactly_the_limit_is_read() {
     let body = message_body("Hi");
-    let server = RawServer::answering([json(200, &body)]);
+    let server = answering([json(200, &body)]);
     let length = body.len() as u64;
     assert_eq!(said(&builder(&server).max_response_bytes(length).build().unwrap()).await, "Hi");
     let error = failing(&builder(&server).max_response_bytes(length - 1).build().unwrap()).await;
@@ -106,28 +112,24 @@ async fn row_35_a_body_of_exactly_the_limit_is_read() {
 #[tokio::test]
 async fn row_36_a_compressed_body_is_not_asked_for_and_is_refused() {
     for coding in ["gzip", "br", "zstd", "deflate", "identity, gzip"] {
-        let server = RawServer::answering([answer(200, &[("content-encoding", coding)], "\x1f\u{8b}")]);
+        let server = answering([answer(200, &[("content-encoding", coding)], "\x1f\u{8b}")]);
         let error = failing(&client(&server)).await;
         assert_eq!(error.kind(), ErrorKind::ContentEncoding);
         assert_eq!(server.requests()[0].header("accept-encoding"), None);
     }
     let plain = answer(200, &[("content-encoding", "identity")], message_body("Hi"));
-    assert_eq!(said(&client(&RawServer::answering([plain]))).await, "Hi");
+    assert_eq!(said(&client(&answering([plain]))).await, "Hi");
     let error = answered(answer(401, &[("content-encoding", "gzip")], "\x1f\u{8b}")).await;
     assert_eq!((error.kind(), error.body()), (ErrorKind::Authentication, &[][..]));
 }
 
-/// Sends bytes and closes.
-fn cut(bytes: impl Into<Vec<u8>>) -> RawServer {
-    let bytes = bytes.into();
-    RawServer::start(move |connection| {
-        connection.request();
-        connection.send(&bytes);
-    })
+/// A message that is cut in its middle.
+fn cut(fault: fn(At) -> Fault) -> Reply {
+    message("Hi").fault(fault(At::AfterByte(message_body("Hi").len() / 2)))
 }
 
-async fn is_truncated(bytes: impl Into<Vec<u8>>) {
-    let server = cut(bytes);
+async fn is_truncated(reply: Reply) {
+    let server = answering([reply]);
     let error = failing(&client(&server)).await;
     assert_eq!((error.kind(), error.attempts(), server.requests().len()), (ErrorKind::Truncated, 1, 1), "{error:?}");
     assert!(error.may_have_been_processed());
@@ -135,65 +137,55 @@ async fn is_truncated(bytes: impl Into<Vec<u8>>) {
 
 #[tokio::test]
 async fn row_37_a_body_shorter_than_declared_is_truncated() {
-    let whole = message("Hi");
-    is_truncated(&whole[..whole.len() - 20]).await;
+    is_truncated(cut(Fault::close)).await;
 }
 
 #[tokio::test]
-async fn row_37_chunks_that_stop_are_truncated() {
-    is_truncated("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n10\r\n{}").await;
+async fn row_37_a_chunk_shorter_than_declared_is_truncated() {
+    let server = RawServer::start(|connection| {
+        connection.request();
+        connection.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n10\r\n{}");
+    });
+    let error = failing(&client(&server)).await;
+    assert_eq!((error.kind(), error.attempts(), server.requests().len()), (ErrorKind::Truncated, 1, 1), "{error:?}");
 }
 
 #[tokio::test]
 async fn row_37_chunks_without_their_end_are_truncated() {
-    is_truncated("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n").await;
+    is_truncated(message("Hi").framed(Framing::Chunked).fault(Fault::close(At::AfterEvent(1)))).await;
 }
 
 #[tokio::test]
 async fn row_37_a_chunk_of_no_size_is_truncated() {
-    is_truncated("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n").await;
+    is_truncated(cut(Fault::malformed_chunk)).await;
 }
 
 #[tokio::test]
 async fn row_37_a_reset_in_a_body_is_truncated() {
-    let whole = message("Hi");
-    let server = RawServer::start(move |connection| {
-        connection.request();
-        connection.send(&whole[..whole.len() - 20]);
-        connection.reset();
-    });
-    let error = failing(&client(&server)).await;
+    let error = answered(cut(Fault::reset)).await;
     assert!(matches!(error.kind(), ErrorKind::Truncated | ErrorKind::Closed), "{error:?}");
     assert!(error.may_have_been_processed());
 }
 
 #[tokio::test]
 async fn row_37_a_truncated_error_keeps_its_status_and_what_came() {
-    let mut bytes = b"HTTP/1.1 401 No\r\ncontent-length: 100\r\n\r\n".to_vec();
-    bytes.extend_from_slice(b"{\"type\":");
-    let error = failing(&client(&cut(bytes))).await;
+    let body = error_body("authentication_error", "No.");
+    let error = answered(json(401, &body).fault(Fault::close(At::AfterByte(8)))).await;
     assert_eq!((error.kind(), error.body()), (ErrorKind::Authentication, &b"{\"type\":"[..]));
 }
 
 #[tokio::test]
 async fn row_37_a_body_that_ends_with_its_connection_is_read() {
-    let bytes = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{}", message_body("Hi"));
-    assert_eq!(said(&client(&cut(bytes))).await, "Hi");
+    assert_eq!(said(&client(&answering([message("Hi").framed(Framing::UntilClose)]))).await, "Hi");
 }
 
 #[tokio::test]
 async fn row_38_a_body_that_trickles_runs_into_the_calls_limit() {
-    let server = RawServer::start(|connection| {
-        connection.request();
-        connection.send("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n");
-        while connection.send(" ") {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    });
+    let server = answering([message("Hi").fault(Fault::slow_bytes(Duration::from_millis(5)))]);
     let error = failing(&builder(&server).timeout(Duration::from_millis(80)).build().unwrap()).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 1));
     assert!(error.may_have_been_processed());
-    assert!(server.all_closed().await);
+    server.until(|counts| counts.open_connections() == 0).await.unwrap();
 }
 
 /// Stops the clock when an answer begins: from then on, waits pass when nothing else is to be done.
@@ -207,12 +199,8 @@ impl Observer for StopTheClock {
 
 #[tokio::test]
 async fn row_38_the_body_of_an_error_is_waited_for_ten_seconds() {
-    let server = RawServer::start(|connection| {
-        connection.request();
-        connection.send("HTTP/1.1 403 No\r\ncontent-length: 1000000\r\n\r\nbeginning");
-        connection.wait_for_close();
-    });
-    let client = Client::builder().api_key("k").base_url(server.url()).no_proxy().observer(StopTheClock).build();
+    let server = answering([answer(403, &[], "beginning and end").fault(Fault::stall(At::AfterByte(9)))]);
+    let client = Client::builder().api_key("k").base_url(server.base_url()).no_proxy().observer(StopTheClock).build();
     let error = failing(&client.unwrap()).await;
     assert_eq!((error.kind(), error.body()), (ErrorKind::Permission, &b"beginning"[..]));
     assert_eq!(error.elapsed().as_secs(), 10);
@@ -239,7 +227,7 @@ async fn row_39_an_error_nested_without_end_keeps_its_status() {
 
 #[tokio::test]
 async fn row_40_a_field_given_twice_harms_nothing() {
-    let server = RawServer::answering([json(200, r#"{"id":"a","id":"b","content":[]}"#)]);
+    let server = answering([json(200, r#"{"id":"a","id":"b","content":[]}"#)]);
     match client(&server).create_message(&request()).await {
         Ok(reply) => assert_eq!(reply.text(), ""),
         Err(error) => assert_eq!(error.kind(), ErrorKind::Decode),
@@ -254,7 +242,7 @@ async fn row_41_a_character_cut_in_half_does_not_lose_the_message() {
         (r"\ude00\ud83d", "\u{fffd}\u{fffd}"),
         (r"\ud83d\ude00", "\u{1f600}"),
     ] {
-        assert_eq!(said(&client(&RawServer::answering([message(sent)]))).await, read, "{sent}");
+        assert_eq!(said(&client(&answering([message(sent)]))).await, read, "{sent}");
     }
 }
 
@@ -262,15 +250,15 @@ async fn row_41_a_character_cut_in_half_does_not_lose_the_message() {
 async fn row_42_numbers_of_any_size_in_unknown_fields_do_not_lose_the_message() {
     for number in ["1e400", "123456789012345678901234567890", "-0", "0.1234567890123456789"] {
         let body = message_body("Hi").replacen('{', &format!(r#"{{"new":{number},"#), 1);
-        assert_eq!(said(&client(&RawServer::answering([json(200, body)]))).await, "Hi", "{number}");
+        assert_eq!(said(&client(&answering([json(200, body)]))).await, "Hi", "{number}");
     }
 }
 
 #[tokio::test]
 async fn row_43_control_characters_are_kept_or_refused() {
-    assert_eq!(said(&client(&RawServer::answering([message(r"a\u0000\u001fb")]))).await, "a\0\u{1f}b");
+    assert_eq!(said(&client(&answering([message(r"a\u0000\u001fb")]))).await, "a\0\u{1f}b");
     for raw in ["a\0b", "a\nb", "a\u{1f}b"] {
-        match client(&RawServer::answering([message(raw)])).create_message(&request()).await {
+        match client(&answering([message(raw)])).create_message(&request()).await {
             Ok(reply) => assert_eq!(reply.text(), raw),
             Err(error) => assert_eq!(error.kind(), ErrorKind::Decode),
         }
@@ -295,7 +283,7 @@ async fn row_45_what_is_not_json_is_a_decode_error() {
 #[tokio::test]
 async fn row_45_one_byte_order_mark_is_passed_over() {
     let body = message_body("Hi");
-    assert_eq!(said(&client(&RawServer::answering([json(200, format!("\u{feff}{body}"))]))).await, "Hi");
+    assert_eq!(said(&client(&answering([json(200, format!("\u{feff}{body}"))]))).await, "Hi");
     assert_eq!(answered(json(200, format!("\u{feff}\u{feff}{body}"))).await.kind(), ErrorKind::Decode);
     let error = answered(json(200, format!("\u{feff}{}", error_body("not_found_error", "No.")))).await;
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -304,5 +292,5 @@ async fn row_45_one_byte_order_mark_is_passed_over() {
 #[tokio::test]
 async fn row_46_blocks_and_values_of_tomorrow_do_not_lose_the_message() {
     let body = r#"{"id":"m","type":"message","role":"assistant","model":"new","stop_reason":"tired","content":[{"type":"hologram","depth":3},{"type":"text","text":"Hi"}],"usage":null,"new":{"a":[1]}}"#;
-    assert_eq!(said(&client(&RawServer::answering([json(200, body)]))).await, "Hi");
+    assert_eq!(said(&client(&answering([json(200, body)]))).await, "Hi");
 }

@@ -8,8 +8,11 @@ use std::sync::{
 use anthropic_messages::{ErrorKind, Observer, observe};
 
 use crate::{
-    answered, builder, client, failing,
-    raw::{RawServer, answer, api_error, message, message_body},
+    answered,
+    answers::{answer, answering, api_error, message},
+    bodies::message_body,
+    builder, client, failing,
+    raw::{RawServer, json},
     said,
 };
 
@@ -18,7 +21,7 @@ async fn row_69_a_connection_with_leftover_bytes_is_not_used_again() {
     let server = RawServer::start(|connection| {
         let number = connection.number;
         while connection.request().is_some() {
-            let mut bytes = message(&format!("connection {number}"));
+            let mut bytes = json(&message_body(&format!("connection {number}")));
             bytes.extend_from_slice(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
             connection.send(&bytes);
         }
@@ -30,7 +33,7 @@ async fn row_69_a_connection_with_leftover_bytes_is_not_used_again() {
 
 #[test]
 fn row_70_a_client_outlives_its_runtime() {
-    let server = RawServer::answering([message("Hi")]);
+    let server = answering([message("Hi")]);
     let client = client(&server);
     for _ in 0..3 {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -41,7 +44,7 @@ fn row_70_a_client_outlives_its_runtime() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_72_64_tasks_share_a_client() {
-    let server = RawServer::answering([message("Hi")]);
+    let server = answering([message("Hi")]);
     let client = client(&server);
     let calls: Vec<_> = (0..64)
         .map(|_| {
@@ -57,7 +60,7 @@ async fn row_72_64_tasks_share_a_client() {
         call.await.unwrap();
     }
     assert_eq!(server.requests().len(), 256);
-    assert!(server.connections() < 256, "{} connections", server.connections());
+    assert!(server.counts().connections < 256, "{} connections", server.counts().connections);
 }
 
 /// Panics on the first request it sees.
@@ -72,7 +75,7 @@ impl Observer for Panicking {
 
 #[tokio::test]
 async fn row_73_a_panic_in_an_observer_is_the_callers_and_breaks_nothing() {
-    let server = RawServer::answering([api_error(529, "overloaded_error"), message("Hi")]);
+    let server = answering([api_error(529, "overloaded_error"), message("Hi")]);
     let client = builder(&server).observer(Panicking(Arc::default())).build().unwrap();
     let call = tokio::spawn({
         let client = client.clone();
@@ -84,7 +87,7 @@ async fn row_73_a_panic_in_an_observer_is_the_callers_and_breaks_nothing() {
 
 #[tokio::test]
 async fn row_81_no_referer_is_sent() {
-    let server = RawServer::answering([message("Hi")]);
+    let server = answering([message("Hi")]);
     let client = client(&server);
     said(&client).await;
     said(&client).await;
@@ -94,7 +97,7 @@ async fn row_81_no_referer_is_sent() {
 #[tokio::test]
 async fn row_82_cookies_are_not_kept() {
     let headers = [("content-type", "application/json"), ("set-cookie", "a=b; Path=/")];
-    let server = RawServer::answering([answer(200, &headers, message_body("Hi"))]);
+    let server = answering([answer(200, &headers, message_body("Hi"))]);
     let client = client(&server);
     said(&client).await;
     said(&client).await;
@@ -113,7 +116,7 @@ async fn row_83_a_request_that_is_too_large_is_told_and_not_repeated() {
 async fn row_83_a_server_that_answers_before_it_has_read_the_request_is_heard() {
     let server = RawServer::start(|connection| {
         connection.head();
-        connection.send(answer(413, &[("connection", "close")], "too large"));
+        connection.send("HTTP/1.1 413 Large\r\ncontent-length: 9\r\nconnection: close\r\n\r\ntoo large");
         connection.wait_for_close();
     });
     let mut large = crate::request();
@@ -124,9 +127,9 @@ async fn row_83_a_server_that_answers_before_it_has_read_the_request_is_heard() 
 
 #[tokio::test]
 async fn a_failing_call_leaves_its_connection_usable() {
-    let server = RawServer::answering([api_error(400, "invalid_request_error"), message("Hi")]);
+    let server = answering([api_error(400, "invalid_request_error"), message("Hi")]);
     let client = client(&server);
     assert_eq!(failing(&client).await.kind(), ErrorKind::BadRequest);
     assert_eq!(said(&client).await, "Hi");
-    assert_eq!(server.connections(), 1);
+    assert_eq!(server.counts().connections, 1);
 }

@@ -13,8 +13,10 @@ use anthropic_messages::{Client, ClientBuilder, ErrorKind, RetryStop};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::{
+    answers::{answering, message},
+    bodies::message_body,
     failing,
-    raw::{RawServer, answer, message},
+    raw::{RawServer, json},
     request, said,
     timing::NoWaiting,
 };
@@ -60,8 +62,8 @@ fn plain(address: SocketAddr) -> ClientBuilder {
 
 #[tokio::test]
 async fn row_01_a_name_that_is_not_found_is_looked_up_again() {
-    let server = RawServer::answering([message("Hi")]);
-    let reply = named(server.address.port(), 2, &[server.address]).create_message(&request()).await.unwrap();
+    let server = answering([message("Hi")]);
+    let reply = named(server.address().port(), 2, &[server.address()]).create_message(&request()).await.unwrap();
     assert_eq!((reply.attempts(), server.requests().len()), (3, 1));
 }
 
@@ -97,9 +99,9 @@ async fn row_03_a_connection_that_takes_too_long_is_a_timeout_and_was_not_proces
 
 #[tokio::test]
 async fn row_05_a_dead_address_of_a_host_does_not_hide_a_live_one() {
-    let server = RawServer::answering([message("Hi")]);
+    let server = answering([message("Hi")]);
     let dead = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], unused_port().port()));
-    assert_eq!(said(&named(server.address.port(), 0, &[dead, server.address])).await, "Hi");
+    assert_eq!(said(&named(server.address().port(), 0, &[dead, server.address()])).await, "Hi");
 }
 
 #[cfg(feature = "rustls")]
@@ -151,16 +153,16 @@ mod tls {
                     _ => return,
                 }
             }
-            let _ = stream.write_all(&message("Hi"));
+            let _ = stream.write_all(&json(&message_body("Hi")));
         });
         let mut roots = RootCertStore::empty();
         roots.add(authority.der().clone()).unwrap();
         (server, roots)
     }
 
-    fn over(server: &RawServer, roots: RootCertStore) -> Client {
+    fn over(address: SocketAddr, roots: RootCertStore) -> Client {
         let http = http_client(|http| http.tls_backend_preconfigured(client_config(roots)));
-        let base = format!("https://localhost:{}/v1", server.address.port());
+        let base = format!("https://localhost:{}/v1", address.port());
         Client::builder().api_key("k").base_url(base).http_client(http).timing(NoWaiting::default()).build().unwrap()
     }
 
@@ -174,7 +176,7 @@ mod tls {
     #[tokio::test]
     async fn row_04_a_certificate_that_is_trusted_is_taken() {
         let (server, roots) = serve("localhost", false);
-        assert_eq!(said(&over(&server, roots)).await, "Hi");
+        assert_eq!(said(&over(server.address, roots)).await, "Hi");
     }
 
     #[tokio::test]
@@ -188,28 +190,29 @@ mod tls {
     #[tokio::test]
     async fn row_04_a_certificate_for_another_host_is_refused_once() {
         let (server, roots) = serve("elsewhere.test", false);
-        refused(&server, &over(&server, roots)).await;
+        refused(&server, &over(server.address, roots)).await;
     }
 
     #[tokio::test]
     async fn row_04_a_certificate_that_has_expired_is_refused_once() {
         let (server, roots) = serve("localhost", true);
-        refused(&server, &over(&server, roots)).await;
+        refused(&server, &over(server.address, roots)).await;
     }
 
     #[tokio::test]
     async fn row_04_a_server_without_tls_is_refused_once() {
         let server = RawServer::start(|connection| {
-            connection.send(answer(400, &[], "this is plain"));
+            connection.send("HTTP/1.1 400 Bad\r\ncontent-length: 13\r\n\r\nthis is plain");
             connection.wait_for_close();
         });
-        refused(&server, &over(&server, RootCertStore::empty())).await;
+        refused(&server, &over(server.address, RootCertStore::empty())).await;
     }
 
     #[tokio::test]
     async fn row_04_an_address_with_tls_is_never_called_without() {
-        let server = RawServer::answering([message("Hi")]);
-        let client = over(&server, RootCertStore::empty()).with_options(|o| o.timeout(Duration::from_millis(100)));
+        let server = answering([message("Hi")]);
+        let client =
+            over(server.address(), RootCertStore::empty()).with_options(|o| o.timeout(Duration::from_millis(100)));
         assert!(client.create_message(&request()).await.is_err());
         assert_eq!(server.requests().len(), 0);
     }

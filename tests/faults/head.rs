@@ -1,32 +1,27 @@
 //! Rows 10 to 30: what happens before a body is read.
 
-use std::{
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{pin::Pin, time::Duration};
 
 use anthropic_messages::{
     Client, ErrorKind, RetryStop, Timing,
     retry::{Budget, Decision, Moment, Outcome, Resend, RetryPolicy, decide},
+    testing::{At, Fault, Matcher, Reply, Server},
 };
 use http::{HeaderMap, StatusCode};
+use tokio::sync::mpsc;
 
 use crate::{
-    answered, builder, client, failing,
-    raw::{RawServer, answer, api_error, eventually, message},
+    answered,
+    answers::{answer, answering, api_error, message, silent},
+    bodies::message_body,
+    builder, client, failing,
+    raw::{RawServer, json},
     request, said,
 };
 
-/// Reads one request on each connection, and ends it with a reset.
-fn resetting() -> RawServer {
-    RawServer::start(|connection| {
-        connection.request();
-        connection.reset();
-    })
+/// Ends each connection with a reset instead of an answer.
+fn resetting() -> Server {
+    answering([message("Hi").fault(Fault::reset(At::BeforeHeaders))])
 }
 
 #[tokio::test]
@@ -47,59 +42,41 @@ async fn row_10_a_reset_before_the_answer_is_told_where_the_policy_says_so() {
 
 #[tokio::test]
 async fn row_11_a_connection_that_was_closed_while_idle_is_replaced_unseen() {
-    let server = RawServer::start(|connection| {
-        connection.request();
-        connection.send(message("Hi"));
-    });
+    let server = answering([message("Hi").fault(Fault::close(At::AfterEvent(1)))]);
     let client = client(&server).with_options(|o| o.resend(Resend::Never));
     assert_eq!(said(&client).await, "Hi");
-    assert!(server.all_closed().await);
+    server.until(|counts| counts.open_connections() == 0).await.unwrap();
     // The client learns of it when its runtime next looks.
     tokio::time::sleep(Duration::from_millis(20)).await;
     let reply = client.create_message(&request()).await.unwrap();
-    assert_eq!((reply.attempts(), server.connections(), server.requests().len()), (1, 2, 2));
+    assert_eq!((reply.attempts(), server.counts().connections, server.requests().len()), (1, 2, 2));
 }
 
-/// Answers one request a connection, reads another and ends the connection instead of answering.
-fn racing(reset: bool) -> RawServer {
-    RawServer::start(move |connection| {
-        connection.request();
-        connection.send(message("Hi"));
-        connection.request();
-        if reset {
-            connection.reset();
-        }
-    })
+/// Answers a request, ends the connection instead of answering the second, and answers the third.
+fn racing(fault: fn(At) -> Fault) -> Server {
+    answering([message("Hi"), message("Hi").fault(fault(At::BeforeHeaders)), message("Hi")])
 }
 
 #[tokio::test]
 async fn row_12_a_connection_that_closes_under_a_request_is_replaced_at_once() {
-    for reset in [false, true] {
-        let server = racing(reset);
+    for fault in [Fault::close, Fault::reset] {
+        let server = racing(fault);
         let timing = crate::timing::NoWaiting::default();
         let client = builder(&server).timing(timing.clone()).build().unwrap();
         assert_eq!(said(&client).await, "Hi");
         let reply = client.create_message(&request()).await.unwrap();
-        assert_eq!((reply.attempts(), server.requests().len()), (2, 3), "reset: {reset}");
+        assert_eq!((reply.attempts(), server.requests().len()), (2, 3), "{server:?}");
         assert!(timing.waits().is_empty());
     }
 }
 
 #[tokio::test]
 async fn row_12_a_request_that_may_have_been_processed_is_not_repeated_where_the_policy_says_so() {
-    let server = racing(false);
+    let server = racing(Fault::close);
     let client = client(&server).with_options(|o| o.resend(Resend::Never));
     assert_eq!(said(&client).await, "Hi");
     let error = failing(&client).await;
     assert_eq!((error.kind(), error.attempts(), server.requests().len()), (ErrorKind::Closed, 1, 2));
-}
-
-/// Reads requests and never answers.
-fn silent() -> RawServer {
-    RawServer::start(|connection| {
-        connection.request();
-        connection.wait_for_close();
-    })
 }
 
 #[tokio::test]
@@ -107,10 +84,12 @@ async fn row_13_an_answer_that_never_begins_is_a_timeout_and_is_not_repeated() {
     let server = silent();
     let error = failing(&builder(&server).response_timeout(Duration::from_millis(200)).build().unwrap()).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 1));
-    assert!(eventually(|| server.requests().len() == 1).await);
-    assert_eq!(error.to_string(), format!("no answer from {} within 200ms", server.address));
+    assert_eq!(error.to_string(), format!("no answer from {} within 200ms", server.address()));
     assert!(error.may_have_been_processed());
-    assert!(server.all_closed().await);
+    server
+        .until(|counts| counts.requests == 1 && counts.abandoned == 1 && counts.open_connections() == 0)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -119,12 +98,12 @@ async fn row_13_an_answer_that_never_begins_is_asked_for_again_where_the_policy_
     let builder = builder(&server).response_timeout(Duration::from_millis(200)).resend(Resend::Always);
     let error = failing(&builder.build().unwrap()).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 3));
-    assert!(eventually(|| server.requests().len() == 3).await);
+    server.until(|counts| counts.requests == 3).await.unwrap();
 }
 
 #[tokio::test]
 async fn row_15_the_server_may_ask_for_a_retry() {
-    let server = RawServer::answering([answer(400, &[("x-should-retry", "true")], ""), message("Hi")]);
+    let server = answering([answer(400, &[("x-should-retry", "true")], ""), message("Hi")]);
     assert_eq!(client(&server).create_message(&request()).await.unwrap().attempts(), 2);
 }
 
@@ -136,7 +115,7 @@ async fn row_15_the_server_may_forbid_a_retry() {
 
 #[tokio::test]
 async fn row_17_a_wait_beyond_the_calls_limit_is_not_begun() {
-    let server = RawServer::answering([answer(429, &[("retry-after", "30")], "")]);
+    let server = answering([answer(429, &[("retry-after", "30")], "")]);
     let error = failing(&client(&server).with_options(|o| o.timeout(Duration::from_secs(20)))).await;
     assert_eq!((error.attempts(), error.retry_stop()), (1, Some(RetryStop::Deadline)));
     assert_eq!(error.retry_after(), Some(Duration::from_secs(30)));
@@ -158,7 +137,7 @@ impl Timing for Standing {
 #[tokio::test]
 async fn row_19_a_dead_server_is_not_stormed() {
     const CALLS: usize = 300;
-    let server = RawServer::answering([api_error(529, "overloaded_error")]);
+    let server = answering([api_error(529, "overloaded_error")]);
     let client = builder(&server).timing(Standing).build().unwrap();
     let calls: Vec<_> = (0..CALLS)
         .map(|_| {
@@ -208,23 +187,22 @@ fn row_21_waits_that_a_server_asks_of_all_are_spread() {
 
 #[tokio::test]
 async fn row_22_a_request_is_repeated_unchanged_and_the_attempts_are_told() {
-    let server = RawServer::answering([api_error(503, "api_error"), api_error(503, "api_error"), message("Hi")]);
+    let server = answering([api_error(503, "api_error"), api_error(503, "api_error"), message("Hi")]);
     let reply = client(&server).create_message(&request()).await.unwrap();
     assert_eq!(reply.attempts(), 3);
     let requests = server.requests();
     assert_eq!(requests.len(), 3);
     for repeated in &requests {
-        assert_eq!((&repeated.line, &repeated.headers, &repeated.body), {
-            let first = &requests[0];
-            (&first.line, &first.headers, &first.body)
-        });
+        let first = &requests[0];
+        assert_eq!((repeated.uri(), repeated.headers()), (first.uri(), first.headers()));
+        assert_eq!(repeated.body(), first.body());
+        assert!(repeated.has_header("authorization", "Bearer k"));
         assert_eq!(repeated.header("idempotency-key"), None);
     }
 }
 
-/// Waits that never end, and are counted.
-#[derive(Clone, Default)]
-struct Endless(Arc<AtomicUsize>);
+/// Waits that never end, and tell that they have begun.
+struct Endless(mpsc::UnboundedSender<()>);
 
 impl Timing for Endless {
     fn monotonic(&self) -> Duration {
@@ -232,21 +210,21 @@ impl Timing for Endless {
     }
 
     fn sleep(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.0.send(()).unwrap();
         Box::pin(std::future::pending())
     }
 }
 
 #[tokio::test]
 async fn row_24_a_call_that_is_dropped_while_it_waits_sends_nothing_more() {
-    let server = RawServer::answering([api_error(529, "overloaded_error"), message("Hi")]);
-    let waits = Endless::default();
-    let client = builder(&server).timing(waits.clone()).build().unwrap();
+    let server = answering([api_error(529, "overloaded_error"), message("Hi")]);
+    let (waits, mut begun) = mpsc::unbounded_channel();
+    let client = builder(&server).timing(Endless(waits)).build().unwrap();
     let call = tokio::spawn({
         let client = client.clone();
         async move { client.create_message(&request()).await.map(drop) }
     });
-    assert!(eventually(|| waits.0.load(Ordering::SeqCst) == 1).await);
+    begun.recv().await.unwrap();
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
     assert_eq!(server.requests().len(), 1);
@@ -256,14 +234,9 @@ async fn row_24_a_call_that_is_dropped_while_it_waits_sends_nothing_more() {
 
 #[tokio::test]
 async fn row_24_calls_that_are_dropped_at_any_point_close_their_connections() {
-    let server = RawServer::start(|connection| {
-        while let Some(request) = connection.request() {
-            if request.header("x-wanted").is_none() {
-                return connection.wait_for_close();
-            }
-            connection.send(message("Hi"));
-        }
-    });
+    let unanswered = message("Hi").fault(Fault::stall(At::BeforeHeaders));
+    let server = Server::builder().default_reply(unanswered).start().unwrap();
+    server.when(Matcher::header("x-wanted", "1")).reply(message("Hi")).times(2);
     let client = client(&server);
     let wanted = client.with_options(|o| o.header("x-wanted", "1"));
     let mut random = fastrand::Rng::with_seed(24);
@@ -283,15 +256,16 @@ async fn row_24_calls_that_are_dropped_at_any_point_close_their_connections() {
     }
     // Connections are taken in their order, so that all the others have been taken when this one is.
     assert_eq!(said(&wanted).await, "Hi");
-    assert!(eventually(|| server.open() == 1).await, "a connection outlived its call");
-    let before = server.requests().len();
+    server.until(|counts| counts.open_connections() == 1).await.expect("a connection outlived its call");
+    let before = server.counts();
     assert_eq!(said(&wanted).await, "Hi");
-    assert_eq!((server.requests().len(), server.open()), (before + 1, 1));
+    let after = server.counts();
+    assert_eq!((after.requests, after.connections), (before.requests + 1, before.connections));
 }
 
 #[tokio::test]
 async fn row_27_a_redirect_to_itself_is_followed_by_nothing() {
-    let server = RawServer::answering([answer(308, &[("location", "/v1/messages")], "")]);
+    let server = answering([answer(308, &[("location", "/v1/messages")], "")]);
     let error = failing(&client(&server)).await;
     assert_eq!((error.kind(), server.requests().len()), (ErrorKind::Redirect, 1));
 }
@@ -299,8 +273,8 @@ async fn row_27_a_redirect_to_itself_is_followed_by_nothing() {
 #[tokio::test]
 async fn row_28_interim_answers_are_passed_over() {
     let mut bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".to_vec();
-    bytes.extend(message("Hi"));
-    assert_eq!(said(&client(&RawServer::answering([bytes]))).await, "Hi");
+    bytes.extend(json(&message_body("Hi")));
+    assert_eq!(said(&client(&RawServer::answering(bytes))).await, "Hi");
 }
 
 #[tokio::test]
@@ -316,7 +290,7 @@ async fn row_28_interim_answers_without_end_run_into_the_limit() {
 
 /// A head that is not HTTP: told as such, and not asked for again.
 async fn breaks_the_rules(head: impl Into<Vec<u8>>) {
-    let server = RawServer::answering([head]);
+    let server = RawServer::answering(head);
     let error = failing(&client(&server)).await;
     assert_eq!((error.kind(), error.attempts(), server.requests().len()), (ErrorKind::Http, 1, 1), "{error:?}");
     assert!(error.may_have_been_processed());
@@ -361,23 +335,21 @@ async fn row_29_two_lengths_are_refused() {
 #[tokio::test]
 async fn row_29_a_length_beside_chunks_does_not_count() {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
-    assert_eq!(said(&client(&RawServer::answering([head]))).await, "");
+    assert_eq!(said(&client(&RawServer::answering(head))).await, "");
 }
 
 #[tokio::test]
 async fn row_30_headers_that_are_not_text_harm_nothing() {
-    let mut bytes =
-        b"HTTP/1.1 429 Slow\r\nrequest-id: \x80\xff\r\nretry-after: \xfe\r\nx-should-retry: \x81\r\n".to_vec();
-    bytes.extend_from_slice(b"content-type: \xff\r\ncontent-length: 0\r\n\r\n");
-    let error = answered(bytes).await;
+    let reply = Reply::empty(429).header("request-id", b"\x80\xff").header("retry-after", b"\xfe");
+    let error = answered(reply.header("x-should-retry", b"\x81").header("content-type", b"\xff")).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::RateLimit, 3));
     assert_eq!((error.request_id(), error.retry_after()), (None, None));
 }
 
 #[tokio::test]
 async fn row_30_the_first_of_ten_request_ids_counts() {
-    let ids: String = (0..10).map(|number| format!("request-id: req_{number}\r\n")).collect();
-    let error = answered(format!("HTTP/1.1 400 Bad\r\n{ids}content-length: 0\r\n\r\n")).await;
+    let ids = (0..10).map(|number| format!("req_{number}"));
+    let error = answered(ids.fold(Reply::empty(400), |reply, id| reply.header("request-id", id))).await;
     assert_eq!(error.request_id(), Some("req_0"));
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use h2::{Reason, server};
 use tokio::net::TcpListener;
 
-use crate::{failing, raw::message_body, request, said, timing::NoWaiting};
+use crate::{bodies::message_body, failing, request, said, timing::NoWaiting};
 
 /// What a server does with the first request; it answers all others.
 #[derive(Clone, Copy)]
@@ -48,7 +48,7 @@ async fn serve(first: First) -> (String, Arc<AtomicUsize>) {
     (url, requests)
 }
 
-fn client(url: &str) -> Client {
+pub fn client(url: &str) -> Client {
     Client::builder().api_key("k").base_url(url).no_proxy().timing(NoWaiting::default()).http2(true).build().unwrap()
 }
 

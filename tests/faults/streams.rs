@@ -11,15 +11,16 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::{
+    answers::{answer, answering},
     builder, client,
-    raw::{RawServer, answer},
+    raw::RawServer,
     request,
 };
 
 /// More than any of these takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
-fn server() -> Server {
+pub fn server() -> Server {
     Server::start().unwrap()
 }
 
@@ -28,7 +29,7 @@ fn of(server: &Server) -> Client {
 }
 
 /// A reply whose stream has nine events, the fourth to sixth of them text.
-fn reply() -> Reply {
+pub fn reply() -> Reply {
     Reply::text("one two three").delta_length(5)
 }
 
@@ -37,7 +38,7 @@ async fn open(server: &Server) -> MessageStream {
 }
 
 /// Reads to the end: how many events came, and the error, if there was one.
-async fn read(stream: &mut MessageStream) -> (usize, Option<anthropic_messages::Error>) {
+pub async fn read(stream: &mut MessageStream) -> (usize, Option<anthropic_messages::Error>) {
     let mut count = 0;
     while let Some(event) = timeout(PATIENCE, stream.next()).await.expect("it hangs") {
         match event {
@@ -218,9 +219,14 @@ async fn row_53_a_stream_without_a_content_type_is_read() {
     let server = server();
     server.reply(reply());
     let text = answer_to_a_stream(&server).await;
-    let raw = RawServer::answering([answer(200, &[], &text)]);
-    let message = client(&raw).stream_message(&request()).await.unwrap().final_message().await.unwrap();
+    let untyped = answering([answer(200, &[], &text)]);
+    let message = client(&untyped).stream_message(&request()).await.unwrap().final_message().await.unwrap();
     assert_eq!(message.text(), "one two three");
+}
+
+/// A server that answers with this stream of events.
+fn streaming(text: String) -> Server {
+    answering([answer(200, &[("content-type", "text/event-stream")], text)])
 }
 
 /// A stream as its text.
@@ -251,30 +257,17 @@ async fn row_55_comments_are_passed_over_however_many() {
     let server = server();
     server.reply(reply());
     let text = answer_to_a_stream(&server).await;
-    let raw = RawServer::start(move |connection| {
-        connection.request();
-        connection.send(headers("text/event-stream"));
-        let (comments, unknown) = (b":comment\n".repeat(10_000), b"x".repeat(100_000));
-        for _ in 0..100 {
-            connection.send(&comments);
-            connection.send(&unknown);
-        }
-        connection.send(format!("\n\n{text}"));
-    });
-    let client = builder(&raw).max_event_bytes(1024).build().unwrap();
+    let passed_over = format!("{}{}", ":comment\n".repeat(10_000), "x".repeat(100_000)).repeat(100);
+    let server = streaming(format!("{passed_over}\n\n{text}"));
+    let client = builder(&server).max_event_bytes(1024).build().unwrap();
     let message = client.stream_message(&request()).await.unwrap().final_message().await.unwrap();
     assert_eq!(message.text(), "one two three");
 }
 
 #[tokio::test]
 async fn row_56_a_million_lines_of_data_are_one_event_in_bounded_time() {
-    let raw = RawServer::start(|connection| {
-        connection.request();
-        connection.send(headers("text/event-stream"));
-        connection.send(b"data:\n".repeat(1_000_000));
-        connection.send("\n");
-    });
-    let mut stream = client(&raw).stream_message(&request()).await.unwrap();
+    let server = streaming(format!("{}\n", "data:\n".repeat(1_000_000)));
+    let mut stream = client(&server).stream_message(&request()).await.unwrap();
     let (_, error) = read(&mut stream).await;
     let error = error.unwrap();
     assert_eq!((error.kind(), error.body().len()), (ErrorKind::Decode, 999_999));
@@ -350,27 +343,15 @@ async fn row_62_a_hundred_streams_go_over_one_connection() {
 #[tokio::test]
 async fn row_62_a_body_that_goes_on_after_the_message_is_not_waited_for() {
     let server = server();
-    server.reply(reply().fault(Fault::endless_pings(At::AfterEvent(100), Duration::ZERO))).then(reply());
+    server.reply(reply().fault(Fault::endless_pings(At::AfterEvent(100), Duration::ZERO)));
     let client = of(&server);
     let mut stream = client.stream_message(&request()).await.unwrap();
     assert_eq!(timeout(PATIENCE, stream.final_message()).await.unwrap().unwrap().text(), "one two three");
     server.until(|counts| counts.abandoned == 1).await.unwrap();
-    let raw = RawServer::start({
-        let text = answer_to_a_stream(&server).await;
-        move |connection| {
-            connection.request();
-            connection.send(headers("text/event-stream"));
-            connection.send(&text);
-            connection.wait_for_close();
-        }
-    });
-    let mut stream = client_of(&raw).stream_message(&request()).await.unwrap();
+    server.reply(reply().framed(Framing::UntilClose).fault(Fault::stall(At::AfterEvent(100))));
+    let mut stream = client.stream_message(&request()).await.unwrap();
     assert!(timeout(PATIENCE, stream.final_message()).await.unwrap().is_ok());
-    assert!(raw.all_closed().await);
-}
-
-fn client_of(raw: &RawServer) -> Client {
-    client(raw)
+    server.until(|counts| counts.abandoned == 2 && counts.open_connections() == 0).await.unwrap();
 }
 
 #[tokio::test]

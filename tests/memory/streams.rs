@@ -34,7 +34,7 @@ fn serve(bad: impl Fn(&mut Connection) + Send + Sync + 'static) -> RawServer {
 fn read(server: &RawServer) -> (String, u64) {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["streams::child", "--exact", "--ignored", "--nocapture"])
-        .env("URL", server.url())
+        .env("URL", server.base_url())
         .output()
         .unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();

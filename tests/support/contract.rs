@@ -126,10 +126,6 @@ impl Contract {
         match value {
             Value::Array(items) if kinds.contains(&"array") => {
                 let item = self.items(&form);
-                if is_free_form(item.schema) {
-                    // Items of free-form lists are not looked at, not even for being objects.
-                    return Ok(value.clone());
-                }
                 let items =
                     items.iter().enumerate().map(|(index, value)| self.judge(&item, value, &format!("{at}/{index}")));
                 items.collect::<Result<Vec<_>, _>>().map(Value::Array)

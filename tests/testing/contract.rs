@@ -1,6 +1,9 @@
 //! What the contract asks of a request, and the API's words for what breaks it.
 
-use anthropic_messages::testing::Server;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use anthropic_messages::testing::{Reply, Server};
 use serde_json::{Value, json};
 
 use crate::support::{ask, http, post, post_json, with};
@@ -44,9 +47,32 @@ async fn a_body_that_is_not_json_is_refused() {
 }
 
 #[tokio::test]
-async fn bodies_are_not_checked_if_so_wished() {
-    let server = Server::builder().check_requests(false).start().unwrap();
+async fn requests_are_not_checked_if_so_wished() {
+    let server = Server::builder().api_key("right").check_requests(false).start().unwrap();
     assert_eq!(post(&server, &json!({"model": 5})).await.status(), 200);
+    let without_key = http().post(format!("{}/messages", server.base_url())).json(&ask("hi")).send().await.unwrap();
+    assert_eq!(without_key.status(), 200);
+    let elsewhere = format!("http://{}/elsewhere", server.address());
+    let unknown = http().get(&elsewhere).send().await.unwrap();
+    error(404, &(unknown.status().as_u16(), unknown.json().await.unwrap()), "not_found_error");
+    server.reply("scripted");
+    let scripted = http().get(&elsewhere).send().await.unwrap();
+    assert!(scripted.text().await.unwrap().contains("scripted"));
+    let statuses: Vec<_> = server.requests().iter().map(|request| request.status()).collect();
+    assert_eq!(statuses, [Some(200), Some(200), Some(404), Some(200)]);
+}
+
+#[test]
+fn a_server_that_does_not_check_can_stand_for_a_proxy() {
+    let server = Server::builder().check_requests(false).start().unwrap();
+    server.reply(Reply::empty(502));
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    socket.write_all(b"CONNECT api.example.test:443 HTTP/1.1\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"), "{answer}");
+    let asked = server.last_request().unwrap();
+    assert_eq!((asked.method().as_str(), asked.uri().to_string().as_str()), ("CONNECT", "api.example.test:443"));
 }
 
 #[tokio::test]

@@ -137,6 +137,7 @@ fn a_mistake_in_a_script_fails_the_test() {
     let mistakes = [
         (Reply::text("x").header("a b", "c"), "\"a b\" can't be a header"),
         (Reply::text("x").header("a", "c\r\nd"), "\"a\" can't be a header"),
+        (Reply::text("x").without_header("a b"), "\"a b\" can't be a header"),
         (Reply::status(99), "a status is not between 100 and 999"),
         (Reply::status(500).and_text("x"), "a block is added to a reply that is no message"),
         (Reply::text("x").details(json!({})), "only an API error has details"),

@@ -14,6 +14,7 @@ async fn messages_and_streams_are_served_over_one_connection() {
     let http = http2();
     let message = post_with(&http, &server, &ask("hi")).await.unwrap();
     assert_eq!(message.version(), reqwest::Version::HTTP_2);
+    assert_eq!(server.last_request().unwrap().version(), http::Version::HTTP_2);
     assert!(message.text().await.unwrap().contains("\"text\":\"hi\""));
     let stream = post_with(&http, &server, &ask_for_stream("hi")).await.unwrap();
     assert_eq!(events(&stream.text().await.unwrap()).last().unwrap().0, "message_stop");

@@ -21,8 +21,15 @@ async fn a_received_request_shows_everything_but_the_key() {
     assert_eq!(received.method(), "POST");
     assert_eq!(received.path(), "/v1/messages");
     assert_eq!(received.query(), Some("beta=true"));
+    assert_eq!(received.uri(), "/v1/messages?beta=true");
+    assert_eq!(received.version(), http::Version::HTTP_11);
     assert_eq!(received.header("authorization"), Some("Bearer [redacted]"));
     assert_eq!(received.header("x-api-key"), Some("[redacted]"));
+    for (name, value) in [("Authorization", "Bearer canary-1"), ("x-api-key", "canary-2"), ("anthropic-beta", "a")] {
+        assert!(received.has_header(name, value), "{name}");
+        assert!(!received.has_header(name, "Bearer [redacted]") && !received.has_header(name, "[redacted]"));
+    }
+    assert!(!received.has_header("x-absent", ""));
     assert_eq!(received.headers()["anthropic-beta"], "a");
     assert_eq!(received.body(), body);
     assert_eq!(received.status(), Some(200));

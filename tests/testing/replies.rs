@@ -162,6 +162,35 @@ async fn a_scripted_header_takes_the_place_of_the_servers_own() {
 }
 
 #[tokio::test]
+async fn a_header_of_the_server_can_be_left_out() {
+    let server = Server::start().unwrap();
+    server.reply(Reply::text("x").without_header("Request-Id").without_header("content-type"));
+    let response = post(&server, &ask("hi")).await;
+    let names: Vec<&str> = response.headers().keys().map(http::HeaderName::as_str).collect();
+    assert_eq!(names, ["content-length"]);
+}
+
+#[tokio::test]
+async fn a_header_need_not_be_text() {
+    let server = Server::start().unwrap();
+    server.reply(Reply::text("x").header("x-a", b"\x80\xff"));
+    assert_eq!(post(&server, &ask("hi")).await.headers()["x-a"].as_bytes(), b"\x80\xff");
+}
+
+#[tokio::test]
+async fn a_reply_can_have_no_body() {
+    let server = Server::start().unwrap();
+    server.reply(Reply::empty(503).header("x-a", "1"));
+    let response = post(&server, &ask("hi")).await;
+    assert_eq!((response.status().as_u16(), &response.headers()["x-a"].to_str().unwrap()), (503, &"1"));
+    assert_eq!(
+        (response.headers().get("content-type"), response.headers()["content-length"].as_bytes()),
+        (None, &b"0"[..])
+    );
+    assert_eq!(response.bytes().await.unwrap().len(), 0);
+}
+
+#[tokio::test]
 async fn bodies_are_sent_as_they_are() {
     assert_eq!(sent(Reply::json(201, json!({"b": 1}))).await, (201, json!({"b": 1})));
     let server = Server::start().unwrap();

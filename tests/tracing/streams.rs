@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
 
 use super::{
+    answers::{answer, answering},
     capture::Capture,
     has,
-    raw::{RawServer, answer},
 };
 
 const START: &str = "data: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"role\":\"assistant\",\
@@ -19,8 +19,8 @@ const END: &str = "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":
 async fn span(events: String, model: &str) -> BTreeMap<String, String> {
     let capture = Capture::begin();
     let headers = [("content-type", "text/event-stream"), ("request-id", "req_1")];
-    let server = RawServer::answering([answer(200, &headers, events)]);
-    let client = Client::builder().api_key("k").base_url(server.url()).no_proxy().build().unwrap();
+    let server = answering([answer(200, &headers, events)]);
+    let client = Client::builder().api_key("k").base_url(server.base_url()).no_proxy().build().unwrap();
     let request = MessageCreateRequest::new(model, [AnthropicMessage::user("Hello")], 1024);
     let _ = client.stream_message(&request).await.unwrap().final_message().await;
     let spans = capture.spans("anthropic_messages.call");

@@ -9,15 +9,33 @@ use super::super::fault::{Fault, FaultKind};
 use super::{Form, Reply};
 
 impl Reply {
-    /// Adds a header.
+    /// Adds a header, in the place of the server's own of this name. Its value may be bytes that are
+    /// not text.
     #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        let value = value.as_ref();
+        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value)) {
             (Ok(name), Ok(value)) => {
                 self.headers.append(name, value);
                 self
             }
-            _ => self.with_mistake(format!("{name:?} can't be a header with the value {value:?}")),
+            _ => {
+                let value = String::from_utf8_lossy(value);
+                self.with_mistake(format!("{name:?} can't be a header with the value {value:?}"))
+            }
+        }
+    }
+
+    /// Leaves out a header that the server adds by itself: `content-type`, `cache-control` or
+    /// `request-id`, which a gateway in front of the API does not send.
+    #[must_use]
+    pub fn without_header(mut self, name: &str) -> Self {
+        match HeaderName::from_bytes(name.as_bytes()) {
+            Ok(name) => {
+                self.left_out.push(name);
+                self
+            }
+            Err(_) => self.with_mistake(format!("{name:?} can't be a header")),
         }
     }
 
@@ -27,8 +45,8 @@ impl Reply {
     pub fn retry_after(self, delay: Duration) -> Self {
         let exact = delay.subsec_nanos() == 0;
         let seconds = delay.as_secs() + u64::from(!exact);
-        let reply = self.header("retry-after", &seconds.to_string());
-        if exact { reply } else { reply.header("retry-after-ms", &delay.as_millis().to_string()) }
+        let reply = self.header("retry-after", seconds.to_string());
+        if exact { reply } else { reply.header("retry-after-ms", delay.as_millis().to_string()) }
     }
 
     /// Says by `x-should-retry` whether the client shall try again.
