@@ -24,7 +24,8 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// When the key is malformed, or TLS can't be set up.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the key is malformed, or
+    /// TLS can't be set up.
     pub fn new(api_key: impl Into<ApiKey>) -> Result<Self> {
         Self::builder().api_key(api_key).build()
     }
@@ -32,8 +33,9 @@ impl Client {
     /// A client with what the environment says, see [`ClientBuilder::from_env`].
     ///
     /// # Errors
-    /// When neither `ANTHROPIC_API_KEY` nor `ANTHROPIC_AUTH_TOKEN` is set, or a variable is
-    /// malformed.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when neither
+    /// `ANTHROPIC_API_KEY` nor `ANTHROPIC_AUTH_TOKEN` is set, which the message says, or a variable
+    /// is malformed.
     pub fn from_env() -> Result<Self> {
         Self::builder().from_env().build()
     }

@@ -1,4 +1,8 @@
 #![doc = include_str!("../README.md")]
+#![doc = "\n# Longer reading\n\nThe [guide] shows how the parts fit together, a chapter for each.\n"]
+// The README's picture is a file of the repository, which rustdoc has no place for.
+#![doc = "<style>p:has(> img[src='docs/chat.svg']) { display: none }</style>"]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod auth;
 mod client;
@@ -44,8 +48,37 @@ pub use schemars;
 #[doc(hidden)]
 pub use self::generated::{RoundTrip, TYPES};
 
-/// Longer reading.
+#[doc = include_str!("docs/guide.md")]
+#[cfg_attr(feature = "testing", doc = "[testing chapter]: crate::guide::testing")]
+#[cfg_attr(not(feature = "testing"), doc = "[testing chapter]: crate#features")]
 pub mod guide {
+    #[doc = include_str!("docs/getting-started.md")]
+    pub mod getting_started {}
+
+    #[doc = include_str!("docs/messages.md")]
+    pub mod messages {}
+
+    #[doc = include_str!("docs/streaming.md")]
+    pub mod streaming {}
+
+    #[doc = include_str!("docs/structured-output.md")]
+    pub mod structured_output {}
+
+    #[doc = include_str!("docs/errors.md")]
+    #[cfg_attr(feature = "testing", doc = "[testing chapter]: crate::guide::testing")]
+    #[cfg_attr(not(feature = "testing"), doc = "[testing chapter]: crate#features")]
+    pub mod errors {}
+
+    #[cfg(feature = "testing")]
+    #[doc = include_str!("docs/testing.md")]
+    pub mod testing {}
+
+    #[doc = include_str!("docs/observability.md")]
+    pub mod observability {}
+
+    #[doc = include_str!("docs/scaling.md")]
+    pub mod scaling {}
+
     #[doc = include_str!("docs/regenerating.md")]
     pub mod regenerating {}
 

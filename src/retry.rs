@@ -279,7 +279,8 @@ impl Budget {
         self.balance = (self.balance + Self::PER_CALL).min(Self::CAPACITY);
     }
 
-    /// Takes what one retry costs; `false` when there is not enough.
+    /// Takes what one retry costs; `false` when there is not enough. `monotonic` is the time as
+    /// [`Moment::monotonic`] has it.
     pub fn withdraw(&mut self, monotonic: Duration) -> bool {
         self.fill(monotonic);
         match self.balance.checked_sub(Self::RETRY) {

@@ -188,7 +188,9 @@ impl ClientBuilder {
 
 /// Retries and limits.
 impl ClientBuilder {
-    /// How often a call is tried again. Defaults to 2.
+    /// How often a call is tried again at most, after the first attempt; 0 for never. Defaults
+    /// to 2, as in the official SDKs. What is tried again, and when, is said at
+    /// [`retry`](crate::retry).
     pub fn max_retries(mut self, retries: u32) -> Self {
         self.retry.max_retries = retries;
         self
@@ -208,43 +210,59 @@ impl ClientBuilder {
     }
 
     /// How long a call may take as a whole, all attempts and the waits between them included; for
-    /// a stream, up to its start. Defaults to 600 s.
+    /// a stream, up to its start. Then it fails with
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout). Defaults to 600 s.
+    ///
+    /// With the default, a call for a reply that may take longer (`max_tokens` above 21,333) is sent
+    /// as a stream and read to its end, since a connection on which nothing comes for so long is
+    /// likely to be lost. With any other limit it is sent as it is.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long an attempt may wait for the start of its answer. Defaults to 600 s.
+    /// How long an attempt may wait for the start of its answer: its status and headers. The model
+    /// writes the whole of a reply that is not streamed before it starts. Then the attempt fails with
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), and another follows only where
+    /// [`resend`](Self::resend) allows it. Defaults to 600 s.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
         self
     }
 
-    /// How long a stream may be silent. Defaults to 90 s.
+    /// How long a stream may be silent: any byte counts, those of pings too, and the time that the
+    /// consumer takes does not. Then it fails with
+    /// [`ErrorKind::Stalled`](crate::ErrorKind::Stalled). Defaults to 90 s.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
     }
 
-    /// How long making a connection may take, name resolution and TLS included. Defaults to 5 s.
+    /// How long making a connection may take, name resolution and TLS included. Then the attempt
+    /// fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), and another follows. Defaults to
+    /// 5 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connections.connect_timeout = timeout;
         self
     }
 
-    /// The longest answer that is read, in bytes. Defaults to 64 MiB.
+    /// The longest answer that is read, in bytes. A longer one fails with
+    /// [`ErrorKind::BodyTooLarge`](crate::ErrorKind::BodyTooLarge). Of a stream it bounds nothing;
+    /// see [`max_event_bytes`](Self::max_event_bytes). Defaults to 64 MiB.
     pub fn max_response_bytes(mut self, bytes: u64) -> Self {
         self.max_response_bytes = bytes;
         self
     }
 
-    /// How much of the body of an error is read, in bytes. Defaults to 1 MiB.
+    /// How much of the body of an error is read, in bytes; the rest is left unread. Defaults to
+    /// 1 MiB.
     pub fn max_error_bytes(mut self, bytes: u64) -> Self {
         self.max_error_bytes = bytes;
         self
     }
 
-    /// The longest event of a stream, in bytes. Defaults to 32 MiB.
+    /// The longest event of a stream, in bytes. A longer one ends the stream with
+    /// [`ErrorKind::BodyTooLarge`](crate::ErrorKind::BodyTooLarge). Defaults to 32 MiB.
     pub fn max_event_bytes(mut self, bytes: usize) -> Self {
         self.max_event_bytes = bytes;
         self

@@ -22,7 +22,8 @@ pub enum ErrorKind {
     /// The call was made outside of a tokio runtime. Nothing was sent. Call from async code that
     /// tokio runs.
     NoRuntime,
-    /// An [`Observer`](crate::Observer) refused the request. Nothing was sent.
+    /// An [`Observer`](crate::Observer) refused the request. Nothing was sent. Its reason is the
+    /// error's source.
     Refused,
 
     /// No connection could be made: name resolution, a refused connection, TLS, a proxy. Nothing
@@ -41,31 +42,37 @@ pub enum ErrorKind {
     /// The API says that the request is wrong (`invalid_request_error`, 400, 412, 422, 431). Not
     /// processed. Change the request.
     BadRequest,
-    /// The credential is not accepted (`authentication_error`, 401). Not processed.
+    /// The credential is not accepted (`authentication_error`, 401). Not processed. Change the key.
     Authentication,
-    /// The account can't pay for the request (`billing_error`, 402). Not processed.
+    /// The account can't pay for the request (`billing_error`, 402). Not processed. Look at the
+    /// account.
     Billing,
-    /// The credential may not do this (`permission_error`, 403). Not processed.
+    /// The credential may not do this (`permission_error`, 403). Not processed. Change the key, or
+    /// what it may do.
     Permission,
-    /// The resource or the model does not exist (`not_found_error`, 404). Not processed.
+    /// The resource or the model does not exist (`not_found_error`, 404). Not processed. Check the
+    /// model's name and the base URL.
     NotFound,
-    /// The request conflicts with another one (`conflict_error`, 409). Not processed; retried.
+    /// The request conflicts with another one (`conflict_error`, 409). Not processed; retried. Wait
+    /// for the other one.
     Conflict,
-    /// The request is larger than the API takes (`request_too_large`, 413). Not processed.
+    /// The request is larger than the API takes (`request_too_large`, 413). Not processed. Send
+    /// less, or upload files and name them.
     RequestTooLarge,
     /// Too many requests or tokens (`rate_limit_error`, 429). Not processed; retried. Wait for
-    /// [`Error::retry_after`](crate::Error::retry_after).
+    /// [`Error::retry_after`](crate::Error::retry_after), and send less at once.
     RateLimit,
-    /// The API is overloaded (`overloaded_error`, 529). Not processed; retried. Wait.
+    /// The API is overloaded (`overloaded_error`, 529). Not processed; retried. Wait, or ask
+    /// another model.
     Overloaded,
     /// The API gave up waiting (`timeout_error`, 408, 504). After a 504 the request may have been
-    /// processed; retried.
+    /// processed; retried. Stream, or ask for less.
     ServerTimeout,
     /// The API or a gateway failed (`api_error`, other 5xx). After a 500 or 502 the request may
-    /// have been processed; retried.
+    /// have been processed; retried. Wait, and report it with the request id if it stays.
     Server,
-    /// Another status outside of 2xx and 3xx. See [`Error::status`](crate::Error::status) and
-    /// [`Error::api_error`](crate::Error::api_error).
+    /// Another status outside of 2xx and 3xx. Not processed. See
+    /// [`Error::status`](crate::Error::status) and [`Error::api_error`](crate::Error::api_error).
     Status,
 
     /// The server redirects. Redirects are not followed, so that the credential stays with the
@@ -75,29 +82,36 @@ pub enum ErrorKind {
     /// request may have been processed. Look at
     /// [`Error::body_prefix`](crate::Error::body_prefix).
     ContentType,
-    /// The answer is compressed, which was not asked for. The request was processed.
+    /// The answer is compressed, which was not asked for. The request was processed. Look for a
+    /// proxy that compresses.
     ContentEncoding,
-    /// The answer ended early. The request was processed.
+    /// The answer ended early. The request was processed. Look for what closes connections; a
+    /// [stream](crate::Client::stream_message) keeps what had come.
     Truncated,
     /// The answer is longer than the client's limit. The request was processed. Raise the limit.
     BodyTooLarge,
     /// The answer could not be read into its type, at
     /// [`Error::pointer`](crate::Error::pointer). The request was processed; the answer is at
-    /// [`Error::body`](crate::Error::body).
+    /// [`Error::body`](crate::Error::body). Report it: the contract or the server is wrong.
     Decode,
-    /// A success that the contract does not name. The request was processed.
+    /// A success whose status the contract does not name. The request was processed; the answer is
+    /// at [`Error::body`](crate::Error::body).
     UnexpectedStatus,
 
     /// A stream's events came in an order that makes no message. The request was processed; what
-    /// came is at [`Error::partial_message`](crate::Error::partial_message).
+    /// came is at [`Error::partial_message`](crate::Error::partial_message). Report it, or look for
+    /// a gateway that changes streams.
     Protocol,
     /// A stream ended before its message did. The request was processed; what came is at
-    /// [`Error::partial_message`](crate::Error::partial_message).
+    /// [`Error::partial_message`](crate::Error::partial_message). Send the request again if the
+    /// rest is worth paying twice for.
     Incomplete,
     /// Nothing came on a stream for longer than the client allows. The request was processed; what
-    /// came is at [`Error::partial_message`](crate::Error::partial_message).
+    /// came is at [`Error::partial_message`](crate::Error::partial_message). As for `Incomplete`, or
+    /// raise [`idle_timeout`](crate::ClientBuilder::idle_timeout).
     Stalled,
-    /// A call of a tool can't be answered. The request before it was processed.
+    /// A call of a tool can't be answered, since it has no id. The request before it was processed.
+    /// Look for a gateway that drops fields.
     Tool,
     /// A tool run made as many requests as it may, see
     /// [`ToolRun::max_iterations`](crate::tools::ToolRun::max_iterations). They were processed.

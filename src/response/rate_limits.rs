@@ -23,11 +23,11 @@ pub struct RateLimits {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateLimit {
-    /// How many are allowed in a period.
+    /// How many requests or tokens are allowed in a period.
     pub limit: Option<u64>,
-    /// How many are left before the limit applies.
+    /// How many of them are left before the limit applies.
     pub remaining: Option<u64>,
-    /// When the limit is full again.
+    /// When all of the limit is there again, by the clock of the server.
     pub reset: Option<SystemTime>,
 }
 

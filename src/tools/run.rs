@@ -213,6 +213,9 @@ pub struct ToolSteps {
 
 impl ToolSteps {
     /// The next step; `None` after the last. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// As the last item, when the run fails; see [`ToolRunError`].
     pub async fn next(&mut self) -> Option<Result<ToolStep, ToolRunError>> {
         poll_fn(|context| self.poll(context)).await
     }
