@@ -15,7 +15,7 @@ use std::convert::Infallible;
 
 use anthropic_messages::{Error, MessageResponse, MessageStream, StreamEvent};
 use futures_util::stream;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[path = "stream/allocations.rs"]
 mod allocations;
@@ -23,6 +23,8 @@ mod allocations;
 mod calls;
 #[path = "stream/cut.rs"]
 mod cut;
+#[path = "stream/deltas.rs"]
+mod deltas;
 #[path = "stream/events.rs"]
 mod events;
 #[path = "stream/input.rs"]
@@ -40,7 +42,22 @@ mod whole;
 
 /// Events as the API sends them.
 fn wire(events: &[Value]) -> String {
-    events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())).collect()
+    let event = |event: &Value| format!("event: {}\ndata: {}\n\n", event["type"].as_str().unwrap(), written(event));
+    events.iter().map(event).collect()
+}
+
+/// JSON with the members of an object in the API's order: `type`, then what is plain, then the rest.
+fn written(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by_key(|(name, value)| (*name != "type", value.is_object() || value.is_array()));
+            let members = members.iter().map(|(name, value)| format!("{}:{}", json!(name), written(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(",")),
+        plain => plain.to_string(),
+    }
 }
 
 /// A stream of these chunks.

@@ -81,7 +81,9 @@ impl Client {
     /// [`ErrorKind::ContentType`] when the answer is neither a stream nor JSON, such as a gateway's
     /// page.
     pub async fn stream_message(&self, request: &MessageCreateRequest) -> Result<MessageStream> {
-        open(self.create_message_stream(request).await?, self.inner.clone()).await
+        // In a box, or the task that reads the stream would keep the room for opening it.
+        let opening = async { open(self.create_message_stream(request).await?, self.inner.clone()).await };
+        Box::pin(opening).await
     }
 }
 
@@ -164,20 +166,13 @@ fn events_of(mut message: MessageResponse) -> VecDeque<StreamEvent> {
         },
         ..StreamEventMessageDelta::blank()
     });
-    events
-        .push_back(StreamEvent::MessageStart(StreamEventMessageStart { message, ..StreamEventMessageStart::blank() }));
+    events.push_back(StreamEventMessageStart { message, ..StreamEventMessageStart::blank() }.into());
     for (index, content_block) in (0..).zip(blocks.into_iter().flatten()) {
-        events.push_back(StreamEvent::ContentBlockStart(StreamEventContentBlockStart {
-            index,
-            content_block,
-            ..StreamEventContentBlockStart::blank()
-        }));
-        events.push_back(StreamEvent::ContentBlockStop(StreamEventContentBlockStop {
-            index,
-            ..StreamEventContentBlockStop::blank()
-        }));
+        let start = StreamEventContentBlockStart { index, content_block, ..StreamEventContentBlockStart::blank() };
+        events.push_back(start.into());
+        events.push_back(StreamEventContentBlockStop { index, ..StreamEventContentBlockStop::blank() }.into());
     }
-    events.extend(end.map(StreamEvent::MessageDelta));
-    events.push_back(StreamEvent::MessageStop(StreamEventMessageStop::blank()));
+    events.extend(end.map(StreamEvent::from));
+    events.push_back(StreamEventMessageStop::blank().into());
     events
 }

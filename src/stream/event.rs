@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::sse;
+use super::{delta, sse};
 use crate::{
     generated::types::StreamEvent,
     runtime::{DecodeError, Json, JsonType, from_slice},
@@ -12,9 +12,6 @@ use crate::{
 
 /// The name of an event that was given none.
 const UNNAMED: &str = "message";
-
-/// The name of the events that bring a block piece by piece.
-const DELTA: &str = "content_block_delta";
 
 /// Reads an event. `None` for one without name and data, which some gateways send to keep a
 /// connection open.
@@ -24,12 +21,8 @@ pub(super) fn read(event: &sse::Event<'_>) -> Option<Result<StreamEvent, DecodeE
     if event.data.is_empty() && event.event == UNNAMED {
         return None;
     }
-    // Nearly every event is a delta. Read as one it is small, where a `StreamEvent` is as large as
-    // the largest of them and is moved at every step of its reading.
-    if event.event == DELTA
-        && let Ok(delta) = serde_json::from_str(&event.data)
-    {
-        return Some(Ok(StreamEvent::ContentBlockDelta(delta)));
+    if let Some(delta) = delta::read(&event.data) {
+        return Some(Ok(delta.into()));
     }
     Some(serde_json::from_str(&event.data).or_else(|_| mended(event)))
 }

@@ -273,12 +273,15 @@ impl MessageStream {
             };
             let Some(read) = read else { continue };
             self.events += 1;
-            return Some(match read {
+            let read = match read {
                 Ok(StreamEvent::Error(_)) => Err(sent_error(&event.data, self.answer.as_deref())),
                 Err(_) if event.event == "error" => Err(sent_error(&event.data, self.answer.as_deref())),
                 Ok(event) => Ok(event),
                 Err(error) => Err(unreadable(self.events, &event.event, &event.data, error)),
-            });
+            };
+            // The connection's buffer is not to be held while the consumer is elsewhere.
+            self.decoder.release();
+            return Some(read);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod accumulate;
 mod call;
+mod delta;
 mod event;
 mod message_stream;
 mod source;

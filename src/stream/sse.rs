@@ -139,6 +139,16 @@ impl Decoder {
         }
     }
 
+    /// Lets go of a chunk that was read to its end, where the event that came last is done with.
+    pub(super) fn release(&mut self) {
+        if self.state == State::Delivered && self.position >= self.chunk.len() {
+            self.block.clear();
+            self.state = State::Reading;
+            self.chunk = self.waiting.pop_front().unwrap_or_default();
+            self.position = 0;
+        }
+    }
+
     /// Says that the stream has ended, and returns whether it ended inside an event: `true` when
     /// something of an event without its blank line, or an unfinished line of a known field, had
     /// arrived and is discarded, as the standard asks for. Call it when

@@ -77,7 +77,7 @@ impl Toolbox {
                 stage.show(|| ToolStep::ToolCalled(call.clone())).await;
                 running.push(async move {
                     let finished = self.finish(call, options.tool_timeout).await;
-                    *result = Some(ContentBlock::ToolResult(finished.result.clone()));
+                    *result = Some(finished.result.clone().into());
                     finished
                 });
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, StatusCode,
+    HeaderMap, HeaderValue, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use serde::Deserialize;
@@ -51,7 +51,7 @@ pub(super) async fn read(
 async fn success(
     response: reqwest::Response,
     status: StatusCode,
-    headers: HeaderMap,
+    mut headers: HeaderMap,
     streaming: bool,
     settings: &Settings,
 ) -> Result<Success, Failed> {
@@ -62,6 +62,7 @@ async fn success(
     // A JSON answer to a streaming call is an error, or the whole of what was to be streamed.
     if streaming && json != Some(true) {
         let body = http::Response::<reqwest::Body>::from(response).into_body();
+        detach(&mut headers);
         return Ok(Success { status, headers, body: Body::Stream(ByteStream::open(body)) });
     }
     let body = match whole(response, settings.max_response_bytes).await {
@@ -78,6 +79,16 @@ async fn success(
             Err(fail(Reason::ErrorBody, status, headers, redacted(body, settings.credential.secret()), ending))
         }
         None => Ok(Success { status, headers, body: Body::Whole(body) }),
+    }
+}
+
+/// Moves the values of headers into memory of their own. As they come they lie in the connection's
+/// read buffer, which would be kept, and another made, for as long as the stream is open.
+fn detach(headers: &mut HeaderMap) {
+    for value in headers.values_mut() {
+        if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {
+            *value = copy;
+        }
     }
 }
 

@@ -1,5 +1,9 @@
 //! What an event costs.
 
+use std::{convert::Infallible, sync::Arc};
+
+use anthropic_messages::MessageStream;
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::{
@@ -56,4 +60,25 @@ fn memory_does_not_grow_with_what_is_no_message() {
         runtime.block_on(async { while stream.next().await.is_some() {} });
     });
     assert!(counted.bytes_max < 64 * 1024, "{}", counted.bytes_max);
+}
+
+/// Bytes that tell how many have a hold on them.
+struct Counted(Vec<u8>, Arc<()>);
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_is_let_go_with_its_last_event() {
+    let holds = Arc::new(());
+    let text = wire(&[start(), end("end_turn")]).into_bytes();
+    let chunk = Bytes::from_owner(Counted(text, Arc::clone(&holds)));
+    let mut stream = MessageStream::from_bytes(futures_util::stream::iter([Ok::<_, Infallible>(chunk)]));
+    stream.next().await.unwrap().unwrap();
+    assert_eq!(Arc::strong_count(&holds), 2, "there is another event in it");
+    stream.next().await.unwrap().unwrap();
+    assert_eq!(Arc::strong_count(&holds), 1, "nothing more is asked for");
 }
