@@ -1,5 +1,6 @@
 //! JSON Schemas of Rust types, in the form that the API takes.
 
+mod order;
 mod strict;
 
 use std::collections::BTreeSet;
@@ -8,6 +9,7 @@ use percent_encoding::percent_decode_str;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
+use self::order::Ordered;
 use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::AnthropicTool,
@@ -24,9 +26,10 @@ impl AnthropicTool {
     /// A tool whose input is a Rust type.
     ///
     /// The schema says what serde reads: names, optional fields, the representation of enums, and
-    /// doc comments as descriptions. Fields stand in the order of the type, since a model writes
-    /// them in the order of the schema. Types that are used in several places or contain
-    /// themselves stand once, in `$defs`.
+    /// doc comments as descriptions. A model writes fields in the order of the schema: required ones
+    /// stand first, in the order of the type. Optional ones follow by name, or in the order of the
+    /// type where a program turns on `preserve_order` of `serde_json`. Types that are used in several
+    /// places or contain themselves stand once, in `$defs`.
     ///
     /// ```
     /// use anthropic_messages::{AnthropicTool, schemars::{self, JsonSchema}};
@@ -51,7 +54,7 @@ impl AnthropicTool {
         Ok(Self {
             name: name.into(),
             description: Some(description.into()),
-            input_schema: json(of_tool::<T>()?),
+            input_schema: json(&of_tool::<T>()?)?,
             ..Self::blank()
         })
     }
@@ -73,7 +76,7 @@ impl AnthropicTool {
     pub(crate) fn into_strict(mut self) -> Result<Self> {
         let unreadable = |error| Error::new(ErrorKind::Contract, "the schema of a tool can't be read").because(error);
         let schema = self.input_schema.to().map_err(unreadable)?;
-        self.input_schema = json(strict::strict(schema, &format!("the tool `{}`", self.name))?);
+        self.input_schema = json(&strict::strict(schema, &format!("the tool `{}`", self.name))?)?;
         self.strict = Some(true);
         Ok(self)
     }
@@ -81,7 +84,7 @@ impl AnthropicTool {
 
 /// The schema that a reply's text shall fit.
 pub(crate) fn of_output<T: JsonSchema + ?Sized>() -> Result<Json> {
-    strict::strict(of::<T>(), &format!("`{}`", T::schema_name())).map(json)
+    json(&strict::strict(of::<T>(), &format!("`{}`", T::schema_name()))?)
 }
 
 fn of_tool<T: JsonSchema + ?Sized>() -> Result<Map<String, Value>> {
@@ -109,10 +112,10 @@ fn of<T: JsonSchema + ?Sized>() -> Map<String, Value> {
     // The one schema that is no object is `true`, of a type that takes anything.
     let Value::Object(mut schema) = root else { return Map::new() };
     if schema.get("title").and_then(Value::as_str) == Some(&*T::schema_name()) {
-        schema.shift_remove("title");
+        schema.remove("title");
     }
     while let Some(definition) = definition(&schema, schema.get("$ref")).cloned() {
-        schema.shift_remove("$ref");
+        schema.remove("$ref");
         merge(&mut schema, definition);
         drop_unused(&mut schema);
     }
@@ -155,7 +158,7 @@ fn merge(schema: &mut Map<String, Value>, other: Map<String, Value>) {
 
 /// Drops the definitions that nothing names.
 fn drop_unused(root: &mut Map<String, Value>) {
-    let Some(Value::Object(mut definitions)) = root.shift_remove(DEFINITIONS) else { return };
+    let Some(Value::Object(mut definitions)) = root.remove(DEFINITIONS) else { return };
     let (mut used, mut waiting) = (BTreeSet::new(), Vec::new());
     root.values().for_each(|value| references(value, &mut waiting));
     while let Some(name) = waiting.pop() {
@@ -183,6 +186,7 @@ fn references(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-fn json(schema: Map<String, Value>) -> Json {
-    Value::Object(schema).into()
+fn json(schema: &Map<String, Value>) -> Result<Json> {
+    let unwritable = |error| Error::new(ErrorKind::Contract, "the schema of a type can't be written").because(error);
+    Json::of(&Ordered(schema)).map_err(unwritable)
 }

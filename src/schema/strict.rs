@@ -40,7 +40,7 @@ const ANNOTATIONS: [&str; 5] = ["title", "description", "default", "examples", "
 /// one type, and for an enum in whose variant a type contains itself.
 pub(super) fn strict(mut root: Map<String, Value>, owner: &str) -> Result<Map<String, Value>> {
     let document = root.clone();
-    let definitions = root.shift_remove(super::DEFINITIONS);
+    let definitions = root.remove(super::DEFINITIONS);
     let mut pass = Pass { document: &document, owner, open: Vec::new(), path: Vec::new() };
     pass.schema(&mut root)?;
     if let Some(Value::Object(mut definitions)) = definitions {
@@ -75,7 +75,7 @@ impl Pass<'_> {
     fn schema(&mut self, schema: &mut Map<String, Value>) -> Result<()> {
         let opened = self.open.len();
         self.resolve(schema)?;
-        if let Some(branches) = schema.shift_remove("oneOf") {
+        if let Some(branches) = schema.remove("oneOf") {
             if schema.contains_key("anyOf") {
                 return Err(self.error("combines several enums"));
             }
@@ -101,7 +101,7 @@ impl Pass<'_> {
             let again = name.as_ref().is_none_or(|name| self.open.contains(name));
             match definition(self.document, Some(&reference)) {
                 Some(definition) if !again => {
-                    schema.shift_remove("$ref");
+                    schema.remove("$ref");
                     merge(schema, definition.clone());
                     self.open.extend(name);
                 }
@@ -117,7 +117,7 @@ impl Pass<'_> {
     /// Lets an object have no members but those that it names.
     fn close(&self, schema: &mut Map<String, Value>) -> Result<()> {
         let is_object = schema.contains_key("properties") || names_object(schema.get("type"));
-        schema.shift_remove("unevaluatedProperties");
+        schema.remove("unevaluatedProperties");
         let is_open = schema.get("additionalProperties").is_some_and(|value| *value != Value::Bool(false));
         if is_open || schema.contains_key("patternProperties") {
             return Err(self.error("has members of any name"));
@@ -167,13 +167,13 @@ fn distribute(schema: &mut Map<String, Value>) {
     if !schema.contains_key("properties") {
         return;
     }
-    let Some(Value::Array(branches)) = schema.shift_remove("anyOf") else { return };
+    let Some(Value::Array(branches)) = schema.remove("anyOf") else { return };
     let (about, shared): (Map<_, _>, Map<_, _>) =
         std::mem::take(schema).into_iter().partition(|(keyword, _)| is_annotation(keyword));
     let branches = branches.into_iter().filter_map(|branch| match branch {
         Value::Object(branch) => {
             let mut whole = shared.clone();
-            whole.shift_remove("additionalProperties");
+            whole.remove("additionalProperties");
             merge(&mut whole, branch);
             Some(Value::Object(whole))
         }
@@ -191,8 +191,9 @@ fn describe_limits(schema: &mut Map<String, Value>) {
         "format" => !value.as_str().is_some_and(|format| FORMATS.contains(&format)),
         _ => LIMITS.contains(&keyword),
     };
-    let limits: Vec<String> = schema
-        .iter()
+    let limits: Vec<String> = std::iter::once("format")
+        .chain(LIMITS)
+        .filter_map(|keyword| Some((keyword, schema.get(keyword)?)))
         .filter(|(keyword, value)| is_moved(keyword, value) && !is_fractional(value))
         .map(|(keyword, value)| match value.as_str() {
             Some(text) => format!("{keyword}: {text}"),

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use anthropic_messages::{
-    AnthropicTool, ErrorKind, JsonOutputFormat,
+    AnthropicTool, ErrorKind, Json, JsonOutputFormat,
     schemars::{self, JsonSchema},
     types::ToolUnion,
 };
+use indexmap::IndexMap;
 use proptest::{collection, option, prelude::*};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -136,14 +137,70 @@ fn output_schema<T: JsonSchema>() -> Value {
     JsonOutputFormat::of::<T>().unwrap().schema.to().unwrap()
 }
 
-/// Asserts that two schemas are the same, and name the same members in the same order.
+/// Asserts that two schemas are the same, but for the order of members.
 #[track_caller]
 fn same(schema: &Value, expected: Value) {
-    assert_eq!(schema.to_string(), expected.to_string());
+    assert_eq!(*schema, expected);
+}
+
+/// The names of the members at a place in JSON, in the order of its text.
+#[track_caller]
+fn names(json: &Json, path: &[&str]) -> Vec<String> {
+    let mut json = json.clone();
+    for part in path {
+        json = match part.parse::<usize>() {
+            Ok(index) => json.to::<Vec<Json>>().unwrap().swap_remove(index),
+            Err(_) => json.to::<IndexMap<String, Json>>().unwrap().swap_remove(*part).unwrap(),
+        };
+    }
+    json.to::<IndexMap<String, Json>>().unwrap().into_keys().collect()
 }
 
 #[test]
-fn a_struct_has_its_fields_in_order_and_its_comments() {
+fn required_fields_stand_in_the_order_of_the_type_and_before_others() {
+    #[derive(JsonSchema)]
+    #[expect(dead_code)]
+    struct Judgement {
+        reasons: Vec<Reason>,
+        zeal: Option<u8>,
+        properties: Reason,
+        aside: Option<String>,
+        answer: bool,
+    }
+    #[derive(JsonSchema)]
+    #[expect(dead_code)]
+    struct Reason {
+        weight: f64,
+        required: bool,
+        because: String,
+    }
+    let judgement = ["reasons", "properties", "answer", "aside", "zeal"];
+    let reason = ["weight", "required", "because"];
+    let tool = tool::<Judgement>();
+    let strict = AnthropicTool::strict_of::<Judgement>("name", "").unwrap();
+    let output = JsonOutputFormat::of::<Judgement>().unwrap();
+    for schema in [tool.input_schema, strict.input_schema, output.schema] {
+        assert_eq!(names(&schema, &["properties"]), judgement, "{schema:?}");
+        assert_eq!(names(&schema, &["$defs", "Reason", "properties"]), reason, "{schema:?}");
+    }
+    let strict = AnthropicTool::strict_of::<Outer>("name", "").unwrap().input_schema;
+    assert_eq!(names(&strict, &["$defs", "Flattened", "anyOf", "2", "properties"]), ["id", "kind", "name"]);
+}
+
+#[test]
+fn values_in_a_schema_keep_their_members() {
+    #[derive(JsonSchema)]
+    #[expect(dead_code)]
+    struct Form {
+        #[schemars(extend("examples" = [{"properties": {"a": 1, "b": 2}, "required": ["b", "a"]}]))]
+        value: Value,
+    }
+    let schema = tool::<Form>().input_schema;
+    assert_eq!(names(&schema, &["properties", "value", "examples", "0", "properties"]), ["a", "b"]);
+}
+
+#[test]
+fn a_struct_has_its_fields_and_its_comments() {
     let point = json!({
         "type": "object",
         "properties": {"x": {"type": "integer", "format": "int32"}, "y": {"type": "integer", "format": "int32"}},
