@@ -6,13 +6,13 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
-    runtime::Blank,
-    types::{
+    generated::types::{
         CacheControl, Citation, ContentBlock, ContentBlockDocument, ContentBlockImage, ContentBlockToolResult,
         ContentBlockToolResultContent, ContentBlockToolUse, DocumentSource, DocumentSourceBase64,
         DocumentSourceBase64MediaType, DocumentSourceFile, DocumentSourceText, DocumentSourceUrl, ImageMediaType,
         ImageSource, ImageSourceBase64, ImageSourceFile, ImageSourceUrl, MessageResponse, StopReason, Usage,
     },
+    runtime::Blank,
 };
 
 impl ContentBlock {

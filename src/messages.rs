@@ -4,9 +4,9 @@
 //! is reached through them just as well.
 
 use crate::{
-    Response,
+    generated::types::{AnthropicMessage, ContentBlock, ContentBlockText, ContentBlockToolUse, MessageResponse},
+    response::Response,
     runtime::Blank,
-    types::{AnthropicMessage, ContentBlock, ContentBlockText, ContentBlockToolUse, MessageResponse},
 };
 
 /// What a turn consists of: text, one block, or several.

@@ -124,6 +124,7 @@ impl Default for Moment {
 
 /// What to do after an attempt that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Decision {
     /// Try again after this wait.
     After(Duration),
@@ -254,11 +255,11 @@ fn fraction(random: f64) -> f64 {
     if random.is_nan() { 0.0 } else { random.clamp(0.0, 1.0) }
 }
 
-/// What a client may spend on retries, so that a server that fails everything is sent at most
-/// about a fifth more than without retries.
+/// What a client may spend on retries, so that a server that fails everything is sent a fifth of
+/// the calls more, and four a second, instead of several times as many.
 ///
 /// Each call adds a fifth of a retry, each second adds four, and at most 50 are kept. It starts
-/// full: a few failing calls are always retried, and a storm is not.
+/// full: a client of few calls always retries, and one of many does not make a storm.
 #[derive(Clone, Debug)]
 pub struct Budget {
     /// In thousandths of a retry.
@@ -281,6 +282,7 @@ impl Budget {
 
     /// Takes what one retry costs; `false` when there is not enough. `monotonic` is the time as
     /// [`Moment::monotonic`] has it.
+    #[must_use]
     pub fn withdraw(&mut self, monotonic: Duration) -> bool {
         self.fill(monotonic);
         match self.balance.checked_sub(Self::RETRY) {

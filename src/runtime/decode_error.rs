@@ -10,7 +10,8 @@ use super::{json::TooDeep, text};
 /// Why a document could not be read into a type, and where.
 ///
 /// The message names the place and what was expected there, never what stood there: documents are
-/// prompts and completions.
+/// prompts and completions. The place is made of the document's own member names, and a
+/// `Deserialize` that is written by hand may say in its own errors what it likes.
 ///
 /// ```
 /// use anthropic_messages::{DecodeError, types::AnthropicMessage};
@@ -177,9 +178,14 @@ impl std::error::Error for DecodeError {}
 /// serde's messages quote what they found (``invalid type: string "…", expected …``); the quoted
 /// value goes, its type and what was expected stay.
 fn without_values(message: &str) -> String {
-    for (start, end) in
-        [("invalid type: ", ", expected "), ("invalid value: ", ", expected "), ("unknown variant ", ", expected ")]
-    {
+    for (start, end) in [
+        ("invalid type: ", ", expected "),
+        ("invalid value: ", ", expected "),
+        ("unknown variant ", ", expected "),
+        ("unknown variant ", ", there are no "),
+        ("unknown field ", ", expected "),
+        ("unknown field ", ", there are no "),
+    ] {
         let Some(rest) = message.strip_prefix(start) else { continue };
         let Some((found, expected)) = rest.rsplit_once(end) else { continue };
         let found = found.split(['"', '`']).next().unwrap_or_default().trim_end();
@@ -199,6 +205,9 @@ mod tests {
             ("invalid type: integer `12`, expected a string", "invalid type: integer, expected a string"),
             ("invalid type: null, expected a string", "invalid type: null, expected a string"),
             ("unknown variant `secret`, expected `a` or `b`", "unknown variant, expected `a` or `b`"),
+            ("unknown variant `secret`, there are no variants", "unknown variant, there are no variants"),
+            ("unknown field `secret`, expected `a`", "unknown field, expected `a`"),
+            ("unknown field `secret`, there are no fields", "unknown field, there are no fields"),
             ("missing field `text`", "missing field `text`"),
         ];
         for (message, shown) in cases {

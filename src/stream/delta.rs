@@ -16,7 +16,8 @@ use crate::{
 /// no others, in this order, without spaces but at the end.
 ///
 /// Nearly every event of a stream is one. `None` for every other way of writing one, which a parser
-/// reads; what is read here a parser reads the same.
+/// reads; what is read here a parser reads the same. That takes a contract whose deltas have these
+/// members and need no others: with another one everything is left to the parser.
 pub(super) fn read(data: &str) -> Option<StreamEventContentBlockDelta> {
     // A parser says what is wrong with these. Not `any`: a loop that stops early looks at byte by byte.
     if data.bytes().fold(false, |found, byte| found | (byte < b' ')) {
@@ -31,12 +32,22 @@ pub(super) fn read(data: &str) -> Option<StreamEventContentBlockDelta> {
     if !rest.trim_start_matches(' ').is_empty() {
         return None;
     }
-    Some(StreamEventContentBlockDelta { index: number(index)?, delta: kind.with(text), ..BLANK.clone() })
+    let blank = BLANK.clone()?;
+    Some(StreamEventContentBlockDelta { index: number(index)?, delta: kind.with(text), ..blank })
 }
 
+/// The delta to start from, where a parser reads every kind as it is read here.
+///
 /// Made once, since a blank union is free-form JSON, which takes memory; a copy of this one takes none.
-static BLANK: LazyLock<StreamEventContentBlockDelta> =
-    LazyLock::new(|| StreamEventContentBlockDelta { delta: Kind::Text.with(String::new()), ..Blank::blank() });
+static BLANK: LazyLock<Option<StreamEventContentBlockDelta>> = LazyLock::new(|| {
+    let blank = StreamEventContentBlockDelta { delta: Kind::Text.with(String::new()), ..Blank::blank() };
+    let read_alike = KINDS.iter().all(|(kind, head)| {
+        let data = format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"{head}"}}}}"#);
+        let parsed = serde_json::from_str::<StreamEventContentBlockDelta>(&data);
+        parsed.is_ok_and(|parsed| parsed.index == 0 && parsed.delta == kind.with(String::new()))
+    });
+    read_alike.then_some(blank)
+});
 
 #[derive(Clone, Copy)]
 enum Kind {

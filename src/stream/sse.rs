@@ -36,7 +36,7 @@ mod text;
 pub use self::event::Event;
 
 /// The default of the most bytes that one event may hold: 32 MiB.
-const DEFAULT_MAX_EVENT_BYTES: usize = 32 << 20;
+pub(crate) const DEFAULT_MAX_EVENT_BYTES: usize = 32 << 20;
 
 /// Decodes a stream of server-sent events.
 ///
@@ -143,6 +143,7 @@ impl Decoder {
     pub(super) fn release(&mut self) {
         if self.state == State::Delivered && self.position >= self.chunk.len() {
             self.block.clear();
+            self.block.let_go_of(&self.chunk);
             self.state = State::Reading;
             self.chunk = self.waiting.pop_front().unwrap_or_default();
             self.position = 0;

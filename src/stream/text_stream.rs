@@ -30,6 +30,12 @@ impl<S: BorrowMut<MessageStream> + Unpin> TextStream<S> {
         Self { stream }
     }
 
+    /// The stream that the text is read from: with the message so far, and what the answer said.
+    #[must_use]
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
+
     /// The next piece of text; `None` at the end.
     ///
     /// # Errors

@@ -33,6 +33,12 @@ impl ToolRunOutcome {
         &self.0.message
     }
 
+    /// The last reply, to keep.
+    #[must_use]
+    pub fn into_message(self) -> MessageResponse {
+        self.0.message
+    }
+
     /// Whether the condition of [`ToolRun::stop_when`](super::ToolRun::stop_when) ended the run.
     /// The last reply may then have called tools; their results are in the conversation.
     #[must_use]

@@ -20,7 +20,9 @@ use crate::{
 /// assert_eq!(json, ToolOutput::from(r#"{"degrees":22}"#));
 /// # let _ = (text, blocks);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Printing it does not show the content: it is part of a prompt.
+#[derive(Clone, PartialEq)]
 pub struct ToolOutput(Option<ContentBlockToolResultContent>);
 
 impl ToolOutput {
@@ -84,6 +86,12 @@ impl<const N: usize> From<[ContentBlock; N]> for ToolOutput {
 impl From<()> for ToolOutput {
     fn from((): ()) -> Self {
         Self(None)
+    }
+}
+
+impl fmt::Debug for ToolOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolOutput").field("is_empty", &self.0.is_none()).finish_non_exhaustive()
     }
 }
 

@@ -18,7 +18,8 @@ use crate::{
 /// streamed, and `Reply`. A reply that calls tools is followed by a `ToolCalled` and a
 /// `ToolFinished` for each call; calls run side by side, so that these mingle, and finish in any
 /// order. `Finished` is the last step.
-#[derive(Debug)]
+///
+/// Printing one shows what happened, and nothing that was said.
 #[non_exhaustive]
 #[expect(clippy::large_enum_variant, reason = "a run has few steps, and they are handed on one at a time")]
 pub enum ToolStep {
@@ -39,8 +40,7 @@ pub enum ToolStep {
     Finished(ToolRunOutcome),
 }
 
-/// How the call of a tool ended.
-#[derive(Debug)]
+/// How the call of a tool ended. Printing it leaves out the result.
 #[non_exhaustive]
 pub struct ToolFinished {
     /// The call.
@@ -53,8 +53,8 @@ pub struct ToolFinished {
     pub elapsed: Duration,
 }
 
-/// Why the call of a tool failed. The model is told in each case; the run goes on.
-#[derive(Debug)]
+/// Why the call of a tool failed. The model is told in each case; the run goes on. Printing it
+/// leaves out the message of a panic, which may repeat the input.
 #[non_exhaustive]
 pub enum ToolFailure {
     /// The run has no tool of this name. The model reads which ones there are.
@@ -90,10 +90,49 @@ impl ToolFailure {
     }
 }
 
+impl fmt::Debug for ToolStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RequestStarted { iteration } => {
+                f.debug_struct("RequestStarted").field("iteration", iteration).finish()
+            }
+            Self::Event(_) => f.write_str("Event(..)"),
+            Self::Reply(reply) => {
+                f.debug_struct("Reply").field("stop_reason", &reply.stop_reason).finish_non_exhaustive()
+            }
+            Self::ToolCalled(call) => f.debug_tuple("ToolCalled").field(call).finish(),
+            Self::ToolFinished(finished) => finished.fmt(f),
+            Self::Finished(outcome) => f.debug_tuple("Finished").field(outcome).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for ToolFinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolFinished")
+            .field("call", &self.call)
+            .field("failure", &self.failure)
+            .field("elapsed", &self.elapsed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ToolFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { known } => f.debug_struct("Unknown").field("known", known).finish(),
+            Self::Undecodable(error) => f.debug_tuple("Undecodable").field(error).finish(),
+            Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
+            Self::Panicked(_) => f.write_str("Panicked(..)"),
+            Self::TimedOut(limit) => f.debug_tuple("TimedOut").field(limit).finish(),
+        }
+    }
+}
+
 impl fmt::Display for ToolFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown { .. } => f.write_str("the model called a tool that there is not"),
+            Self::Unknown { .. } => f.write_str("the model called a tool that the run does not have"),
             Self::Undecodable(_) => f.write_str("the input of a tool does not fit its type"),
             Self::Failed(_) => f.write_str("a tool returned an error"),
             Self::Panicked(_) => f.write_str("a tool panicked"),

@@ -192,3 +192,22 @@ async fn dropping_a_run_within_a_reply_closes_its_connection() {
         server.until(|counts| counts.open_connections() == 0).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn printing_a_step_shows_nothing_that_was_said() {
+    let server = Server::start().unwrap();
+    server
+        .reply(Reply::tool_call("weather", json!({"city": "unsayable"})).and_tool_call("broken", json!({"city": ""})))
+        .then("It is unsayable.");
+    let weather = Tool::new("weather", "Weather", |_: City| async { "unsayable" });
+    let broken = Tool::new("broken", "Breaks", |city: City| async move {
+        assert_eq!(city.city, "full", "unsayable");
+    });
+    let mut steps = server.client().unwrap().run_tools(request(), [weather, broken]).streaming(true).steps();
+    let mut shown = String::new();
+    while let Some(step) = steps.next().await {
+        shown += &format!("{:?}\n", step.unwrap());
+    }
+    assert!(shown.contains("Panicked") && shown.contains("weather"), "{shown}");
+    assert!(!shown.contains("unsayable"), "{shown}");
+}
