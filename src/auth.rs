@@ -8,12 +8,19 @@ use zeroize::{Zeroize, Zeroizing};
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
+/// A shorter credential is not taken out of what a server says. In bytes.
+const SHORTEST_SECRET: usize = 8;
+
 /// An API key or an access token.
 ///
 /// It can't be printed, written as JSON or shown in an error, and its memory is zeroed when it is
 /// dropped. The same holds for the header that is made of it, which lives as long as the client.
 /// Out of reach are copies that others make: the string that it was made from if that was
 /// borrowed, the operating system's environment, and what the connection has written.
+///
+/// Where a server repeats it, it is taken out of the messages of errors, of the bodies of error
+/// answers and of the headers of every answer. One of fewer than 8 bytes is not: it would be found in
+/// ordinary words.
 ///
 /// Line breaks at the end are dropped (files often have one). An empty key, and one with white
 /// space, control characters or characters outside of ASCII is refused when the client is built.
@@ -91,7 +98,7 @@ impl Credential {
         value.set_sensitive(true);
         let text = String::from_utf8_lossy(value.as_bytes());
         // What a server may repeat is the key itself, whatever the scheme in front of it.
-        let secret = ApiKey::from(text.rsplit(' ').next().unwrap_or_default());
+        let secret = ApiKey::from(text.split_ascii_whitespace().next_back().unwrap_or_default());
         Self { name, value, secret }
     }
 
@@ -102,9 +109,11 @@ impl Credential {
         headers.insert(self.name.clone(), self.value.clone());
     }
 
-    /// What must not come back in anything that a server says.
+    /// What must not come back in anything that a server says. Empty for a credential that is too
+    /// short to be one: looked for in a text, it would be found in innocent words.
     pub(crate) fn secret(&self) -> &[u8] {
-        self.secret.0.as_bytes()
+        let secret = self.secret.0.as_bytes();
+        if secret.len() < SHORTEST_SECRET { &[] } else { secret }
     }
 }
 

@@ -7,6 +7,7 @@ mod options;
 
 use std::fmt;
 
+pub(crate) use self::builder::DEFAULT_TIMEOUT;
 pub use self::{builder::ClientBuilder, options::Options};
 pub(crate) use crate::transport::Inner;
 use crate::{auth::ApiKey, error::Result, generated::Client};

@@ -9,9 +9,13 @@ use std::{borrow::Cow, error, fmt, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+pub(crate) use self::api::shown;
 pub use self::{api::ApiError, kind::ErrorKind};
 pub use crate::runtime::RetryStop;
-use crate::{generated::types::MessageResponse, runtime::Facts};
+use crate::{
+    generated::types::MessageResponse,
+    runtime::{Facts, request_id},
+};
 
 /// A [`Result`](std::result::Result) with the crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -29,6 +33,10 @@ const PREFIX: usize = 1024;
 /// ([`ApiError::message`]), and nothing else of a request or an answer: bodies and headers are
 /// reachable by their accessors only, and a credential is never shown, not even when a server
 /// repeats it.
+///
+/// The source is the error of the layer below. Where the time of the whole call ended after an attempt
+/// had failed, it is the `Error` of that attempt, with status, headers and body:
+/// `error.source().and_then(|source| source.downcast_ref::<anthropic_messages::Error>())`.
 ///
 /// ```
 /// use anthropic_messages::{Client, ErrorKind, types::{AnthropicMessage, MessageCreateRequest}};
@@ -110,7 +118,7 @@ impl Error {
     /// `request-id`, else from the body of an API error.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
-        header(&self.0.call.headers, "request-id").or_else(|| self.api_error()?.request_id())
+        request_id(&self.0.call.headers).or_else(|| self.api_error()?.request_id())
     }
 
     /// How long the server asked to wait before the next try. It is set also when the wait was
@@ -120,13 +128,15 @@ impl Error {
         self.0.call.retry_after
     }
 
-    /// Why the call was not tried again; `None` where trying again is not a question.
+    /// Why the call was not tried again. `None` where that was not decided: nothing was sent, the time
+    /// of the whole call was over, or the answer was a success that could not be used.
     #[must_use]
     pub fn retry_stop(&self) -> Option<RetryStop> {
         self.0.call.retry_stop
     }
 
-    /// How often the request was sent, or was tried to be sent. 0 when it was refused before.
+    /// How often the request was sent, or was tried to be sent. 0 when it was refused before the first
+    /// attempt; an attempt that an [`Observer`](crate::Observer) refused counts.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.0.call.attempts
@@ -229,13 +239,20 @@ impl Error {
         self
     }
 
-    /// Adds what is known of the answer that a stream came in. It was a success: the request has
-    /// been processed.
+    /// Adds what is known of the answer that a stream came in, and the time since the start of the
+    /// call. It was a success: the request has been processed.
     #[must_use]
-    pub(crate) fn of_answer(mut self, status: StatusCode, headers: &HeaderMap, attempts: u32) -> Self {
+    pub(crate) fn of_answer(
+        mut self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        attempts: u32,
+        elapsed: Duration,
+    ) -> Self {
         self.0.call.status = Some(status);
         self.0.call.headers = headers.clone();
         self.0.call.attempts = attempts;
+        self.0.call.elapsed = elapsed;
         self.0.call.may_have_been_processed = true;
         self
     }
@@ -275,9 +292,4 @@ impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
     }
-}
-
-/// A header that is text; `None` when it is absent or holds other bytes.
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
 }

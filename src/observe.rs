@@ -1,19 +1,27 @@
 //! Watching calls: the observer that a caller sets, and the spans of the `tracing` feature.
 
 mod span;
+mod watch;
 
 use std::{error, fmt, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-pub(crate) use self::span::CallSpan;
-use crate::runtime::{Failure, Noted, OperationInfo, Reason};
+pub(crate) use self::{span::CallSpan, watch::Watch};
+use crate::{
+    error::ErrorKind,
+    runtime::{Failure, Noted, Reason},
+};
 
 /// Is told of every attempt of every call of a client, and may add headers.
 ///
 /// All methods have an empty default. They run on the task of the call, between its steps: they
 /// should be quick and not block. Bodies are not shown to them, and the credential is not among
 /// the headers.
+///
+/// The operation that they are told of is the one that is sent: a `create_message` for a long reply
+/// is sent as a stream (see [`ClientBuilder::timeout`](crate::ClientBuilder::timeout)), and is
+/// `create_message_stream` here.
 ///
 /// ```
 /// use anthropic_messages::{Client, Observer, observe};
@@ -49,7 +57,8 @@ pub trait Observer: Send + Sync + 'static {
     /// The headers of an answer arrived, whatever its status.
     fn response(&self, _response: &Answer<'_>) {}
 
-    /// An attempt failed.
+    /// An attempt failed: on its way, or because its answer could not be used. Of a stream this is told
+    /// up to its last event, with the status and the number of the attempt that began it.
     fn error(&self, _error: &AttemptError<'_>) {}
 
     /// An answer holds something that this version of the crate has no type for. It is kept in the
@@ -88,6 +97,8 @@ pub struct AttemptError<'a> {
     pub operation: &'static str,
     /// The number of the attempt, from 1.
     pub attempt: u32,
+    /// What happened, by its class. For labels of metrics: there are fewer than forty.
+    pub kind: ErrorKind,
     /// The status of the answer, where there was one.
     pub status: Option<StatusCode>,
     /// What happened, in one sentence that holds nothing of what was said.
@@ -108,7 +119,7 @@ pub struct Unknown<'a> {
     pub item: UnknownItem,
     /// The name of the field, the tag of the variant, or the value of the enumeration.
     pub name: &'a str,
-    /// The schema that does not know it; of a field it is not known.
+    /// The schema that does not know it; `None` for a field.
     pub schema: Option<&'static str>,
 }
 
@@ -142,7 +153,9 @@ impl Request<'_> {
         self.attempt
     }
 
-    /// The value of a header that will be sent. The credential is not shown.
+    /// The value of a header that will be sent. `None` for the credential and for every header that the
+    /// caller set on the client or its options: their values may be secrets. Shown are those that the
+    /// crate sets itself and those set [here](Self::set_header).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let value = self.headers.get(name).filter(|value| !value.is_sensitive())?;
@@ -228,23 +241,4 @@ pub(crate) fn is_reserved(name: &HeaderName) -> bool {
 /// The headers that carry a credential for the API.
 pub(crate) fn is_credential(name: &HeaderName) -> bool {
     name == http::header::AUTHORIZATION || name.as_str() == "x-api-key"
-}
-
-/// Tells an observer of a failed attempt.
-pub(crate) fn tell_error(
-    observer: Option<&dyn Observer>,
-    info: &OperationInfo,
-    failure: &Failure,
-    retry_in: Option<Duration>,
-) {
-    let Some(observer) = observer else { return };
-    let facts = failure.facts();
-    observer.error(&AttemptError {
-        operation: info.operation_id,
-        attempt: facts.attempts,
-        status: facts.status,
-        description: &failure.to_string(),
-        retry_in,
-        elapsed: facts.elapsed,
-    });
 }

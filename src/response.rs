@@ -11,7 +11,7 @@ use std::{
 use http::{HeaderMap, StatusCode};
 
 pub use self::rate_limits::{RateLimit, RateLimits};
-use crate::runtime::ResponseValue;
+use crate::runtime::{ResponseValue, request_id};
 
 /// The value of a successful call, with what else the answer said.
 ///
@@ -44,7 +44,7 @@ impl<T> Response<T> {
     /// The id that the server gave the request: what support asks for.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
-        self.headers.get("request-id")?.to_str().ok()
+        request_id(&self.headers)
     }
 
     /// How often the request was sent: 1 unless it was retried.

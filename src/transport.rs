@@ -15,7 +15,7 @@ use http::{
 };
 use tokio::{runtime::Handle, time::timeout};
 
-pub(crate) use self::answer::redacted;
+pub(crate) use self::answer::{redacted, redacted_beginning};
 pub use self::timing::Timing;
 pub(crate) use self::timing::TokioTiming;
 use self::{
@@ -24,10 +24,11 @@ use self::{
 };
 use crate::{
     auth::Credential,
+    error::{Error, ErrorKind},
     generated::Client,
-    observe::{Answer, CallSpan, Observer, Request, Unknown, tell_error},
+    observe::{Answer, AttemptError, CallSpan, Observer, Request, Unknown, Watch},
     retry::{Budget, Decision, Moment, RetryPolicy, Stop, decide, server_delay},
-    runtime::{ClientHooks, Failure, OperationInfo, Reason, Reply, RetryStop},
+    runtime::{ClientHooks, Failure, OperationInfo, Reason, Reply, RetryStop, request_id},
 };
 
 /// What the crate keeps in the generated client. Cloning it is cheap.
@@ -57,12 +58,14 @@ pub(crate) struct Settings {
     /// Headers that stand above everything else.
     pub(crate) call_headers: HeaderMap,
     pub(crate) timeout: Duration,
-    pub(crate) response_timeout: Duration,
+    /// `None` where nothing but the limit of the call as a whole holds.
+    pub(crate) response_timeout: Option<Duration>,
     pub(crate) idle_timeout: Duration,
     pub(crate) retry: RetryPolicy,
     pub(crate) max_response_bytes: u64,
     pub(crate) max_error_bytes: u64,
-    pub(crate) max_event_bytes: usize,
+    /// `None` for the limit of the decoder.
+    pub(crate) max_event_bytes: Option<usize>,
     /// What is wrong with the options of a call.
     pub(crate) defect: Option<String>,
 }
@@ -114,14 +117,18 @@ impl ClientHooks<Inner> for Client {
             attempts: 0,
             in_flight: false,
             may_have_been_processed: false,
+            last: None,
         };
         // In a box, or each task that calls would be larger by some 4 KB for as long as it lives.
         let mut reply = span.run(Box::pin(call.run(request))).await?;
-        if let Some(observer) = self.inner.shared.observer.clone() {
+        let observer = self.inner.shared.observer.clone();
+        if cfg!(feature = "tracing") || observer.is_some() {
+            reply.set_companion(Box::new(Watch::new(span, observer.clone(), info, &reply)));
+        }
+        if let Some(observer) = observer {
             let operation = info.operation_id;
             reply.set_tell(Arc::new(move |noted| observer.unknown(&Unknown::new(operation, noted))));
         }
-        reply.set_companion(Box::new(span));
         Ok(reply)
     }
 }
@@ -139,6 +146,8 @@ struct Call<'a> {
     in_flight: bool,
     /// Whether a server may have acted on an attempt that is over.
     may_have_been_processed: bool,
+    /// Why the attempt before this one, or before this wait, failed.
+    last: Option<Failure>,
 }
 
 impl Call<'_> {
@@ -156,10 +165,7 @@ impl Call<'_> {
                     self.span.whole(body, reply.elapsed());
                 }
             }
-            Err(failure) => {
-                self.span.failed(failure);
-                tell_error(self.shared.observer.as_deref(), self.info, failure, None);
-            }
+            Err(failure) => self.tell(failure, None),
         }
         outcome
     }
@@ -199,8 +205,8 @@ impl Call<'_> {
                 (Decision::After(_), None) => return Err(self.fail(failure, Some(RetryStop::Body))),
                 (Decision::After(delay), Some(next)) => {
                     let failure = self.fail(failure, None);
-                    self.span.retrying(&failure, delay);
-                    tell_error(self.shared.observer.as_deref(), self.info, &failure, Some(delay));
+                    self.tell(&failure, Some(delay));
+                    self.last = Some(failure);
                     if !delay.is_zero() {
                         self.shared.timing.sleep(delay).await;
                     }
@@ -221,16 +227,15 @@ impl Call<'_> {
             })?;
         }
         let asked = self.shared.foreign.then(|| request.url().clone());
-        let limit = self.settings.response_timeout;
         let sending = self.client.execute(request);
         // A limit that the call as a whole can't reach needs no timer.
-        let sent = if limit < self.settings.timeout {
-            timeout(limit, sending).await.map_err(|_| timed_out(limit))?
-        } else {
-            sending.await
+        let sent = match self.settings.response_timeout.filter(|limit| *limit < self.settings.timeout) {
+            Some(limit) => timeout(limit, sending).await.map_err(|_| timed_out(limit))?,
+            None => sending.await,
         };
-        let response = sent.map_err(of_error)?;
-        let request_id = response.headers().get("request-id").and_then(|id| id.to_str().ok());
+        let mut response = sent.map_err(of_error)?;
+        answer::detach(response.headers_mut(), self.settings.credential.secret());
+        let request_id = request_id(response.headers());
         self.span.answered(response.status(), request_id, self.attempts);
         if let Some(observer) = &self.shared.observer {
             observer.response(&Answer {
@@ -267,8 +272,38 @@ impl Call<'_> {
         with(&mut self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn out_of_time(&self) -> Failure {
-        self.fail(Failure::new(Reason::TotalTimeout(self.settings.timeout)), None)
+    fn out_of_time(&mut self) -> Failure {
+        let failure = Failure::new(Reason::TotalTimeout(self.settings.timeout));
+        let failure = match self.last.take() {
+            Some(last) => failure.because(Error::from(last)),
+            None => failure,
+        };
+        self.fail(failure, None)
+    }
+
+    /// Tells span and observer of an attempt that failed, and of the wait if another follows.
+    fn tell(&self, failure: &Failure, retry_in: Option<Duration>) {
+        let observer = self.shared.observer.as_deref();
+        if !cfg!(feature = "tracing") && observer.is_none() {
+            return;
+        }
+        let facts = failure.facts();
+        let error = AttemptError {
+            operation: self.info.operation_id,
+            attempt: facts.attempts,
+            kind: ErrorKind::of_failure(failure),
+            status: facts.status,
+            description: &failure.to_string(),
+            retry_in,
+            elapsed: facts.elapsed,
+        };
+        match retry_in {
+            Some(delay) => self.span.retrying(&error, delay),
+            None => self.span.failed(&error),
+        }
+        if let Some(observer) = observer {
+            observer.error(&error);
+        }
     }
 
     /// Adds what the call knows.

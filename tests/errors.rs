@@ -247,6 +247,33 @@ mod kinds {
         assert_eq!(checked(&error), ["the call was not done within 40ms"]);
     }
 
+    /// The time ends while the second attempt hangs, and the first one says why there was a second.
+    #[tokio::test]
+    async fn timeout_of_the_call_after_an_attempt_that_failed() {
+        let server = answering([
+            api_error(529, "overloaded_error").header("x-zone", "b"),
+            message("Hi").fault(Fault::stall(At::BeforeHeaders)),
+        ]);
+        let (client, request) = (of(&server).build().unwrap(), request());
+        let mut call = std::pin::pin!(client.create_message(&request));
+        tokio::select! {
+            outcome = call.as_mut() => panic!("it was answered: {outcome:?}"),
+            sent = server.until(|counts| counts.requests == 2) => drop(sent.unwrap()),
+        }
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(600)).await;
+        tokio::time::resume();
+        let error = call.await.unwrap_err();
+        assert_eq!((error.kind(), error.attempts(), error.status()), (ErrorKind::Timeout, 2, None));
+        assert!(error.may_have_been_processed());
+        let said = "the API answered 529 Overloaded, overloaded_error: Said by the test (request req_1)";
+        assert_eq!(checked(&error), ["the call was not done within 600s (2 attempts in 0.4 s)", said]);
+        let first: &Error = std::error::Error::source(&error).unwrap().downcast_ref().unwrap();
+        assert_eq!((first.kind(), first.attempts()), (ErrorKind::Overloaded, 1));
+        assert_eq!(first.headers()["x-zone"], "b");
+        assert!(!first.may_have_been_processed());
+    }
+
     #[tokio::test]
     async fn timeout_of_the_answer() {
         let server = silent();
@@ -355,8 +382,13 @@ mod kinds {
         assert_eq!(error.status().unwrap().as_u16(), 200);
         let said = "the API answered 200 OK with an error, invalid_request_error: No (request req_1)";
         assert_eq!(checked(&error), [said]);
+        assert!(!error.may_have_been_processed());
         let error = answered(json(200, error_body("overloaded_error", "Later."))).await;
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Overloaded, 3));
+        // Of a type that is not known, nothing else is known either.
+        let error = answered(json(200, error_body("brand_new_error", "What?"))).await;
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Server, 1));
+        assert!(error.may_have_been_processed());
     }
 }
 

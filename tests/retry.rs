@@ -360,10 +360,10 @@ proptest! {
                 headers.insert(name, value);
             }
         }
-        if let Some(wall) = UNIX_EPOCH.checked_add(Duration::from_secs(wall)) {
-            if let Some(delay) = server_delay(&headers, wall) {
-                prop_assert!(!delay.is_zero() && delay <= Duration::from_millis(i32::MAX as u64));
-            }
+        if let Some(wall) = UNIX_EPOCH.checked_add(Duration::from_secs(wall))
+            && let Some(delay) = server_delay(&headers, wall)
+        {
+            prop_assert!(!delay.is_zero() && delay <= Duration::from_millis(i32::MAX as u64));
         }
     }
 

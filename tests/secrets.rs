@@ -31,12 +31,16 @@ mod raw;
 #[allow(dead_code)]
 mod timing;
 
-use std::{error, fmt, time::Duration};
+use std::{
+    error, fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use answers::{answer, answering, json, message};
 use anthropic_messages::{
     AnthropicMessage, ApiKey, AuthScheme, Client, ClientBuilder, Error, MessageCreateRequest, Observer, observe,
-    testing::{At, Fault, Reply, Server},
+    testing::{At, Fault, Framing, Reply, Server},
 };
 use bodies::error_body;
 use capture::Capture;
@@ -85,11 +89,12 @@ impl Rendered {
 type Set = fn(ClientBuilder) -> ClientBuilder;
 
 /// The ways to give a credential.
-const CREDENTIALS: [(&str, Set); 5] = [
+const CREDENTIALS: [(&str, Set); 6] = [
     ("key", |b| b.api_key(KEY)),
     ("token", |b| b.auth_token(KEY)),
     ("x-api-key", |b| b.api_key(KEY).auth_scheme(AuthScheme::XApiKey)),
     ("header", |b| b.default_header("authorization", format!("Bearer {KEY}"))),
+    ("header with spaces", |b| b.default_header("authorization", format!("Bearer {KEY} "))),
     ("environment", |b| b.from_env_with(|name| (name == "ANTHROPIC_API_KEY").then(|| KEY.into()))),
 ];
 
@@ -147,8 +152,32 @@ fn repeating() -> Vec<(&'static str, Reply)> {
         ("encoded", answer(200, &[("content-encoding", "gzip")], &both)),
         ("unnamed status", json(202, &wrong)),
         ("too large", json(200, format!("{both}{}", " ".repeat(100_000)))),
+        ("request id", answer(400, &[("request-id", KEY)], "")),
+        ("request id of a page", answer(200, &[("request-id", KEY), ("content-type", "text/html")], "")),
+        ("content type", answer(200, &[("content-type", KEY)], "canary")),
+        ("coding", answer(200, &[("content-encoding", KEY)], "canary")),
+        ("host", answer(302, &[("location", &format!("https://{KEY}.example/"))], "")),
         ("silence", message("Hi").fault(Fault::stall(At::BeforeHeaders))),
     ]
+}
+
+/// Renders whatever it is told.
+#[derive(Clone, Default)]
+struct Watching(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Watching {
+    fn request(&self, request: &mut observe::Request<'_>) -> Result<(), observe::Refusal> {
+        self.0.lock().unwrap().push(format!("{request:?}"));
+        Ok(())
+    }
+
+    fn response(&self, answer: &observe::Answer<'_>) {
+        self.0.lock().unwrap().push(format!("{answer:?}"));
+    }
+
+    fn error(&self, error: &observe::AttemptError<'_>) {
+        self.0.lock().unwrap().push(format!("{error:?}"));
+    }
 }
 
 /// Refuses every request, and repeats nothing.
@@ -170,6 +199,8 @@ async fn nothing_that_is_printed_shows_the_key_or_the_prompt() {
             let from = format!("{name}, by {credential}");
             let builder = set(Client::builder().base_url(server.base_url())).no_proxy().timing(NoWaiting::default());
             let builder = builder.max_response_bytes(50_000).timeout(Duration::from_millis(500));
+            let watching = Watching::default();
+            let builder = builder.observer(watching.clone());
             rendered.debug(&from, &builder);
             let client = builder.default_header("x-secret", KEY).build().unwrap();
             rendered.debug(&from, &client);
@@ -179,6 +210,8 @@ async fn nothing_that_is_printed_shows_the_key_or_the_prompt() {
             });
             let error = client.create_message(&request()).await.unwrap_err();
             rendered.error(&from, &error);
+            rendered.0.extend(watching.0.lock().unwrap().drain(..).map(|told| (from.clone(), told)));
+            assert!(!format!("{:?}", error.headers()).contains(KEY), "{from}: {:?}", error.headers());
             assert!(!String::from_utf8_lossy(error.body()).contains(KEY) || error.status().unwrap().is_success());
         }
         let server = answering([message(PROMPT)]);
@@ -237,4 +270,72 @@ async fn what_the_api_says_is_shown_without_the_key() {
         assert_eq!(message, "The key [redacted] is unknown, [redacted]!");
         assert!(error.to_string().contains(message));
     }
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_does_not_end_in_the_beginning_of_the_key() {
+    for framing in [Framing::Length, Framing::Chunked] {
+        let server = answering([json(400, format!("{KEY}: {KEY}")).framed(framing)]);
+        for (limit, kept) in [
+            (1, ""),
+            (KEY.len() - 1, ""),
+            (KEY.len(), "[redacted]"),
+            (KEY.len() + 2, "[redacted]: "),
+            (KEY.len() + 10, "[redacted]: "),
+            (2 * KEY.len() + 1, "[redacted]: "),
+            (2 * KEY.len() + 2, "[redacted]: [redacted]"),
+        ] {
+            let client = Client::builder().api_key(KEY).base_url(server.base_url()).no_proxy();
+            let client = client.max_error_bytes(limit.try_into().unwrap()).build().unwrap();
+            let error = client.create_message(&request()).await.unwrap_err();
+            assert_eq!(error.body_prefix(), kept, "{limit}");
+        }
+    }
+    // What came whole is kept, whatever it ends in.
+    let server = answering([json(400, "tasks")]);
+    let client = Client::builder().api_key(KEY).base_url(server.base_url()).no_proxy().build().unwrap();
+    assert_eq!(client.create_message(&request()).await.unwrap_err().body_prefix(), "tasks");
+}
+
+#[tokio::test]
+async fn a_key_that_is_too_short_to_be_one_leaves_texts_alone() {
+    for (key, said) in [("any", "not any of many"), ("1234567", "not 1234567"), ("12345678", "not [redacted]")] {
+        let text = said.replace("[redacted]", key);
+        let server = answering([json(400, error_body("invalid_request_error", &text))]);
+        let client = Client::builder().api_key(key).base_url(server.base_url()).no_proxy().build().unwrap();
+        let error = client.create_message(&request()).await.unwrap_err();
+        assert_eq!(error.api_error().unwrap().message(), Some(said));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_whose_answer_repeats_the_key_does_not_show_it() {
+    let sse = [("content-type", "text/event-stream"), ("request-id", KEY)];
+    let unreadable = format!("event: {KEY}\ndata: {{\"type\":\"message_start\",\"message\":\"{KEY}\"}}\n\n");
+    let answers = [
+        answer(200, &sse, unreadable),
+        answer(200, &sse, ""),
+        answer(200, &[("content-type", KEY)], KEY),
+        answer(200, &[("content-type", "text/html"), ("request-id", KEY)], KEY),
+    ];
+    let mut rendered = Rendered::default();
+    for reply in answers {
+        let server = answering([reply]);
+        let watching = Watching::default();
+        let builder = Client::builder().api_key(KEY).base_url(server.base_url()).no_proxy();
+        let client = builder.observer(watching.clone()).build().unwrap();
+        let error = match client.stream_message(&request()).await {
+            Ok(mut stream) => {
+                rendered.debug("stream", &stream);
+                stream.final_message().await.unwrap_err()
+            }
+            Err(error) => error,
+        };
+        rendered.error("stream", &error);
+        rendered.debug("body", &error.body_prefix());
+        rendered.debug("headers", error.headers());
+        rendered.0.extend(watching.0.lock().unwrap().drain(..).map(|told| ("observer".to_owned(), told)));
+    }
+    rendered.are_clean();
+    assert!(rendered.0.iter().any(|(_, string)| string.contains("([redacted]) could not be read")));
 }

@@ -27,8 +27,9 @@ mod timing;
 
 use std::collections::BTreeMap;
 
-use answers::{answering, api_error, message};
+use answers::{answer, answering, api_error, json, message};
 use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest, testing::Server};
+use bodies::message_body;
 use capture::Capture;
 use timing::NoWaiting;
 
@@ -90,10 +91,35 @@ async fn a_call_that_fails_says_why_in_its_span() {
         &[
             ("http.response.status_code", "404"),
             ("http.request.resend_count", "0"),
-            ("error.type", "the API answered 404"),
+            ("error.type", "NotFound"),
             ("otel.status_code", "ERROR"),
+            ("otel.status_description", "the API answered 404"),
         ],
     );
+}
+
+#[tokio::test]
+async fn an_answer_that_can_not_be_used_is_a_failure_in_its_span() {
+    let html = [("content-type", "text/html; canary"), ("request-id", "req_1")];
+    let answers = [
+        ("Decode", "200", json(200, r#"{"content":[{"type":"text","text":["canary"]}]}"#)),
+        ("ContentType", "200", answer(200, &html, "canary")),
+        ("UnexpectedStatus", "202", json(202, message_body("Hi"))),
+    ];
+    for (kind, status, reply) in answers {
+        let span = span(&answering([reply]), &format!("claude-{kind}")).await;
+        has(
+            &span,
+            &[
+                ("error.type", kind),
+                ("otel.status_code", "ERROR"),
+                ("http.response.status_code", status),
+                ("duration_ms", "0"),
+                ("anthropic.request_id", "req_1"),
+            ],
+        );
+        assert!(span.contains_key("otel.status_description") && !format!("{span:?}").contains("canary"), "{span:?}");
+    }
 }
 
 #[tokio::test]
@@ -102,5 +128,7 @@ async fn every_retry_is_an_event() {
     span(&server, "claude-retry").await;
     let lines = Capture::begin().lines();
     let retry = lines.iter().find(|line| line.contains("retrying") && line.contains(r#""status": "503""#)).unwrap();
-    assert!(retry.contains(r#""delay_ms": "437""#) && retry.contains(r#""attempt": "1""#), "{retry}");
+    for field in [r#""delay_ms": "437""#, r#""attempt": "1""#, r#""error.type": "Server""#] {
+        assert!(retry.contains(field), "{retry}");
+    }
 }

@@ -17,6 +17,9 @@ use crate::{
     transport::Timing,
 };
 
+/// How long a call may take as a whole, unless someone says otherwise.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// Builds a [`Client`](crate::Client).
@@ -50,12 +53,12 @@ pub struct ClientBuilder {
     connections: Connections,
     http_client: Option<reqwest::Client>,
     timeout: Duration,
-    response_timeout: Duration,
+    response_timeout: Option<Duration>,
     idle_timeout: Duration,
     retry: RetryPolicy,
     max_response_bytes: u64,
     max_error_bytes: u64,
-    max_event_bytes: usize,
+    max_event_bytes: Option<usize>,
     observer: Option<Arc<dyn Observer>>,
     timing: Option<Arc<dyn Timing>>,
 }
@@ -73,13 +76,13 @@ impl Default for ClientBuilder {
             surroundings: None,
             connections: Connections::default(),
             http_client: None,
-            timeout: Duration::from_secs(600),
-            response_timeout: Duration::from_secs(600),
+            timeout: DEFAULT_TIMEOUT,
+            response_timeout: None,
             idle_timeout: Duration::from_secs(90),
             retry: RetryPolicy::default(),
             max_response_bytes: 64 * 1024 * 1024,
             max_error_bytes: 1024 * 1024,
-            max_event_bytes: 32 * 1024 * 1024,
+            max_event_bytes: None,
             observer: None,
             timing: None,
         }
@@ -215,7 +218,11 @@ impl ClientBuilder {
     ///
     /// With the default, a call for a reply that may take longer (`max_tokens` above 21,333) is sent
     /// as a stream and read to its end, since a connection on which nothing comes for so long is
-    /// likely to be lost. With any other limit it is sent as it is.
+    /// likely to be lost. This limit then holds up to the start of the stream; what follows may take
+    /// as long as it does, within [`idle_timeout`](Self::idle_timeout) between two pieces,
+    /// [`max_event_bytes`](Self::max_event_bytes) for each event and
+    /// [`max_response_bytes`](Self::max_response_bytes) for all of them. With any other limit it is
+    /// sent as it is, and the limit holds for all of it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -224,9 +231,10 @@ impl ClientBuilder {
     /// How long an attempt may wait for the start of its answer: its status and headers. The model
     /// writes the whole of a reply that is not streamed before it starts. Then the attempt fails with
     /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), and another follows only where
-    /// [`resend`](Self::resend) allows it. Defaults to 600 s.
+    /// [`resend`](Self::resend) allows it. By default nothing but [`timeout`](Self::timeout) bounds
+    /// the wait.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
-        self.response_timeout = timeout;
+        self.response_timeout = Some(timeout);
         self
     }
 
@@ -247,15 +255,16 @@ impl ClientBuilder {
     }
 
     /// The longest answer that is read, in bytes. A longer one fails with
-    /// [`ErrorKind::BodyTooLarge`](crate::ErrorKind::BodyTooLarge). Of a stream it bounds nothing;
-    /// see [`max_event_bytes`](Self::max_event_bytes). Defaults to 64 MiB.
+    /// [`ErrorKind::BodyTooLarge`](crate::ErrorKind::BodyTooLarge). Of a stream that the caller reads
+    /// it bounds nothing, see [`max_event_bytes`](Self::max_event_bytes); of one that the crate reads
+    /// to its end (see [`timeout`](Self::timeout)) it bounds all bytes together. Defaults to 64 MiB.
     pub fn max_response_bytes(mut self, bytes: u64) -> Self {
         self.max_response_bytes = bytes;
         self
     }
 
-    /// How much of the body of an error is read, in bytes; the rest is left unread. Defaults to
-    /// 1 MiB.
+    /// How much of the body of an error is read, in bytes; the rest is left unread, and the error
+    /// keeps what fits. Defaults to 1 MiB.
     pub fn max_error_bytes(mut self, bytes: u64) -> Self {
         self.max_error_bytes = bytes;
         self
@@ -264,7 +273,7 @@ impl ClientBuilder {
     /// The longest event of a stream, in bytes. A longer one ends the stream with
     /// [`ErrorKind::BodyTooLarge`](crate::ErrorKind::BodyTooLarge). Defaults to 32 MiB.
     pub fn max_event_bytes(mut self, bytes: usize) -> Self {
-        self.max_event_bytes = bytes;
+        self.max_event_bytes = Some(bytes);
         self
     }
 }
@@ -302,7 +311,7 @@ impl ClientBuilder {
         self
     }
 
-    /// What is told of every attempt, and may add headers. By default nothing is.
+    /// Who is told of every attempt, and may add headers. By default nobody is.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Some(Arc::new(observer));
         self

@@ -46,7 +46,7 @@ pub(super) fn build(connections: &Connections, encrypted: bool) -> Result<reqwes
 
 #[cfg(feature = "http2")]
 fn versions(builder: reqwest::ClientBuilder, connections: &Connections, encrypted: bool) -> reqwest::ClientBuilder {
-    // Many small frames of a slow stream must not end the connection that others use.
+    // A connection that died unnoticed would hold up all calls on it.
     let builder =
         builder.http2_keep_alive_interval(Duration::from_secs(20)).http2_keep_alive_timeout(Duration::from_secs(10));
     match (connections.http2, encrypted) {

@@ -42,7 +42,7 @@ impl Options {
     /// How long an attempt may wait for the start of its answer, see
     /// [`ClientBuilder::response_timeout`](crate::ClientBuilder::response_timeout).
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.response_timeout = timeout;
+        self.settings.response_timeout = Some(timeout);
         self
     }
 

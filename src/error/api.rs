@@ -118,7 +118,7 @@ struct Details {
 }
 
 /// Text of a server as part of our sentence: one line, bounded, without a full stop at its end.
-pub(super) fn shown(text: &str, characters: usize) -> String {
+pub(crate) fn shown(text: &str, characters: usize) -> String {
     let text = text.trim().trim_end_matches('.');
     let mut line: String =
         text.chars().take(characters).map(|character| if character.is_control() { ' ' } else { character }).collect();

@@ -1,13 +1,13 @@
 //! From what the transport and generated code know to the crate's error.
 
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 
 use super::{
     Error, ErrorKind,
     api::{ApiError, shown},
 };
-use crate::runtime::{self, Facts, Failure, InvalidRequest, Reason, Reply, Violation};
+use crate::runtime::{self, Facts, Failure, InvalidRequest, Reason, Reply, Unusable, Violation};
 
 impl From<Violation> for Error {
     fn from(violation: Violation) -> Self {
@@ -32,14 +32,20 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         let mut facts = failure.into_facts();
         let source = facts.source.take();
-        let api =
-            matches!(facts.reason, Reason::Status | Reason::ErrorBody).then(|| ApiError::read(&facts.body)).flatten();
-        let (kind, message) = describe(&facts, api.as_ref());
-        let mut error = Self::new(kind, message);
+        let api = api_error(&facts);
+        let mut error = Self::new(kind(&facts, api.as_ref()), sentence(&facts, api.as_ref()));
         error.0.source = source;
         error.0.api = api;
         error.0.call = facts.into();
         error
+    }
+}
+
+impl ErrorKind {
+    /// The kind of the error that a failure becomes.
+    pub(crate) fn of_failure(failure: &Failure) -> Self {
+        let facts = failure.facts();
+        kind(facts, api_error(facts).as_ref())
     }
 }
 
@@ -49,11 +55,16 @@ impl<E> From<runtime::Error<E>> for Error {
             runtime::Error::Failed(failure) => failure.into(),
             runtime::Error::InvalidRequest(invalid) => invalid.into(),
             runtime::Error::UnexpectedResponse(reply) => {
+                reply.tell_unusable(Unusable::Status);
                 let message = format!("the contract does not name the status {}", name(reply.status()));
                 Self::new(ErrorKind::UnexpectedStatus, message).of_reply(reply)
             }
-            runtime::Error::UnexpectedContentType(reply) => Self::not_json(reply),
+            runtime::Error::UnexpectedContentType(reply) => {
+                reply.tell_unusable(Unusable::ContentType);
+                Self::not_json(reply)
+            }
             runtime::Error::Undecodable(reply, error) => {
+                reply.tell_unusable(Unusable::Type);
                 let mut decode = Self::new(ErrorKind::Decode, "the answer could not be read into its type");
                 decode.0.pointer = Some(error.pointer().to_owned());
                 decode.because(error).of_reply(reply)
@@ -71,10 +82,7 @@ impl<E> From<runtime::Error<E>> for Error {
 impl Error {
     /// A success whose content type is not JSON.
     fn not_json(reply: Reply) -> Self {
-        let content_type = reply
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .map_or_else(|| "missing".to_owned(), |value| shown(&String::from_utf8_lossy(value.as_bytes()), 100));
+        let content_type = text(reply.headers(), &header::CONTENT_TYPE, 100).unwrap_or_else(|| "missing".to_owned());
         let message = format!("the answer is not JSON, its content type is {content_type}");
         Self::new(ErrorKind::ContentType, message).of_reply(reply)
     }
@@ -105,46 +113,69 @@ impl Error {
     }
 }
 
-/// The kind and the sentence for what the transport reports.
-fn describe(facts: &Facts, api: Option<&ApiError>) -> (ErrorKind, String) {
-    let host = facts.host.as_deref().unwrap_or("the server");
-    let status = facts.status.unwrap_or_default();
-    let answered = |kind: ErrorKind, start: &str| match api.map(ApiError::summary) {
-        Some(summary) => (kind, format!("{start}, {summary}")),
-        None => (kind, start.to_owned()),
-    };
+/// The error object of an answer that is an error.
+fn api_error(facts: &Facts) -> Option<ApiError> {
     match facts.reason {
-        Reason::Options(ref defect) => (ErrorKind::Configuration, defect.clone()),
-        Reason::NoRuntime => (ErrorKind::NoRuntime, "the call was made outside of a tokio runtime".to_owned()),
-        Reason::Refused => (ErrorKind::Refused, "an observer refused the request".to_owned()),
-        Reason::Connect => (ErrorKind::Connect, format!("could not connect to {host}")),
-        Reason::ConnectTimeout => (ErrorKind::Timeout, format!("could not connect to {host} in time")),
-        Reason::ResponseTimeout(Some(limit)) => (ErrorKind::Timeout, format!("no answer from {host} within {limit:?}")),
-        Reason::ResponseTimeout(None) => (ErrorKind::Timeout, format!("no answer from {host} in time")),
-        Reason::TotalTimeout(limit) => (ErrorKind::Timeout, format!("the call was not done within {limit:?}")),
-        Reason::Closed => (ErrorKind::Closed, format!("the connection to {host} ended before an answer began")),
-        Reason::Protocol => (ErrorKind::Http, format!("the answer of {host} breaks the rules of HTTP")),
-        Reason::Send => (ErrorKind::Http, format!("the request could not be sent to {host}")),
-        Reason::Redirect => (ErrorKind::Redirect, redirected(facts, status)),
-        Reason::Encoding => {
-            let coding = facts
-                .headers
-                .get(header::CONTENT_ENCODING)
-                .map_or_else(String::new, |value| shown(&String::from_utf8_lossy(value.as_bytes()), 40));
-            (ErrorKind::ContentEncoding, format!("the answer is compressed ({coding}), which was not asked for"))
-        }
-        Reason::Truncated => (ErrorKind::Truncated, format!("the answer of {host} ended early")),
-        Reason::TooLarge(limit) => (ErrorKind::BodyTooLarge, format!("the answer is longer than {limit} bytes")),
-        Reason::ErrorBody => {
-            let kind = ErrorKind::of_answer(api.and_then(ApiError::error_type), status);
-            answered(kind, &format!("the API answered {} with an error", name(status)))
-        }
-        // `Reason` grows with the transport, and whatever it adds is about a status.
-        _ => {
-            let kind = ErrorKind::of_answer(api.and_then(ApiError::error_type), status);
-            answered(kind, &format!("the API answered {}", name(status)))
+        Reason::Status | Reason::ErrorBody => ApiError::read(&facts.body),
+        _ => None,
+    }
+}
+
+/// The kind of what the transport reports.
+fn kind(facts: &Facts, api: Option<&ApiError>) -> ErrorKind {
+    match facts.reason {
+        Reason::Options(_) => ErrorKind::Configuration,
+        Reason::NoRuntime => ErrorKind::NoRuntime,
+        Reason::Refused => ErrorKind::Refused,
+        Reason::Connect => ErrorKind::Connect,
+        Reason::ConnectTimeout | Reason::ResponseTimeout(_) | Reason::TotalTimeout(_) => ErrorKind::Timeout,
+        Reason::Closed => ErrorKind::Closed,
+        Reason::Protocol | Reason::Send => ErrorKind::Http,
+        Reason::Redirect => ErrorKind::Redirect,
+        Reason::Encoding => ErrorKind::ContentEncoding,
+        Reason::Truncated => ErrorKind::Truncated,
+        Reason::TooLarge(_) => ErrorKind::BodyTooLarge,
+        Reason::Status | Reason::ErrorBody => {
+            ErrorKind::of_answer(api.and_then(ApiError::error_type), facts.status.unwrap_or_default())
         }
     }
+}
+
+/// The sentence for what the transport reports.
+fn sentence(facts: &Facts, api: Option<&ApiError>) -> String {
+    let host = facts.host.as_deref().unwrap_or("the server");
+    let status = facts.status.unwrap_or_default();
+    let answered = |start: String| match api.map(ApiError::summary) {
+        Some(summary) => format!("{start}, {summary}"),
+        None => start,
+    };
+    match facts.reason {
+        Reason::Options(ref defect) => defect.clone(),
+        Reason::NoRuntime => "the call was made outside of a tokio runtime".to_owned(),
+        Reason::Refused => "an observer refused the request".to_owned(),
+        Reason::Connect => format!("could not connect to {host}"),
+        Reason::ConnectTimeout => format!("could not connect to {host} in time"),
+        Reason::ResponseTimeout(Some(limit)) => format!("no answer from {host} within {limit:?}"),
+        Reason::ResponseTimeout(None) => format!("no answer from {host} in time"),
+        Reason::TotalTimeout(limit) => format!("the call was not done within {limit:?}"),
+        Reason::Closed => format!("the connection to {host} ended before an answer began"),
+        Reason::Protocol => format!("the answer of {host} breaks the rules of HTTP"),
+        Reason::Send => format!("the request could not be sent to {host}"),
+        Reason::Redirect => redirected(facts, status),
+        Reason::Encoding => {
+            let coding = text(&facts.headers, &header::CONTENT_ENCODING, 40).unwrap_or_default();
+            format!("the answer is compressed ({coding}), which was not asked for")
+        }
+        Reason::Truncated => format!("the answer of {host} ended early"),
+        Reason::TooLarge(limit) => format!("the answer is longer than {limit} bytes"),
+        Reason::ErrorBody => answered(format!("the API answered {} with an error", name(status))),
+        Reason::Status => answered(format!("the API answered {}", name(status))),
+    }
+}
+
+/// A header as part of our sentence.
+fn text(headers: &HeaderMap, name: &HeaderName, characters: usize) -> Option<String> {
+    headers.get(name).map(|value| shown(&String::from_utf8_lossy(value.as_bytes()), characters))
 }
 
 /// Only the origin of the new address is shown: path and query may be anyone's.
@@ -155,7 +186,7 @@ fn redirected(facts: &Facts, status: StatusCode) -> String {
             (Some(scheme), Some(host)) => format!("{scheme}://{}", shown(host, 100)),
             _ => "another path".to_owned(),
         },
-        Some(Err(_)) => "an address that is none".to_owned(),
+        Some(Err(_)) => "something that is no address".to_owned(),
         None => "nowhere".to_owned(),
     };
     format!("the server redirects to {origin} ({}), and redirects are not followed", name(status))

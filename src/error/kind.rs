@@ -9,7 +9,8 @@ use http::StatusCode;
 /// the second for the error at hand, with all its attempts.
 ///
 /// The class of an error answer comes from the API's `error.type` where that is known, else from
-/// the HTTP status.
+/// the HTTP status. An error object of an unknown type that came without an error status, in a
+/// stream or in a success, is of the kind [`Server`](Self::Server).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -27,7 +28,8 @@ pub enum ErrorKind {
     Refused,
 
     /// No connection could be made: name resolution, a refused connection, TLS, a proxy. Nothing
-    /// was processed. Retried, except for certificates; check address, network and proxy.
+    /// was processed. Retried, except for a proxy that asks for a password and, with rustls, for
+    /// certificates that are not accepted; check address, network and proxy.
     Connect,
     /// A connection, an answer or the whole call took longer than the client allows. After the
     /// connection was made, the request may have been processed. Raise the limit, or stream.
@@ -68,15 +70,16 @@ pub enum ErrorKind {
     /// The API gave up waiting (`timeout_error`, 408, 504). After a 504 the request may have been
     /// processed; retried. Stream, or ask for less.
     ServerTimeout,
-    /// The API or a gateway failed (`api_error`, other 5xx). After a 500 or 502 the request may
-    /// have been processed; retried. Wait, and report it with the request id if it stays.
+    /// The API or a gateway failed (`api_error`, other 5xx), or sent an error of an unknown type
+    /// without an error status. After a 500 or 502 and without an error status the request may have
+    /// been processed. Retried where there is an error status, or `api_error` in a success. Wait, and report it with the request id if it stays.
     Server,
     /// Another status outside of 2xx and 3xx. Not processed. See
     /// [`Error::status`](crate::Error::status) and [`Error::api_error`](crate::Error::api_error).
     Status,
 
     /// The server redirects. Redirects are not followed, so that the credential stays with the
-    /// configured server. Not processed. Check the base URL.
+    /// configured server. Not processed, but for a 303, which says that it was. Check the base URL.
     Redirect,
     /// A success that is not of the content type asked for, such as a gateway's HTML page. The
     /// request may have been processed. Look at
@@ -160,7 +163,8 @@ impl ErrorKind {
             413 => Self::RequestTooLarge,
             429 => Self::RateLimit,
             529 => Self::Overloaded,
-            500.. => Self::Server,
+            // An error object that came with the status of a success says no more than that.
+            200..300 | 500.. => Self::Server,
             _ => Self::Status,
         }
     }

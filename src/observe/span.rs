@@ -15,9 +15,15 @@ mod on {
 
     use http::StatusCode;
     use serde::Deserialize;
-    use tracing::{Instrument, Span, field::Empty};
+    use tracing::{
+        Instrument, Span,
+        field::{Empty, debug},
+    };
 
-    use crate::runtime::{Failure, Json, OperationInfo, from_slice};
+    use crate::{
+        observe::AttemptError,
+        runtime::{Json, OperationInfo, from_slice},
+    };
 
     /// The span of one call.
     #[derive(Clone)]
@@ -31,6 +37,7 @@ mod on {
                 otel.kind = "client",
                 otel.name = Empty,
                 otel.status_code = Empty,
+                otel.status_description = Empty,
                 operation = info.operation_id,
                 streaming = info.streaming,
                 gen_ai.operation.name = Empty,
@@ -87,30 +94,25 @@ mod on {
         }
 
         /// Another attempt follows.
-        pub(crate) fn retrying(&self, failure: &Failure, delay: Duration) {
-            let facts = failure.facts();
+        pub(crate) fn retrying(&self, error: &AttemptError<'_>, delay: Duration) {
             tracing::info!(
                 parent: &self.0,
-                attempt = facts.attempts,
-                status = facts.status.map(|status| status.as_u16()),
-                reason = %failure,
+                attempt = error.attempt,
+                status = error.status.map(|status| status.as_u16()),
+                error.type = ?error.kind,
+                reason = error.description,
                 delay_ms = milliseconds(delay),
                 "retrying"
             );
         }
 
         /// The call is over, and failed.
-        pub(crate) fn failed(&self, failure: &Failure) {
-            let facts = failure.facts();
-            self.0.record("http.request.resend_count", facts.attempts.saturating_sub(1));
-            self.0.record("duration_ms", milliseconds(facts.elapsed));
-            self.error(&failure.to_string());
-        }
-
-        /// What made the call fail, in words that hold nothing of what was said.
-        pub(crate) fn error(&self, description: &str) {
-            self.0.record("error.type", description);
+        pub(crate) fn failed(&self, error: &AttemptError<'_>) {
+            self.0.record("http.request.resend_count", error.attempt.saturating_sub(1));
+            self.0.record("duration_ms", milliseconds(error.elapsed));
+            self.0.record("error.type", debug(error.kind));
             self.0.record("otel.status_code", "ERROR");
+            self.0.record("otel.status_description", error.description);
         }
 
         /// The call is over, and a whole answer came.
@@ -171,7 +173,10 @@ mod off {
 
     use http::StatusCode;
 
-    use crate::runtime::{Failure, Json, OperationInfo};
+    use crate::{
+        observe::AttemptError,
+        runtime::{Json, OperationInfo},
+    };
 
     /// Nothing.
     #[derive(Clone)]
@@ -188,11 +193,9 @@ mod off {
 
         pub(crate) fn answered(&self, _status: StatusCode, _request_id: Option<&str>, _attempts: u32) {}
 
-        pub(crate) fn retrying(&self, _failure: &Failure, _delay: Duration) {}
+        pub(crate) fn retrying(&self, _error: &AttemptError<'_>, _delay: Duration) {}
 
-        pub(crate) fn failed(&self, _failure: &Failure) {}
-
-        pub(crate) fn error(&self, _description: &str) {}
+        pub(crate) fn failed(&self, _error: &AttemptError<'_>) {}
 
         pub(crate) fn whole(&self, _body: &[u8], _elapsed: Duration) {}
 

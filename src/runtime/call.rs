@@ -1,6 +1,7 @@
 //! The calls of generated operations: what they prepare, what sends them, what they hand back.
 
 mod body;
+mod companion;
 mod failure;
 mod noted;
 mod reply;
@@ -19,8 +20,9 @@ pub use self::{
 };
 pub(crate) use self::{
     body::cut,
+    companion::{Companion, Unusable},
     failure::{Facts, Reason},
-    reply::{Body, Reply, ResponseValue, Tell, is_json},
+    reply::{Body, Reply, ResponseValue, Tell, is_event_stream, is_json, request_id},
 };
 use super::DecodeError;
 

@@ -9,8 +9,8 @@ use tokio::time::timeout;
 
 use super::{MessageStream, teller::Teller};
 use crate::{
-    client::Inner,
-    error::{Error, ErrorKind, Result},
+    client::{DEFAULT_TIMEOUT, Inner},
+    error::{Error, ErrorKind, Result, shown},
     generated::{
         Client,
         types::{
@@ -19,21 +19,20 @@ use crate::{
             StreamEventMessageStart, StreamEventMessageStop,
         },
     },
+    observe::Watch,
     response::Response,
-    runtime::{Blank, ByteStream, from_slice, is_json},
+    runtime::{Blank, ByteStream, from_slice, is_event_stream, is_json},
+    transport::redacted_beginning,
 };
 
 /// How much of an answer that is no stream is read to be shown, and for how long.
 const SHOWN: (usize, Duration) = (64 * 1024, Duration::from_secs(1));
 
-/// A time limit on a call that no one chose.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
-
 /// The time that a whole reply is expected to take at most: an hour for 128,000 tokens, as the
-/// official SDKs reckon. A call that is to take longer than 600 s is likely to lose its connection
-/// while nothing is sent.
+/// official SDKs reckon. A call that is to take longer than the default time limit is likely to lose
+/// its connection while nothing is sent.
 fn may_outlast_the_connection(max_tokens: i64) -> bool {
-    max_tokens.saturating_mul(3600) > 600 * 128_000
+    u64::try_from(max_tokens).is_ok_and(|tokens| tokens.saturating_mul(3600) > DEFAULT_TIMEOUT.as_secs() * 128_000)
 }
 
 /// Whether a call for a whole message has to be made as a stream: the request asks for one, or the
@@ -47,7 +46,7 @@ pub(crate) fn must_stream(client: &Client, stream: Option<bool>, max_tokens: imp
 /// Reads a stream to its end, for a call that wants the whole message.
 pub(crate) async fn whole(client: &Client, answer: Response<ByteStream>) -> Result<Response<MessageResponse>> {
     let stream = open(answer, client.inner.clone()).await?;
-    let response = stream.into_response().await?;
+    let response = stream.at_most(client.inner.settings().max_response_bytes).into_response().await?;
     response.ok_or_else(|| Error::new(ErrorKind::Incomplete, "the stream came in no answer"))
 }
 
@@ -105,38 +104,33 @@ async fn open(answer: Response<ByteStream>, inner: Inner) -> Result<MessageStrea
                 None => from_slice(&body),
             };
             let message = read.map_err(|error| {
-                Error::new(ErrorKind::Decode, "the answer could not be read into its type")
+                let unread = Error::new(ErrorKind::Decode, "the answer could not be read into its type")
                     .in_document(error.pointer(), body)
-                    .because(error)
-                    .of_answer(response.status(), response.headers(), response.attempts())
+                    .because(error);
+                unusable(unread, &bytes, &response)
             })?;
             Ok(MessageStream::of_events(events_of(message), response, inner))
         }
         Some(content_type) if !is_event_stream(&content_type) => {
             let mut body = Bytes::new();
             if let Ok(page) = timeout(SHOWN.1, gather(&mut bytes, SHOWN.0)).await {
-                body = page;
+                body = redacted_beginning(page, inner.settings().credential.secret());
             }
-            let content_type: String = String::from_utf8_lossy(&content_type)
-                .chars()
-                .filter(|character| !character.is_control())
-                .take(100)
-                .collect();
+            let content_type = shown(&String::from_utf8_lossy(&content_type), 100);
             let message = format!("the answer is no stream of events, its content type is {content_type}");
-            Err(Error::new(ErrorKind::ContentType, message).with_body(body).of_answer(
-                response.status(),
-                response.headers(),
-                response.attempts(),
-            ))
+            Err(unusable(Error::new(ErrorKind::ContentType, message).with_body(body), &bytes, &response))
         }
         // Without a type it is what was asked for.
         _ => Ok(MessageStream::of_answer(bytes, response, inner)),
     }
 }
 
-fn is_event_stream(content_type: &[u8]) -> bool {
-    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    essence.eq_ignore_ascii_case(b"text/event-stream")
+/// Tells of an answer that is of no use, and adds to its error what is known of it.
+fn unusable(error: Error, bytes: &ByteStream, response: &Response<()>) -> Error {
+    if let Some(watch) = bytes.companion::<Watch>() {
+        watch.failed(error.kind(), response.elapsed());
+    }
+    error.of_answer(response.status(), response.headers(), response.attempts(), response.elapsed())
 }
 
 /// Reads bytes up to a limit, or as far as they come.

@@ -1,5 +1,7 @@
 //! A reply that is read while the model writes it.
 
+mod failure;
+
 use std::{
     collections::VecDeque,
     fmt,
@@ -12,10 +14,11 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 
+use self::failure::{broken, sent_error, unreadable};
 use super::{
     accumulate::{Accumulator, IncompleteInput},
     event,
-    source::{BoxError, Patience, Source},
+    source::{Patience, Source},
     sse::Decoder,
     teller::Teller,
     text_stream::TextStream,
@@ -23,10 +26,10 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::{MessageResponse, StreamEvent},
-    observe::CallSpan,
+    observe::Watch,
     response::Response,
-    runtime::{ByteStream, DecodeError, Json},
-    transport::{Inner, redacted},
+    runtime::{ByteStream, Json},
+    transport::Inner,
 };
 
 /// After `message_stop` only the end of the body is left. It is read, so that the connection can be
@@ -79,7 +82,9 @@ const DRAINED: (usize, Duration) = (16 * 1024, Duration::from_millis(100));
 ///
 /// A stream that ends without `message_stop` is an error of the kind [`ErrorKind::Incomplete`]. The
 /// exception is one that ends cleanly, after a stop reason and with every block closed: all of the
-/// message is there then, and [`has_stopped`](Self::has_stopped) stays `false`.
+/// message is there then, and [`has_stopped`](Self::has_stopped) stays `false`. An event that has
+/// begun and not ended, by a blank line, makes it an error all the same: what it was to say is not
+/// known.
 pub struct MessageStream {
     source: Source,
     /// The events of a message that came whole.
@@ -92,6 +97,9 @@ pub struct MessageStream {
     state: State,
     /// How many events have come.
     events: u64,
+    /// How many bytes have come, and how many may.
+    bytes: u64,
+    max_bytes: u64,
 }
 
 /// What is known of the answer that the stream comes in.
@@ -99,6 +107,12 @@ struct Answer {
     response: Response<()>,
     inner: Inner,
     started: Instant,
+}
+
+impl Answer {
+    fn secret(&self) -> &[u8] {
+        self.inner.settings().credential.secret()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -129,7 +143,7 @@ impl MessageStream {
     pub(super) fn of_answer(bytes: ByteStream, response: Response<()>, inner: Inner) -> Self {
         let settings = inner.settings();
         let patience = Patience::new(settings.idle_timeout);
-        let decoder = Decoder::new(settings.max_event_bytes);
+        let decoder = settings.max_event_bytes.map_or_else(Decoder::default, Decoder::new);
         Self {
             patience: Some(patience),
             teller: bytes.tell().cloned().map(|tell| Box::new(Teller::new(tell))),
@@ -158,7 +172,15 @@ impl MessageStream {
             teller: None,
             state: State::Reading,
             events: 0,
+            bytes: 0,
+            max_bytes: u64::MAX,
         }
+    }
+
+    /// Bounds what may come as a whole, in bytes.
+    pub(super) fn at_most(mut self, bytes: u64) -> Self {
+        self.max_bytes = bytes;
+        self
     }
 
     /// The next event; `None` at the end. Dropping the future loses nothing.
@@ -273,11 +295,12 @@ impl MessageStream {
             };
             let Some(read) = read else { continue };
             self.events += 1;
+            let secret = self.answer.as_deref().map_or(&[][..], Answer::secret);
             let read = match read {
-                Ok(StreamEvent::Error(_)) => Err(sent_error(&event.data, self.answer.as_deref())),
-                Err(_) if event.event == "error" => Err(sent_error(&event.data, self.answer.as_deref())),
+                Ok(StreamEvent::Error(_)) => Err(sent_error(&event.data, secret)),
+                Err(_) if event.event == "error" => Err(sent_error(&event.data, secret)),
                 Ok(event) => Ok(event),
-                Err(error) => Err(unreadable(self.events, &event.event, &event.data, error)),
+                Err(error) => Err(unreadable(self.events, &event.event, &event.data, error, secret)),
             };
             // The connection's buffer is not to be held while the consumer is elsewhere.
             self.decoder.release();
@@ -294,7 +317,7 @@ impl MessageStream {
             && let StreamEvent::MessageStart(start) = event
             && let Ok(message) = Json::of(&start.message)
         {
-            self.tell(|span, _, _| span.message(message.get().as_bytes()));
+            self.tell(|watch, _, _| watch.span().message(message.get().as_bytes()));
         }
         if self.accumulator.has_stopped() {
             self.tell_the_end();
@@ -347,7 +370,7 @@ impl MessageStream {
     fn fail(&mut self, error: Error) -> Error {
         // Inputs that are still open were cut.
         let _ = self.accumulator.finish();
-        self.tell(|span, _, _| span.error(&format!("{:?}", error.kind())));
+        self.tell(|watch, _, elapsed| watch.failed(error.kind(), elapsed));
         self.close(State::Failed);
         self.with_what_is_known(error)
     }
@@ -361,7 +384,8 @@ impl MessageStream {
 
     fn with_what_is_known(&self, mut error: Error) -> Error {
         if let Some(response) = self.response() {
-            error = error.of_answer(response.status(), response.headers(), response.attempts());
+            let elapsed = self.elapsed();
+            error = error.of_answer(response.status(), response.headers(), response.attempts(), elapsed);
         }
         if self.accumulator.has_started() {
             error = error.with_partial(self.message().clone());
@@ -369,25 +393,30 @@ impl MessageStream {
         error
     }
 
-    fn tell_the_end(&mut self) {
-        self.tell(|span, message, elapsed| {
+    fn tell_the_end(&self) {
+        self.tell(|watch, message, elapsed| {
             if cfg!(feature = "tracing") {
                 if let Some(Ok(usage)) = message.usage.as_ref().map(Json::of) {
-                    span.usage(&usage);
+                    watch.span().usage(&usage);
                 }
-                span.finished(message.stop_reason.as_ref().map(|reason| reason.as_str()), elapsed);
+                watch.span().finished(message.stop_reason.as_ref().map(|reason| reason.as_str()), elapsed);
             }
         });
     }
 
-    /// Tells the span of the call, if there is one.
-    fn tell(&mut self, what: impl FnOnce(&CallSpan, &MessageResponse, Duration)) {
-        if let (Source::Answer(bytes), Some(answer)) = (&mut self.source, &self.answer)
-            && let Some(span) = bytes.companion::<CallSpan>()
+    /// Tells who watches the call, if there is someone.
+    fn tell(&self, what: impl FnOnce(&Watch, &MessageResponse, Duration)) {
+        if let Source::Answer(bytes) = &self.source
+            && let Some(watch) = bytes.companion()
         {
-            let elapsed = answer.response.elapsed().saturating_add(answer.started.elapsed());
-            what(span, self.accumulator.message(), elapsed);
+            what(watch, self.accumulator.message(), self.elapsed());
         }
+    }
+
+    /// The time since the start of the call.
+    fn elapsed(&self) -> Duration {
+        let since = |answer: &Answer| answer.response.elapsed().saturating_add(answer.started.elapsed());
+        self.answer.as_deref().map(since).unwrap_or_default()
     }
 }
 
@@ -406,7 +435,14 @@ impl Stream for MessageStream {
                 }));
             }
             match ready!(this.poll_chunk(context)) {
-                Some(Ok(chunk)) => this.decoder.feed_bytes(chunk),
+                Some(Ok(chunk)) => {
+                    this.bytes = this.bytes.saturating_add(chunk.len() as u64);
+                    if this.bytes > this.max_bytes {
+                        let message = format!("the answer is longer than {} bytes", this.max_bytes);
+                        return Poll::Ready(Some(Err(this.fail(Error::new(ErrorKind::BodyTooLarge, message)))));
+                    }
+                    this.decoder.feed_bytes(chunk);
+                }
                 Some(Err(error)) => return Poll::Ready(Some(Err(this.fail(error)))),
                 None => return Poll::Ready(this.ended()),
             }
@@ -424,27 +460,4 @@ impl fmt::Debug for MessageStream {
             .field("request_id", &self.request_id())
             .finish_non_exhaustive()
     }
-}
-
-/// The connection ended, or a stream of the caller's failed.
-fn broken(error: BoxError) -> Error {
-    Error::new(ErrorKind::Incomplete, "the stream ended before its message did").because(error)
-}
-
-/// The server sent an `error` event.
-fn sent_error(data: &str, answer: Option<&Answer>) -> Error {
-    let mut body = Bytes::copy_from_slice(data.as_bytes());
-    if let Some(answer) = answer {
-        body = redacted(body, answer.inner.settings().credential.secret());
-    }
-    Error::of_error_object(body.clone()).unwrap_or_else(|| {
-        Error::new(ErrorKind::Server, "the API sent an error that says nothing known").with_body(body)
-    })
-}
-
-fn unreadable(number: u64, name: &str, data: &str, error: DecodeError) -> Error {
-    let name: String = name.chars().filter(|character| !character.is_control()).take(64).collect();
-    let message = format!("event {number} of the stream ({name}) could not be read");
-    let body = Bytes::copy_from_slice(data.as_bytes());
-    Error::new(ErrorKind::Decode, message).in_document(error.pointer(), body).because(error)
 }

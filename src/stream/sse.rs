@@ -36,7 +36,7 @@ mod text;
 pub use self::event::Event;
 
 /// The default of the most bytes that one event may hold: 32 MiB.
-pub(crate) const DEFAULT_MAX_EVENT_BYTES: usize = 32 << 20;
+const DEFAULT_MAX_EVENT_BYTES: usize = 32 << 20;
 
 /// Decodes a stream of server-sent events.
 ///

@@ -26,6 +26,25 @@ pub(super) struct Success {
     pub(super) body: Body,
 }
 
+/// Gives the values of headers memory of their own, and takes the credential out of them. As they
+/// come they lie in the connection's read buffer, which would be kept for as long as an answer or an
+/// error is. All of them share one piece of memory.
+pub(super) fn detach(headers: &mut HeaderMap, secret: &[u8]) {
+    let mut values = Vec::with_capacity(headers.values().map(HeaderValue::len).sum());
+    for value in headers.values() {
+        values.extend_from_slice(value.as_bytes());
+    }
+    let mut values = Bytes::from(values);
+    for value in headers.values_mut() {
+        // The same values in the same order.
+        let own = redacted(values.split_to(value.len()), secret);
+        if let Ok(mut own) = HeaderValue::from_maybe_shared(own) {
+            own.set_sensitive(value.is_sensitive());
+            *value = own;
+        }
+    }
+}
+
 /// Reads an answer as far as the operation wants it.
 pub(super) async fn read(
     mut response: reqwest::Response,
@@ -37,7 +56,12 @@ pub(super) async fn read(
     if status.is_success() {
         success(response, status, headers, streaming, settings).await
     } else if status.is_redirection() {
-        Err(fail(Reason::Redirect, status, headers, Bytes::new(), Ending::NotSent { permanent: true }))
+        let ending = match status {
+            // The request was processed, and its outcome is elsewhere.
+            StatusCode::SEE_OTHER => Ending::Committed,
+            _ => Ending::NotSent { permanent: true },
+        };
+        Err(fail(Reason::Redirect, status, headers, Bytes::new(), ending))
     } else {
         let body = match is_encoded(&headers) {
             // The status says enough; the body can't be read.
@@ -51,7 +75,7 @@ pub(super) async fn read(
 async fn success(
     response: reqwest::Response,
     status: StatusCode,
-    mut headers: HeaderMap,
+    headers: HeaderMap,
     streaming: bool,
     settings: &Settings,
 ) -> Result<Success, Failed> {
@@ -62,7 +86,6 @@ async fn success(
     // A JSON answer to a streaming call is an error, or the whole of what was to be streamed.
     if streaming && json != Some(true) {
         let body = http::Response::<reqwest::Body>::from(response).into_body();
-        detach(&mut headers);
         return Ok(Success { status, headers, body: Body::Stream(ByteStream::open(body)) });
     }
     let body = match whole(response, settings.max_response_bytes).await {
@@ -75,20 +98,10 @@ async fn success(
     };
     match (json != Some(false)).then(|| error_type(&body)).flatten() {
         Some(error_type) => {
-            let ending = Ending::Rejected(equivalent(&error_type));
-            Err(fail(Reason::ErrorBody, status, headers, redacted(body, settings.credential.secret()), ending))
+            let body = copied(&redacted(body, settings.credential.secret()));
+            Err(fail(Reason::ErrorBody, status, headers, body, ending_of(&error_type)))
         }
         None => Ok(Success { status, headers, body: Body::Whole(body) }),
-    }
-}
-
-/// Moves the values of headers into memory of their own. As they come they lie in the connection's
-/// read buffer, which would be kept, and another made, for as long as the stream is open.
-fn detach(headers: &mut HeaderMap) {
-    for value in headers.values_mut() {
-        if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {
-            *value = copy;
-        }
     }
 }
 
@@ -129,23 +142,32 @@ async fn whole(mut response: reqwest::Response, limit: u64) -> Result<Bytes, Fai
     Ok(body.finish())
 }
 
-/// Reads the body of an error as far as it comes, is short enough and comes in time.
+/// Reads the body of an error up to a limit, as far as it comes and comes in time.
 async fn error_body(mut response: reqwest::Response, limit: u64, secret: &[u8]) -> Bytes {
-    let declared = response.content_length();
-    if declared.is_some_and(|declared| declared > limit) {
-        return Bytes::new();
-    }
-    let mut body = Gathered::new(declared, limit);
+    let mut body = Gathered::new(response.content_length(), limit);
     let reading = async {
-        while let Ok(Some(chunk)) = response.chunk().await {
-            if !body.push(chunk) {
-                break;
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => {
+                    if !body.push(chunk) {
+                        return false;
+                    }
+                }
+                Ok(None) => return true,
+                Err(_) => return false,
             }
         }
     };
     // What came before the time ran out is kept.
-    let _ = timeout(ERROR_BODY_PATIENCE, reading).await;
-    redacted(body.finish(), secret)
+    let is_whole = timeout(ERROR_BODY_PATIENCE, reading).await.unwrap_or(false);
+    let body = body.finish();
+    copied(&if is_whole { redacted(body, secret) } else { redacted_beginning(body, secret) })
+}
+
+/// The body of an error in memory of its own. An error may be kept for long, and the connection's
+/// read buffer should not be kept with it.
+fn copied(body: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(body)
 }
 
 /// Chunks that become one body. A body of one chunk is not copied.
@@ -162,18 +184,19 @@ impl Gathered {
     const RESERVED: u64 = 1024 * 1024;
 
     fn new(declared: Option<u64>, limit: u64) -> Self {
+        let declared = declared.map(|declared| declared.min(limit));
         Self { first: Bytes::new(), rest: BytesMut::new(), length: 0, declared, limit }
     }
 
-    /// `false` when the limit is passed; the chunk is let go then.
-    fn push(&mut self, chunk: Bytes) -> bool {
+    /// Adds a chunk, or as much of it as fits; `false` when the limit is passed.
+    fn push(&mut self, mut chunk: Bytes) -> bool {
+        let room = usize::try_from(self.limit.saturating_sub(self.length)).unwrap_or(usize::MAX);
+        let fits = chunk.len() <= room;
+        chunk.truncate(room);
         self.length = self.length.saturating_add(chunk.len() as u64);
-        if self.length > self.limit {
-            return false;
-        }
         if self.first.is_empty() && self.rest.is_empty() {
             self.first = chunk;
-            return true;
+            return fits;
         }
         if self.rest.is_empty() {
             let capacity = self.declared.unwrap_or(0).min(Self::RESERVED).max(self.length);
@@ -181,7 +204,7 @@ impl Gathered {
             self.rest.extend_from_slice(&std::mem::take(&mut self.first));
         }
         self.rest.extend_from_slice(&chunk);
-        true
+        fits
     }
 
     fn finish(self) -> Bytes {
@@ -207,17 +230,24 @@ fn error_type(body: &[u8]) -> Option<String> {
         .then(|| envelope.error.and_then(|error| error.r#type).unwrap_or_default())
 }
 
-/// The status that the API sends an error type with.
-fn equivalent(error_type: &str) -> StatusCode {
-    let code = match error_type {
+/// What an error in a success says about the request: what the status says that the API sends this
+/// type of error with. Of an unknown type nothing is known, but that an answer was given.
+fn ending_of(error_type: &str) -> Ending {
+    let status = match error_type {
+        "invalid_request_error"
+        | "authentication_error"
+        | "billing_error"
+        | "permission_error"
+        | "not_found_error"
+        | "request_too_large" => 400,
         "conflict_error" => 409,
         "rate_limit_error" => 429,
         "api_error" => 500,
         "timeout_error" => 504,
         "overloaded_error" => 529,
-        _ => 400,
+        _ => return Ending::Committed,
     };
-    StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST)
+    StatusCode::from_u16(status).map_or(Ending::Committed, Ending::Rejected)
 }
 
 /// Takes the credential out of what a server says: some repeat what they don't accept.
@@ -235,4 +265,14 @@ pub(crate) fn redacted(body: Bytes, secret: &[u8]) -> Bytes {
     }
     clean.extend_from_slice(rest);
     clean.into()
+}
+
+/// As [`redacted`], for a body of which only the beginning was read: it may end within the
+/// credential.
+pub(crate) fn redacted_beginning(body: Bytes, secret: &[u8]) -> Bytes {
+    let mut body = redacted(body, secret);
+    let is_at_the_end = |length: &usize| secret.get(..*length).is_some_and(|start| body.ends_with(start));
+    let length = (1..secret.len()).rev().find(is_at_the_end).unwrap_or_default();
+    body.truncate(body.len().saturating_sub(length));
+    body
 }

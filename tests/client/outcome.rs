@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use anthropic_messages::{
     AuthScheme, ClientBuilder, ErrorKind, Observer, observe,
-    testing::{Reply, Server},
+    testing::{At, Fault, Reply, Server},
 };
 
 use crate::{
@@ -84,7 +84,8 @@ mod redirects {
                 let client = credential(builder(&server)).build().unwrap();
                 let error = client.create_message(&request()).await.unwrap_err();
                 assert_eq!((error.kind(), error.attempts()), (ErrorKind::Redirect, 1), "{status}");
-                assert!(!error.may_have_been_processed());
+                // A 303 answers a request that was processed.
+                assert_eq!(error.may_have_been_processed(), status == 303, "{status}");
                 let said = error.to_string();
                 assert!(said.starts_with("the server redirects to http://127.0.0.1 ("), "{said}");
                 assert_eq!(server.requests().len(), 1);
@@ -142,7 +143,7 @@ mod observers {
         }
 
         fn error(&self, error: &observe::AttemptError<'_>) {
-            self.add(format!("{} {} {:?}", error.attempt, error.description, error.retry_in));
+            self.add(format!("{} {:?}, {} {:?}", error.attempt, error.kind, error.description, error.retry_in));
         }
     }
 
@@ -155,13 +156,65 @@ mod observers {
         let told = [
             r#"create_message 1 Some("application/json")"#,
             r#"1 529 Some("req_1")"#,
-            "1 the API answered 529 Some(437.5ms)",
+            "1 Overloaded, the API answered 529 Some(437.5ms)",
             r#"create_message 2 Some("application/json")"#,
             r#"2 200 Some("req_1")"#,
         ];
         assert_eq!(*notes.0.lock().unwrap(), told);
         for request in server.requests() {
             assert_eq!(request.header("idempotency-key"), Some("one"));
+        }
+    }
+
+    #[tokio::test]
+    async fn are_told_of_answers_that_can_not_be_used() {
+        let html = [("content-type", "text/html")];
+        let answers = [
+            (json(200, r#"{"content":5}"#), "1 Decode, the answer could not be read into its type None"),
+            (
+                answer(200, &html, "canary"),
+                "1 ContentType, the answer is of another content type than was asked for None",
+            ),
+            (
+                json(202, message_body("Hi")),
+                "1 UnexpectedStatus, the contract does not name the status of the answer None",
+            ),
+        ];
+        for (reply, told) in answers {
+            let server = answering([reply]);
+            let notes = Notes::default();
+            let client = builder(&server).api_key("k").observer(notes.clone()).build().unwrap();
+            client.create_message(&request()).await.unwrap_err();
+            let notes = notes.0.lock().unwrap();
+            assert_eq!(notes[2..], [told], "{notes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn are_told_once_of_a_stream_that_failed() {
+        let lacking = Reply::text("Hi").fault(Fault::reset(At::AfterEvent(2)));
+        let answers = [
+            (lacking, "1 Incomplete, the stream ended before its message did None"),
+            (
+                Reply::text("Hi").fault(Fault::error_event(2, "api_error", "canary")),
+                "1 Server, the API sent an error in the stream None",
+            ),
+            (
+                answer(200, &[("content-type", "text/html")], "canary"),
+                "1 ContentType, the answer is of another content type than was asked for None",
+            ),
+            (json(200, r#"{"content":5}"#), "1 Decode, the answer could not be read into its type None"),
+        ];
+        for (reply, told) in answers {
+            let server = answering([reply]);
+            let notes = Notes::default();
+            let client = builder(&server).api_key("k").observer(notes.clone()).build().unwrap();
+            if let Ok(mut stream) = client.stream_message(&request()).await {
+                stream.final_message().await.unwrap_err();
+                stream.final_message().await.unwrap_err();
+            }
+            let notes = notes.0.lock().unwrap();
+            assert_eq!(notes[2..], [told], "{notes:?}");
         }
     }
 

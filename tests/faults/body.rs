@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anthropic_messages::{
     Client, ErrorKind, Observer, observe,
-    testing::{At, Fault, Framing, Reply},
+    testing::{At, Chunking, Fault, Framing, Reply},
 };
 
 use crate::{
@@ -95,8 +95,25 @@ async fn row_35_an_error_without_end_keeps_its_status_and_its_beginning() {
     let server = endless(400);
     let error = failing(&builder(&server).max_error_bytes(100_000).build().unwrap()).await;
     assert_eq!(error.kind(), ErrorKind::BadRequest);
-    assert!((1..=100_000).contains(&error.body().len()), "{} bytes were kept", error.body().len());
+    assert_eq!(error.body().len(), 100_000);
     assert!(server.all_closed().await);
+}
+
+/// However the body is framed, and wherever it is cut into pieces.
+#[tokio::test]
+async fn row_35_the_body_of_an_error_is_kept_up_to_the_limit() {
+    let body: Vec<u8> = (0..3000).map(|number| b'a' + u8::try_from(number % 26).unwrap()).collect();
+    for framing in [Framing::Length, Framing::Chunked, Framing::UntilClose] {
+        for chunking in [Chunking::Whole, Chunking::Bytes(700)] {
+            let reply = answer(400, &[("content-type", "text/plain")], &body).framed(framing).chunked(chunking.clone());
+            let server = answering([reply]);
+            for (limit, kept) in [(0, 0), (1, 1), (700, 700), (1000, 1000), (3000, 3000), (5000, 3000)] {
+                let error = failing(&builder(&server).max_error_bytes(limit).build().unwrap()).await;
+                assert_eq!(error.kind(), ErrorKind::BadRequest);
+                assert!(error.body() == &body[..kept], "{framing:?}, {chunking:?}: {} of {limit}", error.body().len());
+            }
+        }
+    }
 }
 
 #[tokio::test]

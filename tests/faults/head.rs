@@ -162,7 +162,7 @@ fn most_in_one_bin(headers: &HeaderMap) -> usize {
         let outcome = Outcome::Rejected { status: StatusCode::TOO_MANY_REQUESTS, headers };
         match decide(1, &outcome, &RetryPolicy::default(), &moment, &mut Budget::default()) {
             Decision::After(delay) => *bins.entry(delay.as_millis() / 10).or_default() += 1,
-            Decision::Stop(stop) => panic!("{stop:?}"),
+            stopped => panic!("{stopped:?}"),
         }
     }
     bins.into_values().max().unwrap()

@@ -66,11 +66,14 @@ fn memory_does_not_grow_with_what_is_no_message() {
 }
 
 /// Bytes that tell how many have a hold on them.
-struct Counted(Vec<u8>, Arc<()>);
+struct Counted {
+    bytes: Vec<u8>,
+    _hold: Arc<()>,
+}
 
 impl AsRef<[u8]> for Counted {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
@@ -78,7 +81,7 @@ impl AsRef<[u8]> for Counted {
 async fn a_chunk_is_let_go_with_its_last_event() {
     let holds = Arc::new(());
     let text = wire(&[start(), end("end_turn")]).into_bytes();
-    let chunk = Bytes::from_owner(Counted(text, Arc::clone(&holds)));
+    let chunk = Bytes::from_owner(Counted { bytes: text, _hold: Arc::clone(&holds) });
     let mut stream = MessageStream::from_bytes(futures_util::stream::iter([Ok::<_, Infallible>(chunk)]));
     stream.next().await.unwrap().unwrap();
     assert_eq!(Arc::strong_count(&holds), 2, "there is another event in it");

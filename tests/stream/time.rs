@@ -63,6 +63,7 @@ async fn a_stream_that_falls_silent_is_an_error_and_is_closed() {
     assert_eq!(error.partial_message().unwrap().text(), "Hello");
     assert_eq!((error.status().unwrap().as_u16(), error.attempts()), (200, 1));
     assert!(error.request_id().is_some() && error.may_have_been_processed());
+    assert!(error.elapsed() >= limit, "{:?}", error.elapsed());
     assert!(stream.next().await.is_none());
     server.until(|counts| counts.abandoned == 1).await.unwrap();
 }

@@ -1,8 +1,11 @@
 //! The span of a call that is answered with a stream.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
+use anthropic_messages::{
+    AnthropicMessage, Client, MessageCreateRequest,
+    testing::{At, Fault, Reply},
+};
 
 use super::{
     answers::{answer, answering},
@@ -17,12 +20,20 @@ const END: &str = "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":
 
 /// Reads a stream of a model of this name to its end, and gives the fields of its span.
 async fn span(events: String, model: &str) -> BTreeMap<String, String> {
-    let capture = Capture::begin();
     let headers = [("content-type", "text/event-stream"), ("request-id", "req_1")];
-    let server = answering([answer(200, &headers, events)]);
-    let client = Client::builder().api_key("k").base_url(server.base_url()).no_proxy().build().unwrap();
+    span_of(answer(200, &headers, events), model).await
+}
+
+/// The same of any answer.
+async fn span_of(reply: Reply, model: &str) -> BTreeMap<String, String> {
+    let capture = Capture::begin();
+    let server = answering([reply]);
+    let builder = Client::builder().api_key("k").base_url(server.base_url()).no_proxy();
+    let client = builder.idle_timeout(Duration::from_millis(20)).build().unwrap();
     let request = MessageCreateRequest::new(model, [AnthropicMessage::user("Hello")], 1024);
-    let _ = client.stream_message(&request).await.unwrap().final_message().await;
+    if let Ok(mut stream) = client.stream_message(&request).await {
+        let _ = stream.final_message().await;
+    }
     let spans = capture.spans("anthropic_messages.call");
     let of_model = spans.into_iter().filter(|span| span.get("gen_ai.request.model").is_some_and(|name| name == model));
     let [span] = of_model.collect::<Vec<_>>().try_into().unwrap();
@@ -58,4 +69,23 @@ async fn a_stream_that_fails_says_why_in_its_span_and_nothing_of_what_was_said()
     has(&overloaded, &[("error.type", "Overloaded"), ("otel.status_code", "ERROR"), ("gen_ai.response.id", "msg_1")]);
     assert!(!format!("{overloaded:?}").contains("canary"));
     has(&span(START.to_owned(), "claude-cut").await, &[("error.type", "Incomplete"), ("otel.status_code", "ERROR")]);
+}
+
+#[tokio::test]
+async fn a_stream_that_falls_silent_says_so_and_how_long_it_took() {
+    let span = span_of(Reply::text("Hi").fault(Fault::stall(At::AfterEvent(2))), "claude-silent").await;
+    has(&span, &[("error.type", "Stalled"), ("otel.status_code", "ERROR")]);
+    assert!(span["duration_ms"].parse::<u64>().unwrap() >= 20, "{span:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_stream_is_a_failure_in_its_span() {
+    let page = span_of(answer(200, &[("content-type", "text/html; canary")], "canary"), "claude-page").await;
+    has(&page, &[("error.type", "ContentType"), ("otel.status_code", "ERROR")]);
+    let json = [("content-type", "application/json")];
+    let wrong = span_of(answer(200, &json, r#"{"content":[{"type":"text","text":["canary"]}]}"#), "claude-wrong").await;
+    has(&wrong, &[("error.type", "Decode"), ("otel.status_code", "ERROR")]);
+    for span in [page, wrong] {
+        assert!(span.contains_key("duration_ms") && !format!("{span:?}").contains("canary"), "{span:?}");
+    }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http_body::Body as _;
 
-use super::{Failure, Reason, Tell};
+use super::{Companion, Failure, Reason, Tell};
 
 /// The bytes of an answer, as they arrive.
 ///
@@ -19,7 +19,7 @@ use super::{Failure, Reason, Tell};
 /// the connection; read to its end, the connection is used again.
 pub struct ByteStream {
     source: Source,
-    companion: Option<Box<dyn Any + Send + Sync>>,
+    companion: Option<Box<dyn Companion>>,
     tell: Option<Tell>,
 }
 
@@ -40,7 +40,7 @@ impl ByteStream {
 
     /// Keeps a value as long as the stream: what the transport wants to know of its end.
     #[must_use]
-    pub(crate) fn with_companion(mut self, companion: Option<Box<dyn Any + Send + Sync>>) -> Self {
+    pub(crate) fn with_companion(mut self, companion: Option<Box<dyn Companion>>) -> Self {
         self.companion = companion;
         self
     }
@@ -58,8 +58,9 @@ impl ByteStream {
     }
 
     /// The value that is kept as long as the stream.
-    pub(crate) fn companion<T: Any>(&mut self) -> Option<&mut T> {
-        self.companion.as_mut()?.downcast_mut()
+    pub(crate) fn companion<T: Any>(&self) -> Option<&T> {
+        let companion: &dyn Any = self.companion.as_deref()?;
+        companion.downcast_ref()
     }
 }
 

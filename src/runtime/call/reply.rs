@@ -1,6 +1,6 @@
 //! An answer, and the value read from it.
 
-use std::{any::Any, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{
@@ -9,7 +9,7 @@ use reqwest::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{ByteStream, Error, Noted, noting};
+use super::{ByteStream, Companion, Error, Noted, Unusable, noting};
 use crate::runtime::from_slice;
 
 /// A success, as the transport hands it to a generated operation.
@@ -21,7 +21,7 @@ struct Parts {
     attempts: u32,
     elapsed: Duration,
     body: Body,
-    companion: Option<Box<dyn Any + Send + Sync>>,
+    companion: Option<Box<dyn Companion>>,
     tell: Option<Tell>,
 }
 
@@ -43,7 +43,7 @@ impl Reply {
     }
 
     /// Keeps a value with the answer; a stream takes it along.
-    pub(crate) fn set_companion(&mut self, companion: Box<dyn Any + Send + Sync>) {
+    pub(crate) fn set_companion(&mut self, companion: Box<dyn Companion>) {
         self.0.companion = Some(companion);
     }
 
@@ -85,6 +85,13 @@ impl Reply {
         }
     }
 
+    /// Tells the companion that no value could be had from the answer.
+    pub(crate) fn tell_unusable(&self, why: Unusable) {
+        if let Some(companion) = &self.0.companion {
+            companion.unusable(why);
+        }
+    }
+
     /// Whether the content type is JSON, or there is none.
     fn may_be_json(&self) -> bool {
         self.0.headers.get(CONTENT_TYPE).is_none_or(|value| is_json(value.as_bytes()))
@@ -107,12 +114,27 @@ impl fmt::Debug for Reply {
     }
 }
 
+/// The id that the server gave the request, from the headers of its answer.
+pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get("request-id")?.to_str().ok()
+}
+
 /// Whether a content type is JSON: `application/json`, `text/json`, anything that ends in `+json`.
 pub(crate) fn is_json(content_type: &[u8]) -> bool {
-    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let essence = essence(content_type);
     let ends_in_json =
         || essence.len() > 5 && essence.rchunks(5).next().is_some_and(|end| end.eq_ignore_ascii_case(b"+json"));
     essence.eq_ignore_ascii_case(b"application/json") || essence.eq_ignore_ascii_case(b"text/json") || ends_in_json()
+}
+
+/// Whether a content type is that of server-sent events.
+pub(crate) fn is_event_stream(content_type: &[u8]) -> bool {
+    essence(content_type).eq_ignore_ascii_case(b"text/event-stream")
+}
+
+/// A media type without its parameters.
+fn essence(content_type: &[u8]) -> &[u8] {
+    content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }
 
 /// A value that an answer was read into, with what else the answer said.
