@@ -21,7 +21,7 @@ pub fn run() -> Result<(), Box<dyn Error>> {
     println!("| | resident memory per stream | ours by this |");
     println!("|---|---:|---:|");
     let mut results = Vec::new();
-    for contender in ["ours", "ours, opened in a box", "reqwest"] {
+    for contender in ["ours", "reqwest"] {
         // The middle one of three.
         let mut sizes = Vec::new();
         for _ in 0..3 {
@@ -71,7 +71,6 @@ pub async fn hold(contender: &str, address: &str) -> Result<(), Box<dyn Error>> 
         let (opening, all_open) = (Arc::clone(&opening), Arc::clone(&all_open));
         match contender {
             "ours" => tokio::spawn(hold_ours(client.clone(), opening, all_open)),
-            "ours, opened in a box" => tokio::spawn(hold_ours_boxed(client.clone(), opening, all_open)),
             _ => tokio::spawn(hold_bare(bare_client.clone(), format!("{address}/v1/messages"), opening, all_open)),
         };
     }
@@ -84,22 +83,6 @@ async fn hold_ours(client: anthropic_messages::Client, opening: Arc<Semaphore>, 
     let permit = opening.acquire().await;
     let mut stream = client.stream_message(&requests::request()).await.expect("the server answers");
     drop(permit);
-    read_on(&mut stream, &all_open).await;
-}
-
-/// The same, where the task does not keep the room that the opening took.
-async fn hold_ours_boxed(client: anthropic_messages::Client, opening: Arc<Semaphore>, all_open: Arc<Barrier>) {
-    let permit = opening.acquire().await;
-    let mut stream = Box::pin(open(&client)).await;
-    drop(permit);
-    read_on(&mut stream, &all_open).await;
-}
-
-async fn open(client: &anthropic_messages::Client) -> Box<MessageStream> {
-    Box::new(client.stream_message(&requests::request()).await.expect("the server answers"))
-}
-
-async fn read_on(stream: &mut MessageStream, all_open: &Barrier) {
     for _ in 0..EVENTS {
         stream.next().await.expect("there is more").expect("the stream is one");
     }
