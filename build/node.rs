@@ -72,6 +72,15 @@ impl Node {
         }
     }
 
+    /// How many values it consists of.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Array(items) => items.iter().map(Self::size).sum::<usize>() + 1,
+            Self::Object(members) => members.values().map(Self::size).sum::<usize>() + 1,
+            _ => 1,
+        }
+    }
+
     /// The value at a JSON pointer (RFC 6901).
     pub fn pointer(&self, pointer: &str) -> Option<&Node> {
         steps(pointer)?.iter().try_fold(self, |node, step| match node {

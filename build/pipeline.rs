@@ -20,6 +20,8 @@ pub struct Generated {
     pub source: String,
     /// The contract with the overlay applied: OpenAPI 3.1, JSON.
     pub contract: String,
+    /// What progenitor was given: OpenAPI 3.0.
+    pub lowered: serde_json::Value,
     /// What of the contract could not be kept.
     pub notes: Vec<Note>,
     /// The contract's first server.
@@ -48,7 +50,28 @@ pub fn generate_any(source: &Source<'_>) -> Result<Generated, PipelineError> {
     run(source, |_| Ok(()))
 }
 
-fn run(source: &Source<'_>, requirements: impl Fn(&Lowered) -> Result<(), String>) -> Result<Generated, PipelineError> {
+/// The stack, in bytes: schemas may stand deep in each other, and a debug build takes some kilobytes a level. What is
+/// not touched takes no memory.
+const STACK: usize = 128 << 20;
+
+fn run(
+    source: &Source<'_>,
+    requirements: impl Fn(&Lowered) -> Result<(), String> + Send,
+) -> Result<Generated, PipelineError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || steps(source, requirements));
+        match thread.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(generated)) => generated,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(error) => Err(PipelineError::new(source.contract.0, format!("no thread can be started: {error}"))),
+        }
+    })
+}
+
+fn steps(
+    source: &Source<'_>,
+    requirements: impl Fn(&Lowered) -> Result<(), String>,
+) -> Result<Generated, PipelineError> {
     let (name, text) = source.contract;
     let mut document = parse(name, text)?;
     if let Some((name, text)) = source.overlay {
@@ -62,6 +85,7 @@ fn run(source: &Source<'_>, requirements: impl Fn(&Lowered) -> Result<(), String
     Ok(Generated {
         source: prettyplease::unparse(&polished),
         contract: serde_json::to_string(&document).map_err(|error| PipelineError::new(name, error))?,
+        lowered: lowered.document,
         notes: lowered.notes,
         server: lowered.server,
     })

@@ -1,11 +1,11 @@
 //! Runs the build's pipeline on any OpenAPI 3.x document, and shows what comes out.
 //!
 //! ```text
-//! cargo run --example generate -- SPEC [--overlay FILE] [--out FILE] [--strict]
+//! cargo run --example generate -- SPEC [--overlay FILE] [--out FILE] [--lowered FILE] [--strict]
 //! ```
 //!
-//! Prints the notes (what the generated code does not express) and counts; `--out` writes the source,
-//! `--strict` makes notes an error.
+//! Prints the notes (what the generated code does not express) and counts; `--out` writes the source, `--lowered` the
+//! OpenAPI 3.0 document that progenitor is given, `--strict` makes notes an error.
 
 #[path = "../build/pipeline.rs"]
 #[allow(
@@ -18,12 +18,13 @@ mod pipeline;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: generate SPEC [--overlay FILE] [--out FILE] [--strict]";
+const USAGE: &str = "usage: generate SPEC [--overlay FILE] [--out FILE] [--lowered FILE] [--strict]";
 
 struct Arguments {
     spec: String,
     overlay: Option<String>,
     out: Option<String>,
+    lowered: Option<String>,
     strict: bool,
 }
 
@@ -40,11 +41,12 @@ fn main() -> ExitCode {
 }
 
 fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let mut arguments = Arguments { spec: String::new(), overlay: None, out: None, strict: false };
+    let mut arguments = Arguments { spec: String::new(), overlay: None, out: None, lowered: None, strict: false };
     while let Some(argument) = given.next() {
         match argument.as_str() {
             "--overlay" => arguments.overlay = Some(given.next().ok_or(USAGE)?),
             "--out" => arguments.out = Some(given.next().ok_or(USAGE)?),
+            "--lowered" => arguments.lowered = Some(given.next().ok_or(USAGE)?),
             "--strict" => arguments.strict = true,
             _ if arguments.spec.is_empty() && !argument.starts_with('-') => arguments.spec = argument,
             _ => return Err(USAGE.to_owned()),
@@ -76,8 +78,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         generated.notes.len(),
         generated.source.lines().count(),
     );
-    if let Some(out) = &arguments.out {
-        std::fs::write(out, &generated.source).map_err(|error| format!("{out}: the file can't be written: {error}"))?;
-    }
+    let write = |file: &Option<String>, text: &str| match file {
+        Some(file) => std::fs::write(file, text).map_err(|error| format!("{file}: the file can't be written: {error}")),
+        None => Ok(()),
+    };
+    write(&arguments.out, &generated.source)?;
+    write(&arguments.lowered, &generated.lowered.to_string())?;
     Ok(if arguments.strict && !generated.notes.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -15,9 +15,12 @@ pub(super) fn document(source: &Node, components: &IndexMap<String, Component>, 
     let version: String = text("/info/version").chars().filter(char::is_ascii_graphic).collect();
     let mut paths = Map::new();
     for operation in operations {
-        // A twin stands under the same path with one more slash, which progenitor folds away.
-        let slash = if operation.model.is_stream_twin { "/" } else { "" };
-        let path = format!("{slash}{}", operation.model.path);
+        // A second operation on one route, such as a twin, stands under the same path with one more slash, which
+        // progenitor folds away.
+        let mut path = operation.model.path.clone();
+        while paths.get(&path).is_some_and(|item: &Value| item.get(&operation.model.method).is_some()) {
+            path.insert(0, '/');
+        }
         if let Value::Object(item) = paths.entry(path).or_insert_with(|| json!({})) {
             item.insert(operation.model.method.clone(), operation.document.clone());
         }

@@ -6,30 +6,59 @@
 //!
 //! | 3.1 | lowered to | lost |
 //! |---|---|---|
+//! | `info.version` missing, or not ASCII | `0.0.0`, or its ASCII characters | nothing |
 //! | `type: [T, "null"]`, `null` in `enum`, `oneOf: [X, null]`, `nullable` | `nullable` where it is used | nothing |
-//! | `type: [A, B]` | a union of one branch a type | nothing |
+//! | `type: "null"`, `const: null` | any JSON that may be null | the restriction |
+//! | `type: [A, B]` | a union of one branch a type; any JSON where it is all types | nothing |
 //! | `const` and `enum` of strings | an open enum | nothing |
-//! | `const` and `enum` of numbers and booleans | the plain type | the restriction |
+//! | `enum` whose values have no Rust names of their own | a string, with a note | the names of the values |
+//! | `const` and `enum` of numbers, booleans, lists and objects | the plain type, with a note | the restriction |
+//! | `enum` of several types | any JSON, with a note | the type |
+//! | `true`, `{}` as a schema | any JSON | nothing |
+//! | `false` as a schema | any JSON, with a note | the restriction |
 //! | inline object, enum or union | a component named after its place | nothing |
+//! | names that Rust or another schema has taken | numbered | nothing |
+//! | properties that have one Rust name | the first one; the others are in `extra`, with a note | a field |
 //! | `oneOf`/`anyOf` of objects with a constant property | a tagged union | nothing |
-//! | a discriminator whose tag is no constant in the branches | a tagged union; the branches get the constant | nothing |
+//! | a discriminator whose tag is no constant in the branches | a tagged union; a branch that stands nowhere else gets the constant | nothing |
 //! | a union with one branch without the tag | that branch where the tag is absent | nothing |
+//! | a union of objects that another union tells apart by another property | an untagged union, with a note | dispatch on the tag |
 //! | a string beside its enum, an integer beside a number | the string, the number | the names of the values |
 //! | other `oneOf`/`anyOf` | an untagged union, the branch that asks for most first | nothing |
-//! | `allOf` | one merged schema | the subtype relation |
+//! | a union as a branch of its own branch | left out, with a note | nothing that has a value |
+//! | branches that only say `required` or `not` | the object beside them, with a note | validation |
+//! | properties beside a union | taken into each branch, with a note | nothing |
+//! | `allOf` | one merged schema; where its parts differ in a keyword the first counts, with a note | the subtype relation |
+//! | a parent that lists the children that take it in by `allOf` | the list is not the children's | nothing |
 //! | `$ref` with siblings | the target, merged with them | nothing |
 //! | `$defs`, deep `$ref` | components | nothing |
-//! | `$ref` out of the document or to an anchor | any JSON, with a note | the type |
+//! | `$ref` out of the document or to an anchor, `$dynamicRef` | any JSON, with a note | the type |
+//! | a `$ref` or `allOf` that leads to nothing but itself | any JSON, with a note; an error in `allOf` | the type |
+//! | more than 2,000 schemas in each other | any JSON, with a note | the type |
+//! | schemas that multiply when put together | an error | everything |
 //! | `prefixItems` | a list of any JSON, with a note | the items' types |
 //! | `patternProperties` | any JSON, with a note | the type |
 //! | `additionalProperties` beside `properties` | `extra`, with a note where it has a type | its type |
 //! | `additionalProperties` alone | a map | nothing |
+//! | `type: object` alone | JSON that must be an object | nothing |
+//! | a required property that is not described | `extra`, with a note | a field |
 //! | `minItems` and its like | checks before sending | nothing |
-//! | `pattern`, `format`, `default`, `not`, `if`, `unevaluated*` | dropped | validation |
+//! | `pattern`, `format`, `default`, `content*`, `contains`, `not`, `if`, `dependent*`, `unevaluated*` | dropped | validation |
 //! | `title`, `examples`, `xml` | dropped | documentation |
 //! | error responses | dropped: the transport reads every error itself | nothing |
+//! | several good responses | the first one with content, with a note | the others' types |
+//! | `default` without a good response | the good response | nothing |
+//! | several media types | JSON, then `+json`, `*/*`, a form, bytes; with a note | the others |
 //! | `multipart/*` alone, `OPTIONS`, `TRACE` | the operation is left out, with a note | the operation |
-//! | parameters in cookies | left out, with a note | the parameter |
+//! | a body that may be null | the body, with a note | a body of `null` |
+//! | an operation without `operationId` | named after method and path | nothing |
+//! | an `operationId` that is taken | numbered, with a note | nothing |
+//! | a path without a slash, with braces that don't close or that Rust can't tell apart | left out, with a note | its operations |
+//! | a path with `#…` or `?…` | cut, or sent as it stands | nothing |
+//! | a parameter of the path that nothing declares | a string | its type |
+//! | parameters that are no scalars or lists of them, `deepObject`, `content` | strings, with a note where it is no string | their types |
+//! | parameters in cookies, headers that OpenAPI says are none, two with one Rust name | left out, with a note | the parameter |
+//! | `components` that operations refer to, also by way of each other | followed | nothing |
 //! | webhooks, callbacks, links, servers, security | dropped | what they say |
 //! | 200 that is both JSON and `text/event-stream` | a twin operation for the stream | nothing |
 
@@ -37,18 +66,24 @@ pub mod model;
 
 mod all_of;
 mod emit;
+mod keywords;
 mod names;
 mod operations;
+mod parameters;
 mod schema;
+mod tag;
 mod union;
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use indexmap::IndexMap;
 
 pub(crate) use self::names::{field_name, type_name};
 use self::{
-    model::{Component, Kind, Lowered, Note, Use},
+    model::{Component, Field, Kind, Lowered, Note, Shape, Use},
     names::Names,
 };
 use super::node::{Node, below};
@@ -66,12 +101,24 @@ pub fn lower(document: &Node) -> Result<Lowered, LowerError> {
         document,
         components: IndexMap::new(),
         lowered: HashMap::new(),
+        seen: HashSet::new(),
         names: Names::default(),
         notes: Vec::new(),
+        merging: Vec::new(),
+        merged_targets: HashMap::new(),
+        open: Vec::new(),
+        expanding: Vec::new(),
+        mapped: Vec::new(),
+        tag_properties: HashMap::new(),
+        pending_objects: HashSet::new(),
+        level: 0,
+        work: 0,
+        work_limit: WORK + WORK_PER_VALUE * document.size(),
+        type_limit: TYPES + document.size() / 2,
     };
     lowering.components()?;
     let operations = lowering.operations()?;
-    lowering.mark_tags();
+    lowering.mark_tags(&operations);
     lowering.drop_unused(&operations);
     let server = document.pointer("/servers/0/url").and_then(Node::as_str).map(str::to_owned);
     Ok(Lowered {
@@ -109,9 +156,40 @@ struct Lowering<'a> {
     components: IndexMap<String, Component>,
     /// What the schema at a pointer became.
     lowered: HashMap<String, Progress>,
+    /// The types that something refers to already, be they finished or not.
+    seen: HashSet<String>,
     names: Names,
     notes: Vec<Note>,
+    /// Where the schemas stand that are being merged, the outermost first.
+    merging: Vec<String>,
+    /// What the target of a `$ref` came to when it was merged.
+    merged_targets: HashMap<String, Node>,
+    /// The schemas that are put together of others and being lowered, and where.
+    open: Vec<(Node, String)>,
+    /// Where the unions stand whose branches are being given the properties beside the union.
+    expanding: Vec<String>,
+    /// The tags that only a discriminator gives: a type, its property, the tag.
+    mapped: Vec<(String, String, String)>,
+    /// The property that tells a type from the others of its tagged union.
+    tag_properties: HashMap<String, String>,
+    /// The types that are objects and whose fields are being lowered.
+    pending_objects: HashSet<String>,
+    /// How many schemas the present one stands in, references followed.
+    level: usize,
+    /// How much has been done, and may be; see [`Lowering::spend`].
+    work: usize,
+    work_limit: usize,
+    type_limit: usize,
 }
+
+/// What can be done for any document, in values looked at or copied.
+const WORK: usize = 1_000_000;
+
+/// What can be done for each value of a document on top of it.
+const WORK_PER_VALUE: usize = 20;
+
+/// How many types may be made for any document; on top of it, one for every two values.
+const TYPES: usize = 2_000;
 
 #[derive(Clone)]
 enum Progress {
@@ -142,8 +220,21 @@ impl Lowering<'_> {
         }
     }
 
+    /// Counts what is done, so that schemas that double at every step end in a sentence.
+    fn spend(&mut self, at: &str, amount: usize) -> Result<(), LowerError> {
+        self.work = self.work.saturating_add(amount);
+        if self.work > self.work_limit || self.components.len() > self.type_limit {
+            return Err(LowerError::new(
+                at,
+                "the schemas of the document multiply beyond all bounds when put together",
+            ));
+        }
+        Ok(())
+    }
+
     /// Marks the properties that tell the variants of a union apart.
-    fn mark_tags(&mut self) {
+    fn mark_tags(&mut self, operations: &[operations::Lowered]) {
+        self.make_tags(operations);
         let mut tags = Vec::new();
         for component in self.components.values() {
             let Kind::Tagged { tag, variants, .. } = &component.kind else { continue };
@@ -157,6 +248,42 @@ impl Lowering<'_> {
             };
             for field in fields.iter_mut().filter(|field| field.name == tag && field.required && field.only.is_some()) {
                 field.is_tag = true;
+            }
+        }
+    }
+
+    /// Gives variants the constants that only a discriminator gives them. One that has several tags, or stands
+    /// somewhere on its own, where nothing asks for the tag, keeps the property as its schema has it.
+    fn make_tags(&mut self, operations: &[operations::Lowered]) {
+        let mapped = std::mem::take(&mut self.mapped);
+        let mut alone: Vec<&str> = operations.iter().flat_map(operations::Lowered::uses).collect();
+        for component in self.components.values().filter(|component| !matches!(component.kind, Kind::Tagged { .. })) {
+            component.kind.uses(&mut alone);
+        }
+        let alone: HashSet<String> = alone.into_iter().map(str::to_owned).collect();
+        for (component, property, tag) in &mapped {
+            let is_one = mapped.iter().all(|(other, _, other_tag)| other != component || other_tag == tag);
+            if !is_one || alone.contains(component) {
+                continue;
+            }
+            let Some(Kind::Object { fields }) = self.components.get_mut(component).map(|component| &mut component.kind)
+            else {
+                continue;
+            };
+            match fields.iter_mut().find(|field| field.name == *property) {
+                Some(field) => {
+                    field.required = true;
+                    field.only = Some(tag.clone());
+                }
+                None => fields.push(Field {
+                    name: property.clone(),
+                    description: None,
+                    required: true,
+                    value: Shape::String.plain(),
+                    rules: Vec::new(),
+                    only: Some(tag.clone()),
+                    is_tag: false,
+                }),
             }
         }
     }

@@ -143,6 +143,8 @@ pub struct Operation {
     pub summary: Option<String>,
     pub description: Option<String>,
     pub parameters: Vec<Parameter>,
+    /// The name of the type that bundles the optional parameters, where there are any.
+    pub params: Option<String>,
     /// The name of the body's type, where it is one of ours.
     pub body: Option<Use>,
     /// Whether it is the twin that answers with a stream of events.

@@ -28,12 +28,23 @@ impl Names {
         }
     }
 
+    /// A name for a type that no schema stands for.
+    pub(super) fn claim(&mut self, hint: &str) -> String {
+        self.unique(hint)
+    }
+
     fn unique(&mut self, hint: &str) -> String {
-        let name = type_name(hint);
+        // typify writes the name once more, and "a-b" is `AB` the first time, `Ab` the second.
+        let mut name = type_name(hint);
+        let mut again = type_name(&name);
+        while again.len() <= name.len() && again != name {
+            name = again;
+            again = type_name(&name);
+        }
         let mut candidate = name.clone();
         let mut number = 2;
         while RESERVED.contains(&candidate.as_str()) || !self.taken.insert(candidate.clone()) {
-            candidate = format!("{name}{number}");
+            candidate = format!("{}{number}", name.trim_end_matches('_'));
             number += 1;
         }
         candidate

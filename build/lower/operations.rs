@@ -6,9 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     LowerError, Lowering, emit,
-    model::{Kind, Location, Operation, Parameter, Shape, Use},
+    keywords::{percent_decoded, text},
+    model::{Kind, Operation, Shape, Use},
     names::{field_name, type_name},
-    schema::text,
+    parameters::{Route, placeholders},
 };
 use crate::pipeline::node::{Node, below};
 
@@ -16,8 +17,24 @@ use crate::pipeline::node::{Node, below};
 const METHODS: [&str; 6] = ["get", "put", "post", "delete", "head", "patch"];
 
 /// Methods that the hand-written layer has, which a generated one would collide with.
-const RESERVED: [&str; 8] =
-    ["new", "builder", "from_env", "with_options", "stream_message", "run_tools", "clone", "exec"];
+const RESERVED: [&str; 15] = [
+    "new",
+    "builder",
+    "from_env",
+    "base_url",
+    "with_options",
+    "stream_message",
+    "run_tools",
+    "clone",
+    // What generated code calls on the client.
+    "pre",
+    "exec",
+    "post",
+    "client",
+    "baseurl",
+    "inner",
+    "api_version",
+];
 
 /// An operation, and what progenitor reads of it.
 pub(super) struct Lowered {
@@ -55,6 +72,14 @@ impl Lowering<'_> {
         let mut names: HashSet<String> = RESERVED.iter().map(|name| (*name).to_owned()).collect();
         for (path, item) in document.get("paths").and_then(Node::as_object).into_iter().flatten() {
             let at = below("/paths", path);
+            if path.starts_with("x-") {
+                continue;
+            }
+            let path = path.split('#').next().unwrap_or_default();
+            let Some(placeholders) = placeholders(path) else {
+                self.note(&at, "the path is none that a client can be written for; its operations are left out");
+                continue;
+            };
             let item = self.followed(&at, item)?;
             for method in ["options", "trace"].into_iter().filter(|method| item.get(method).is_some()) {
                 self.note(&below(&at, method), "reqwest has no function for the method; the operation is left out");
@@ -75,7 +100,8 @@ impl Lowering<'_> {
                 if text(operation, "operationId").is_some() && name != hint {
                     self.note(&at, format!("the operation is called `{name}`: `{hint}` is taken"));
                 }
-                self.operation(&at, path, method, &name, item, operation, &mut names, &mut operations)?;
+                let route = Route { path, placeholders: &placeholders, method };
+                self.operation(&at, &route, &name, item, operation, &mut names, &mut operations)?;
             }
         }
         Ok(operations)
@@ -88,8 +114,7 @@ impl Lowering<'_> {
     fn operation(
         &mut self,
         at: &str,
-        path: &str,
-        method: &str,
+        route: &Route<'_>,
         name: &str,
         item: &Node,
         operation: &Node,
@@ -101,7 +126,15 @@ impl Lowering<'_> {
                 let at = below(at, "requestBody");
                 let body = self.followed(&at, body)?;
                 match self.content(&at, body, &format!("{}Request", type_name(name)))? {
-                    Some((content, _)) => content,
+                    // Generated code has no argument that may be `null`: an `Option` is what may be left out.
+                    Some((mut content, _)) => {
+                        if let Content::Json(used) | Content::Form(used) = &mut content
+                            && std::mem::take(&mut used.nullable)
+                        {
+                            self.note(&at, "a body of `null` can't be sent");
+                        }
+                        content
+                    }
                     None => {
                         self.note(
                             &at,
@@ -114,7 +147,8 @@ impl Lowering<'_> {
             None => Content::Nothing,
         };
         let answer = self.answer(at, operation, name)?;
-        let (parameters, parameter_documents) = self.parameters(at, path, item, operation)?;
+        let (parameters, parameter_documents) = self.parameters(at, route, item, operation)?;
+        let is_any_optional = parameter_documents.iter().any(|document| document["required"] == false);
         let used = |content: &Content| match content {
             Content::Json(used) | Content::Form(used) => Some(used.clone()),
             Content::Bytes | Content::Nothing => None,
@@ -122,10 +156,11 @@ impl Lowering<'_> {
         let model = Operation {
             name: name.to_owned(),
             pointer: at.to_owned(),
-            method: method.to_owned(),
-            path: path.split('#').next().unwrap_or_default().to_owned(),
+            method: route.method.to_owned(),
+            path: route.path.to_owned(),
             summary: text(operation, "summary"),
             description: text(operation, "description"),
+            params: is_any_optional.then(|| self.names.claim(&format!("{}Params", type_name(name)))),
             parameters,
             body: used(&body),
             is_stream_twin: false,
@@ -174,7 +209,7 @@ impl Lowering<'_> {
         let at = below(at, "responses");
         let responses = operation.get("responses").and_then(Node::as_object);
         let mut good: Vec<(&String, &Node)> =
-            responses.into_iter().flatten().filter(|(status, _)| status.starts_with('2')).collect();
+            responses.into_iter().flatten().filter(|(status, _)| is_good(status)).collect();
         if good.is_empty() {
             good.extend(responses.into_iter().flatten().filter(|(status, _)| *status == "default"));
         }
@@ -230,99 +265,34 @@ impl Lowering<'_> {
         Ok(if only_multipart { None } else { Some((Content::Bytes, has_events)) })
     }
 
-    fn parameters(
-        &mut self,
-        at: &str,
-        path: &str,
-        item: &Node,
-        operation: &Node,
-    ) -> Result<(Vec<Parameter>, Vec<Value>), LowerError> {
-        let at = below(at, "parameters");
-        let mut parameters: Vec<Parameter> = Vec::new();
-        let mut documents = Vec::new();
-        let own = operation.get("parameters").and_then(Node::as_array).unwrap_or_default();
-        let shared = item.get("parameters").and_then(Node::as_array).unwrap_or_default();
-        let mut idents = HashSet::from(["body".to_owned(), "header_map".to_owned(), "self_".to_owned()]);
-        for (index, parameter) in own.iter().chain(shared).enumerate() {
-            let at = below(&at, index);
-            let parameter = self.followed(&at, parameter)?;
-            let Some(name) = text(parameter, "name") else { continue };
-            let location = match text(parameter, "in").as_deref() {
-                Some("path") => Location::Path,
-                Some("query") => Location::Query,
-                Some("header") => Location::Header,
-                _ => {
-                    self.note(&at, "a parameter that is not in the path, the query or a header is left out");
-                    continue;
-                }
-            };
-            if location == Location::Path && !path.contains(&format!("{{{name}}}")) {
-                self.note(&at, format!("the path has no `{{{name}}}`; the parameter is left out"));
-                continue;
-            }
-            if parameters.iter().any(|other| other.name == name && other.location == location) {
-                continue;
-            }
-            if !idents.insert(field_name(&name)) {
-                self.note(&at, format!("`{name}` has the Rust name of another argument; the parameter is left out"));
-                continue;
-            }
-            let required = location == Location::Path || super::schema::is_true(parameter, "required");
-            let used = match parameter.get("schema") {
-                Some(schema) => self.schema(&below(&at, "schema"), schema, &type_name(&name), false)?,
-                None => Shape::String.plain(),
-            };
-            let schema = self.parameter_schema(&at, &used, location);
-            let location_name = match location {
-                Location::Path => "path",
-                Location::Query => "query",
-                Location::Header => "header",
-            };
-            documents.push(json!({"name": name, "in": location_name, "required": required, "schema": schema}));
-            parameters.push(Parameter { name, location, description: text(parameter, "description") });
-        }
-        for name in path.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
-            if !parameters.iter().any(|parameter| parameter.name == name && parameter.location == Location::Path) {
-                documents.push(json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
-                parameters.push(Parameter { name: name.to_owned(), location: Location::Path, description: None });
-            }
-        }
-        Ok((parameters, documents))
-    }
-
-    /// The schema of a parameter: scalars, and lists of them in the query; all else is a string.
-    fn parameter_schema(&mut self, at: &str, used: &Use, location: Location) -> Value {
-        match &used.shape {
-            Shape::String | Shape::Integer | Shape::Number | Shape::Boolean => emit::used(&used.shape.clone().plain()),
-            Shape::List(item)
-                if location == Location::Query
-                    && matches!(item.shape, Shape::String | Shape::Integer | Shape::Number | Shape::Boolean) =>
-            {
-                emit::used(&used.shape.clone().plain())
-            }
-            Shape::List(_) if location == Location::Query => json!({"type": "array", "items": {"type": "string"}}),
-            shape => {
-                let is_enum = shape.named().is_some_and(|name| {
-                    matches!(self.components.get(name).map(|component| &component.kind), Some(Kind::Enum { .. }))
-                });
-                if !is_enum {
-                    self.note(at, "a parameter that is no scalar is taken as a string");
-                }
-                json!({"type": "string"})
-            }
-        }
-    }
-
     /// An object that may be a `$ref` to one elsewhere in the document.
-    fn followed<'n>(&self, at: &str, node: &'n Node) -> Result<&'n Node, LowerError>
+    pub(super) fn followed<'n>(&self, at: &str, node: &'n Node) -> Result<&'n Node, LowerError>
     where
         Self: 'n,
     {
-        let Some(target) = node.get("$ref").and_then(Node::as_str) else { return Ok(node) };
-        target
-            .strip_prefix('#')
-            .and_then(|pointer| self.document.pointer(pointer))
-            .ok_or_else(|| LowerError::new(at, format!("the `$ref` {target} points to nothing")))
+        let mut node = node;
+        let mut seen = Vec::new();
+        while let Some(target) = node.get("$ref").and_then(Node::as_str) {
+            if seen.contains(&target) {
+                return Err(LowerError::new(at, format!("the `$ref` {target} leads back to itself")));
+            }
+            seen.push(target);
+            node = target
+                .strip_prefix('#')
+                .and_then(|pointer| self.document.pointer(&percent_decoded(pointer)))
+                .ok_or_else(|| LowerError::new(at, format!("the `$ref` {target} points to nothing in the document")))?;
+        }
+        Ok(node)
+    }
+}
+
+/// `200` to `299` and `2XX`.
+fn is_good(status: &str) -> bool {
+    match status.as_bytes() {
+        [b'2', rest @ ..] => {
+            rest.len() == 2 && (rest.iter().all(u8::is_ascii_digit) || rest.eq_ignore_ascii_case(b"XX"))
+        }
+        _ => false,
     }
 }
 

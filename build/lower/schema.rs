@@ -6,7 +6,8 @@ use indexmap::IndexMap;
 
 use super::{
     LowerError, Lowering, Progress,
-    model::{Component, Field, Kind, Rule, Shape, Use},
+    keywords::{is_true, only_value, percent_decoded, rules, text, types, values},
+    model::{Component, Field, Kind, Shape, Use},
     names::{field_name, type_name},
 };
 use crate::pipeline::node::{Node, below};
@@ -26,11 +27,19 @@ const ANNOTATIONS: [&str; 11] = [
     "externalDocs",
 ];
 
+/// How many schemas may stand in each other, references followed. More than any document that people read has; the
+/// pipeline's stack is made for it.
+const LEVELS: usize = 2_000;
+
 impl Lowering<'_> {
     /// What the schema at a pointer is used as; lowers it when it is met for the first time.
     pub(super) fn at(&mut self, pointer: &str) -> Result<Use, LowerError> {
         match self.lowered.get(pointer) {
-            Some(Progress::Done(used)) => return Ok(used.clone()),
+            Some(Progress::Done(used)) => {
+                let used = used.clone();
+                self.seen.extend(used.shape.named().map(str::to_owned));
+                return Ok(used);
+            }
             Some(Progress::Started) => {
                 self.note(pointer, "the schema refers to itself and nothing else; taken as any JSON");
                 return Ok(Shape::Any.plain());
@@ -50,10 +59,23 @@ impl Lowering<'_> {
     /// What a schema is used as. `name` is the name it gets if it has to become a type of its own;
     /// `named` says that it is one of the document's named schemas.
     pub(super) fn schema(&mut self, at: &str, schema: &Node, name: &str, named: bool) -> Result<Use, LowerError> {
-        if let Some(Progress::Done(used)) = self.lowered.get(at) {
+        if let Some(Progress::Done(used)) = self.lowered.get(at).cloned() {
             // A reference led here before.
-            return Ok(used.clone());
+            self.seen.extend(used.shape.named().map(str::to_owned));
+            return Ok(used);
         }
+        if self.level == LEVELS {
+            self.note(at, "the schema stands too deep in others; taken as any JSON");
+            return Ok(Shape::Any.plain());
+        }
+        self.spend(at, 1)?;
+        self.level += 1;
+        let used = self.unseen(at, schema, name, named);
+        self.level -= 1;
+        used
+    }
+
+    fn unseen(&mut self, at: &str, schema: &Node, name: &str, named: bool) -> Result<Use, LowerError> {
         let members = match schema {
             Node::Bool(true) => return Ok(Shape::Any.plain()),
             Node::Bool(false) => {
@@ -69,10 +91,28 @@ impl Lowering<'_> {
             return Ok(used);
         }
         if members.contains_key("$ref") || members.contains_key("allOf") {
+            if let Some(used) = self.opened(at, schema) {
+                return Ok(used);
+            }
             let merged = self.merged(at, schema, 0)?;
-            return self.shaped(at, &merged, name, named);
+            self.open.push((schema.clone(), at.to_owned()));
+            let used = self.shaped(at, &merged, name, named);
+            self.open.pop();
+            return used;
         }
         self.shaped(at, schema, name, named)
+    }
+
+    /// What a schema is used as that is put together inside of itself: a property that refers to the object it is a
+    /// property of, and adds to it.
+    pub(super) fn opened(&mut self, at: &str, schema: &Node) -> Option<Use> {
+        let (_, outer) = self.open.iter().find(|(open, _)| open == schema)?;
+        if let Some(Progress::Done(used)) = self.lowered.get(outer).cloned() {
+            self.seen.extend(used.shape.named().map(str::to_owned));
+            return Some(used);
+        }
+        self.note(at, "the schema refers to itself and nothing else; taken as any JSON");
+        Some(Shape::Any.plain())
     }
 
     pub(super) fn reference(&mut self, at: &str, target: &str) -> Result<Use, LowerError> {
@@ -235,6 +275,7 @@ impl Lowering<'_> {
             Shape::Named(own) => own.clone(),
             _ => name.to_owned(),
         };
+        self.pending_objects.insert(own_name.clone());
         for (property, schema) in properties {
             let at = below(&below(at, "properties"), property);
             if let Some(other) = fields.iter().find(|field| field_name(&field.name) == field_name(property)) {
@@ -248,8 +289,8 @@ impl Lowering<'_> {
                 name: property.clone(),
                 description: text(schema, "description"),
                 required: required.contains(&property.as_str()),
+                rules: rules(schema, &value.shape),
                 value,
-                rules: rules(schema),
                 only: only_value(schema),
                 is_tag: false,
             });
@@ -267,6 +308,7 @@ impl Lowering<'_> {
     pub(super) fn define(&mut self, at: &str, schema: &Node, hint: &str, kind: Kind, nullable: bool) -> Shape {
         let name = self.names.of_type(at, hint);
         let shape = Shape::Named(name.clone());
+        self.seen.remove(&name);
         self.lowered.insert(at.to_owned(), Progress::Done(Use { shape: shape.clone(), nullable }));
         let hoisted = !(at.starts_with("/components/schemas/") && at.matches('/').count() == 3);
         let description = text(schema, "description");
@@ -287,24 +329,6 @@ fn only_reference(members: &IndexMap<String, Node>) -> Option<&str> {
         },
         _ => None,
     }
-}
-
-/// A URI fragment as text (RFC 3986, section 2.1); what is no escape stays.
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let escaped = match (first, after) {
-            (b'%', [high, low, ..]) => {
-                let digits = [*high, *low];
-                std::str::from_utf8(&digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok())
-            }
-            _ => None,
-        };
-        bytes.push(escaped.unwrap_or(*first));
-        rest = after.get(if escaped.is_some() { 2 } else { 0 }..).unwrap_or_default();
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl Kind {
@@ -330,62 +354,4 @@ impl Shape {
             _ => None,
         }
     }
-}
-
-pub(super) fn text(schema: &Node, keyword: &str) -> Option<String> {
-    schema.get(keyword).and_then(Node::as_str).map(str::to_owned)
-}
-
-pub(super) fn is_true(schema: &Node, keyword: &str) -> bool {
-    schema.get(keyword).and_then(Node::as_bool) == Some(true)
-}
-
-/// The names in `type`, one or a list.
-pub(super) fn types(schema: &Node) -> Vec<String> {
-    match schema.get("type") {
-        Some(Node::String(name)) => vec![name.clone()],
-        Some(Node::Array(names)) => names.iter().filter_map(Node::as_str).map(str::to_owned).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// The values in `enum` or `const`.
-pub(super) fn values(schema: &Node) -> Option<Vec<Node>> {
-    match (schema.get("const"), schema.get("enum").and_then(Node::as_array)) {
-        (Some(value), _) => Some(vec![value.clone()]),
-        (None, Some(values)) => Some(values.to_vec()),
-        (None, None) => None,
-    }
-}
-
-/// The only string that a schema allows.
-pub(super) fn only_value(schema: &Node) -> Option<String> {
-    match values(schema)?.as_slice() {
-        [Node::String(value)] => Some(value.clone()),
-        _ => None,
-    }
-}
-
-fn rules(schema: &Node) -> Vec<Rule> {
-    let count = |keyword: &str| schema.get(keyword).and_then(Node::as_u64);
-    let bound = |keyword: &str| schema.get(keyword).and_then(Node::as_f64);
-    let mut rules = Vec::new();
-    rules.extend(count("minItems").filter(|least| *least > 0).map(Rule::MinItems));
-    rules.extend(count("maxItems").map(Rule::MaxItems));
-    rules.extend(count("minLength").filter(|least| *least > 0).map(Rule::MinLength));
-    rules.extend(count("maxLength").map(Rule::MaxLength));
-    // 3.0 has the exclusive bounds as booleans beside the bounds.
-    rules.extend(bound("minimum").map(if is_true(schema, "exclusiveMinimum") {
-        Rule::ExclusiveMinimum
-    } else {
-        Rule::Minimum
-    }));
-    rules.extend(bound("maximum").map(if is_true(schema, "exclusiveMaximum") {
-        Rule::ExclusiveMaximum
-    } else {
-        Rule::Maximum
-    }));
-    rules.extend(bound("exclusiveMinimum").map(Rule::ExclusiveMinimum));
-    rules.extend(bound("exclusiveMaximum").map(Rule::ExclusiveMaximum));
-    rules
 }

@@ -4,27 +4,12 @@ use std::collections::HashSet;
 
 use super::{
     LowerError, Lowering,
-    model::{Arm, Field, Kind, Shape, Shorthand, Use, Variant},
+    keywords::{types, values},
+    model::{Arm, Kind, Shape, Shorthand, Use, Variant},
     names::type_name,
-    schema::{types, values},
+    tag::{Branch, Tag, is_optional, tag},
 };
 use crate::pipeline::node::{Node, below};
-
-/// A branch of a union: where it stands, as it stands, and with its references followed.
-struct Branch {
-    at: String,
-    schema: Node,
-    resolved: Node,
-}
-
-/// What tells the branches of a union apart.
-struct Tag {
-    property: String,
-    /// The tags of each branch; empty for the one that may come without.
-    tags: Vec<Vec<String>>,
-    /// Whether only a discriminator says which tag a branch has; its schema does not.
-    is_mapped: bool,
-}
 
 impl Lowering<'_> {
     /// A union; `None` when its branches only say which properties are required.
@@ -47,6 +32,9 @@ impl Lowering<'_> {
             self.note(at, "a union of required properties is not checked");
             return Ok(None);
         }
+        if has_properties && let Some(used) = self.opened(at, schema) {
+            return Ok(Some(used));
+        }
         let mut kept: Vec<Branch> = Vec::new();
         for (index, branch) in branches.iter().enumerate() {
             if types(branch) == ["null"] || values(branch).is_some_and(|values| values == [Node::Null]) {
@@ -57,31 +45,67 @@ impl Lowering<'_> {
                 continue;
             }
             let at = below(branches_at, index);
+            if has_properties && self.leads_back(branch) {
+                self.note(&at, "the branch leads back to its own union; it is left out");
+                continue;
+            }
             let resolved = self.merged(&at, branch, 0)?;
-            kept.push(Branch { at, schema: branch.clone(), resolved });
+            let target = branch.get("$ref").and_then(Node::as_str).map(str::to_owned);
+            kept.push(Branch { at, schema: branch.clone(), resolved, target });
         }
         if has_properties {
+            if kept.is_empty() {
+                return Ok(None);
+            }
             self.note(at, "the properties beside a union are taken into each of its branches");
             for branch in &mut kept {
                 let mut base = schema.clone();
                 if let Node::Object(members) = &mut base {
                     members.shift_remove("oneOf");
                     members.shift_remove("anyOf");
+                    members.shift_remove("discriminator");
                     members.shift_remove("description");
                 }
-                branch.schema = self.merged_pair(&branch.at, &branch.resolved, &base);
-                branch.resolved = branch.schema.clone();
+                let whole = self.merged_pair(&branch.at, &branch.resolved, &base);
+                self.spend(&branch.at, whole.size())?;
+                // A child that takes its parent in has all of it already.
+                if whole != branch.resolved {
+                    branch.schema = whole.clone();
+                    branch.resolved = whole;
+                }
             }
+            self.expanding.push(at.to_owned());
+            self.open.push((schema.clone(), at.to_owned()));
         }
-        let used = match kept.as_slice() {
-            [] => Shape::Any.plain(),
-            [only] if tag(&kept, schema).is_none() => self.schema(&only.at, &only.schema, name, false)?,
-            _ => match tag(&kept, schema) {
-                Some(tag) => self.tagged(at, schema, kept, tag, name, nullable)?.plain(),
-                None => self.untagged(at, schema, kept, name, nullable)?.plain(),
-            },
-        };
+        let used = self.branches(at, schema, kept, name, nullable);
+        if has_properties {
+            self.expanding.pop();
+            self.open.pop();
+        }
+        let used = used?;
         Ok(Some(Use { nullable: used.nullable || nullable, ..used }))
+    }
+
+    /// Whether a branch is one of the schemas whose properties are being taken into their branches.
+    fn leads_back(&self, branch: &Node) -> bool {
+        let target = branch.get("$ref").and_then(Node::as_str).and_then(|target| target.strip_prefix('#'));
+        target.is_some_and(|target| self.expanding.iter().any(|expanding| expanding == target))
+    }
+
+    fn branches(
+        &mut self,
+        at: &str,
+        schema: &Node,
+        kept: Vec<Branch>,
+        name: &str,
+        nullable: bool,
+    ) -> Result<Use, LowerError> {
+        match (kept.as_slice(), tag(&kept, schema)) {
+            ([], _) => Ok(Shape::Any.plain()),
+            ([only], None) => self.schema(&only.at, &only.schema, name, false),
+            (_, Some(tag)) => Ok(self.tagged(at, schema, kept, tag, name, nullable)?.plain()),
+            (_, None) => Ok(self.untagged(at, schema, kept, name, nullable)?.plain()),
+        }
     }
 
     fn tagged(
@@ -96,22 +120,22 @@ impl Lowering<'_> {
         let shape = self.define(at, schema, name, Kind::Pending, nullable);
         let own_name = shape.named().unwrap_or(name).to_owned();
         let mut variants: Vec<Variant> = Vec::new();
+        let mut uses = Vec::new();
         let mut absent = None;
         for (branch, mut tags) in branches.into_iter().zip(tag.tags) {
-            let target = branch.schema.get("$ref").and_then(Node::as_str).and_then(|target| target.rsplit('/').next());
+            let target = branch.target.as_deref().and_then(|target| target.rsplit('/').next());
             let optional = !tag.is_mapped && is_optional(&branch.resolved, &tag.property);
-            let ident = match (tags.first(), target) {
+            let hint = match (tags.first(), target) {
                 (Some(first), _) => type_name(first),
                 (None, Some(target)) => type_name(target),
                 (None, None) => "Default".to_owned(),
             };
+            let is_free = |ident: &String| ident != "Unknown" && variants.iter().all(|other| other.ident != *ident);
+            let numbered = (2..).map(|number| format!("{hint}{number}"));
+            let ident = std::iter::once(hint.clone()).chain(numbered).find(is_free).unwrap_or(hint);
             let used = self.schema(&branch.at, &branch.schema, &format!("{own_name}{ident}"), true)?;
-            let Shape::Named(component) = used.shape else {
-                return Err(LowerError::new(&branch.at, "a branch of a tagged union must be an object"));
-            };
-            if let (true, [only]) = (tag.is_mapped, tags.as_slice()) {
-                self.make_tag(&component, &tag.property, only);
-            }
+            let component = used.shape.named().unwrap_or_default().to_owned();
+            uses.push(used);
             if tags.is_empty() {
                 tags.push(ident.clone());
             }
@@ -119,6 +143,21 @@ impl Lowering<'_> {
                 absent = tags.first().cloned();
             }
             variants.push(Variant { ident, tags, component });
+        }
+        if !self.is_told_apart(&uses, &tag.property) {
+            self.note(
+                at,
+                format!("the branches are no objects that `{}` alone tells apart; they are tried", tag.property),
+            );
+            return Ok(self.arms(at, &own_name, shape, uses));
+        }
+        for variant in &variants {
+            self.tag_properties.insert(variant.component.clone(), tag.property.clone());
+            if tag.is_mapped {
+                let given =
+                    variant.tags.iter().map(|own| (variant.component.clone(), tag.property.clone(), own.clone()));
+                self.mapped.extend(given);
+            }
         }
         let shorthand = schema
             .get("x-string-shorthand")
@@ -128,27 +167,23 @@ impl Lowering<'_> {
         Ok(shape)
     }
 
-    /// Gives a variant the constant that a discriminator's mapping says it has.
-    fn make_tag(&mut self, component: &str, property: &str, tag: &str) {
-        let Some(Kind::Object { fields }) = self.components.get_mut(component).map(|component| &mut component.kind)
-        else {
-            return;
-        };
-        match fields.iter_mut().find(|field| field.name == property) {
-            Some(field) => {
-                field.required = true;
-                field.only = Some(tag.to_owned());
+    /// Whether what the branches became are objects of their own that no other union tells apart by another property:
+    /// the decoder of an object is told the tag that was read, and knows one only.
+    fn is_told_apart(&self, uses: &[Use], property: &str) -> bool {
+        let mut distinct = HashSet::new();
+        uses.iter().all(|used| match &used.shape {
+            Shape::Named(name) => {
+                let is_object = match self.components.get(name).map(|component| &component.kind) {
+                    Some(Kind::Object { .. }) => true,
+                    Some(Kind::Pending) => self.pending_objects.contains(name),
+                    _ => false,
+                };
+                is_object
+                    && distinct.insert(name.as_str())
+                    && self.tag_properties.get(name).is_none_or(|other| other == property)
             }
-            None => fields.push(Field {
-                name: property.to_owned(),
-                description: None,
-                required: true,
-                value: Shape::String.plain(),
-                rules: Vec::new(),
-                only: Some(tag.to_owned()),
-                is_tag: false,
-            }),
-        }
+            _ => false,
+        })
     }
 
     /// The variant whose one further required property takes a bare string.
@@ -227,12 +262,26 @@ impl Lowering<'_> {
         }
     }
 
+    /// Whether a shape is a union of which the present one is a branch: to try one would be to try the other, for ever.
+    fn is_unfinished_union(&self, shape: &Shape) -> bool {
+        let Shape::Named(name) = shape else { return false };
+        let is_pending = self.components.get(name).is_some_and(|component| matches!(component.kind, Kind::Pending));
+        is_pending && !self.pending_objects.contains(name)
+    }
+
     /// The arms of an untagged union, or the plain type where they come to one. They are tried in
     /// their order: the one that asks for most comes first, so that none swallows another.
     fn arms(&mut self, at: &str, own_name: &str, shape: Shape, mut uses: Vec<Use>) -> Shape {
         uses.sort_by_key(|used| std::cmp::Reverse(self.required(&used.shape)));
         let mut kept: Vec<Use> = Vec::new();
         for used in uses {
+            if used.shape == shape {
+                continue;
+            }
+            if self.is_unfinished_union(&used.shape) {
+                self.note(at, "a branch is a union that this one is a branch of; it is left out");
+                continue;
+            }
             // Every string of an open enum is a string, and every integer a number.
             let text = |used: &Use| match &used.shape {
                 Shape::String => true,
@@ -252,6 +301,9 @@ impl Lowering<'_> {
             }
         }
         let collapsed = match kept.as_slice() {
+            // What refers to the union must find it.
+            _ if self.seen.contains(own_name) => None,
+            [] => Some(Shape::Any),
             [only] => Some(only.shape.clone()),
             _ if kept.iter().any(|used| used.shape == Shape::Any) => Some(Shape::Any),
             _ => None,
@@ -261,6 +313,10 @@ impl Lowering<'_> {
             self.components.shift_remove(own_name);
             self.lowered.insert(at.to_owned(), super::Progress::Done(shape.clone().plain()));
             return shape;
+        }
+        if kept.len() < 2 {
+            // An enum of one variant is none to typify.
+            kept.push(Shape::Any.plain());
         }
         let mut idents = HashSet::new();
         let arms = kept
@@ -298,85 +354,4 @@ fn arm_ident(shape: &Shape, own_name: &str) -> String {
             _ => name.clone(),
         },
     }
-}
-
-/// Finds the property that tells the branches apart: every branch is an object that has it as a
-/// constant of its own; one branch may have it optional or not at all.
-fn tag(branches: &[Branch], schema: &Node) -> Option<Tag> {
-    let first = branches.first()?;
-    let declared = schema.pointer("/discriminator/propertyName").and_then(Node::as_str);
-    let own = branches
-        .iter()
-        .filter_map(|branch| branch.resolved.get("properties").and_then(Node::as_object))
-        .flat_map(|it| it.keys().map(String::as_str));
-    if !types(&first.resolved).iter().all(|name| name == "object") {
-        return None;
-    }
-    let mut candidates: Vec<&str> = declared.into_iter().chain(["type"]).chain(own).collect();
-    let mut seen = HashSet::new();
-    candidates.retain(|candidate| seen.insert(*candidate));
-    candidates
-        .into_iter()
-        .find_map(|property| {
-            let mut distinct = HashSet::new();
-            let mut without = 0;
-            let mut tags = Vec::new();
-            for branch in branches {
-                if types(&branch.resolved) != ["object"] && branch.resolved.get("properties").is_none() {
-                    return None;
-                }
-                let own: Vec<String> =
-                    match branch.resolved.get("properties").and_then(|properties| properties.get(property)) {
-                        Some(schema) => {
-                            let own: Vec<String> = values(schema)?
-                                .iter()
-                                .filter(|value| **value != Node::Null)
-                                .map(|value| value.as_str().map(str::to_owned))
-                                .collect::<Option<_>>()?;
-                            if own.is_empty() {
-                                return None;
-                            }
-                            own
-                        }
-                        None => Vec::new(),
-                    };
-                without += usize::from(is_optional(&branch.resolved, property));
-                if without > 1 || !own.iter().all(|tag| distinct.insert(tag.clone())) {
-                    return None;
-                }
-                tags.push(own);
-            }
-            // One branch alone, as in `oneOf: [X, null]`, is a union only where the contract says so.
-            let is_union = branches.len() > 1 || declared.is_some();
-            (is_union && branches.len() > without).then(|| Tag {
-                property: property.to_owned(),
-                tags,
-                is_mapped: false,
-            })
-        })
-        .or_else(|| mapped(branches, schema, declared?))
-}
-
-/// Takes the tags from a discriminator: from its mapping, or the names of the schemas themselves.
-fn mapped(branches: &[Branch], schema: &Node, property: &str) -> Option<Tag> {
-    let mapping = schema.pointer("/discriminator/mapping").and_then(Node::as_object);
-    let mut distinct = HashSet::new();
-    let tags = branches.iter().map(|branch| {
-        branch.resolved.get("properties")?;
-        let target = branch.schema.get("$ref").and_then(Node::as_str)?;
-        let name = target.rsplit('/').next()?;
-        let of_target = |value: &Node| value.as_str().is_some_and(|value| value == target || value == name);
-        let mut own: Vec<String> =
-            mapping.into_iter().flatten().filter(|(_, value)| of_target(value)).map(|(tag, _)| tag.clone()).collect();
-        if own.is_empty() {
-            own.push(name.to_owned());
-        }
-        own.iter().all(|tag| distinct.insert(tag.clone())).then_some(own)
-    });
-    Some(Tag { property: property.to_owned(), tags: tags.collect::<Option<_>>()?, is_mapped: true })
-}
-
-fn is_optional(resolved: &Node, property: &str) -> bool {
-    let required = resolved.get("required").and_then(Node::as_array).unwrap_or_default();
-    !required.iter().any(|name| name.as_str() == Some(property))
 }

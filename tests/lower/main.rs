@@ -23,8 +23,11 @@ mod pipeline;
 mod surface;
 
 mod constructs;
+mod hostile;
 mod mutations;
+mod operations;
 mod semantics;
+mod unions;
 
 use serde_json::{Value, json};
 

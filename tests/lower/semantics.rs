@@ -115,6 +115,60 @@ fn cases() -> Vec<Case> {
             json!({"Root": {"type": "object", "required": ["type", "extra"], "properties": {"type": {"type": "string"}, "extra": {"type": "integer"}, "fooBar": {"type": "string"}, "foo_bar": {"type": "integer"}, "self": {"type": "boolean"}, "a b/c~d": {"type": "string"}}}}),
             json!([{"type": "t", "extra": 1, "fooBar": "x", "foo_bar": 2, "self": true, "a b/c~d": "y"}]),
         ),
+        case(
+            "single_letters",
+            json!({
+                "A": {"type": "object", "properties": {"d": {"$ref": "#/components/schemas/D"}, "s": {"type": "array", "items": {"$ref": "#/components/schemas/S"}}}},
+                "D": {"type": "object", "properties": {"a": {"$ref": "#/components/schemas/A"}}},
+                "S": {"oneOf": [{"$ref": "#/components/schemas/A"}, {"type": "array", "items": {"$ref": "#/components/schemas/A"}}]},
+                "Root": {"type": "object", "properties": {"a": {"$ref": "#/components/schemas/A"}}},
+            }),
+            json!([{"a": {"d": {"a": {"s": [{"d": {}}, [{}, {"x": 1}]]}}}}]),
+        ),
+        case(
+            "standalone",
+            json!({
+                "Cat": {"type": "object", "properties": {"meow": {"type": "string"}}},
+                "Dog": {"type": "object", "required": ["bark"], "properties": {"bark": {"type": "string"}}},
+                "Root": {"type": "object", "properties": {"cat": {"$ref": "#/components/schemas/Cat"}, "pets": {"type": "array", "items":
+                    {"anyOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}], "discriminator": {"propertyName": "kind"}}}}},
+            }),
+            json!([{"cat": {"meow": "x"}}, {"cat": {"kind": "any"}, "pets": [{"bark": "x", "kind": "Dog"}]}]),
+        ),
+        case(
+            "two_unions",
+            json!({
+                "One": {"type": "object", "required": ["type", "kind"], "properties": {"type": {"const": "one"}, "kind": {"const": "k1"}}},
+                "Two": {"type": "object", "required": ["type", "kind"], "properties": {"type": {"const": "two"}, "kind": {"const": "k2"}}},
+                "Three": {"type": "object", "required": ["type", "kind"], "properties": {"type": {"const": "one"}, "kind": {"const": "k3"}}},
+                "Root": {"type": "object", "properties": {
+                    "by_type": {"oneOf": [{"$ref": "#/components/schemas/One"}, {"$ref": "#/components/schemas/Two"}]},
+                    "by_kind": {"oneOf": [{"$ref": "#/components/schemas/One"}, {"$ref": "#/components/schemas/Three"}]}}},
+            }),
+            json!([{"by_type": {"type": "one", "kind": "k1"}, "by_kind": {"kind": "k1", "type": "one"}}, {"by_kind": {"type": "one", "kind": "k3", "x": 1}}]),
+        ),
+        case(
+            "listing_parent",
+            json!({
+                "Pet": {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string"}}},
+                "Cat": {"allOf": [{"$ref": "#/components/schemas/Pet"}, {"type": "object", "properties": {"meow": {"type": "string"}}}]},
+                "Dog": {"allOf": [{"$ref": "#/components/schemas/Pet"}, {"type": "object", "required": ["bark"], "properties": {"bark": {"type": "string"}}}]},
+                "Root": {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string"}, "name": {"type": "string"}},
+                    "anyOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}],
+                    "discriminator": {"propertyName": "kind", "mapping": {"cat": "#/components/schemas/Cat", "dog": "#/components/schemas/Dog"}}},
+            }),
+            json!([{"kind": "cat", "meow": "x", "name": "n"}, {"name": "n", "bark": "y", "kind": "dog"}]),
+        ),
+        case(
+            "part_of_itself",
+            json!({"Root": {"type": "object", "properties": {
+                "plain": {"$ref": "#/components/schemas/Root", "type": "object"},
+                "more": {"$ref": "#/components/schemas/Root", "required": ["plain"]},
+                "free": {"type": "array", "items": {"type": "object"}},
+                "maps": {"type": "object", "additionalProperties": {"type": ["object", "null"]}},
+            }}}),
+            json!([{"plain": {"plain": {}, "more": {"plain": {}}}}, {"more": {"plain": {"free": [{}, {"a": [1]}]}, "maps": {"x": null, "y": {}}}}]),
+        ),
     ]
 }
 

@@ -1,0 +1,174 @@
+//! Paths and operations: what they become, and which are left out.
+
+use serde_json::json;
+
+use crate::{generate, paths};
+
+#[test]
+fn operations_get_names_and_arguments() {
+    let text = json!({"200": {"description": "", "content": {"application/json": {"schema": {"type": "string"}}}}});
+    let outcome = generate(&paths(&json!({
+        "/a/{id}": {
+            "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}],
+            "get": {"operationId": "getA", "parameters": [
+                {"name": "limit", "in": "query", "schema": {"type": "integer"}},
+                {"name": "q", "in": "query", "required": true, "schema": {"type": "string"}},
+                {"name": "tags", "in": "query", "schema": {"type": "array", "items": {"type": "string"}}},
+                {"name": "X-Trace", "in": "header", "schema": {"type": "string"}},
+                {"name": "c", "in": "cookie", "schema": {"type": "string"}},
+            ], "responses": text},
+            "delete": {"responses": {"204": {"description": ""}}},
+            "trace": {"responses": {}},
+        },
+        "/b/{undeclared}": {"get": {"operationId": "getA", "responses": text}},
+    })));
+    let outcome = outcome.unwrap();
+    outcome.has(&[
+        "async fn get_a(id: &str, q: &str, params: &types::GetAParams) -> String",
+        "limit: Option<i64>",
+        "tags: Option<Vec<String>>",
+        "x_trace: Option<String>",
+        "async fn delete_a_id(id: &str) -> ()",
+        "async fn get_a2(undeclared: &str) -> String",
+    ]);
+    outcome.notes(&[
+        "/paths/~1a~1{id}/trace: reqwest has no function for the method; the operation is left out",
+        "/paths/~1a~1{id}/get/parameters/4: a parameter that is not in the path, the query or a header is left out",
+        "/paths/~1b~1{undeclared}/get: the operation is called `get_a2`: `get_a` is taken",
+    ]);
+}
+
+#[test]
+fn bodies_and_answers_of_every_kind_are_taken() {
+    let schema = json!({"schema": {"type": "object", "properties": {"x": {"type": "string"}}}});
+    let ok = json!({"200": {"description": ""}});
+    let outcome = generate(&paths(&json!({
+        "/json": {"post": {"operationId": "json", "requestBody": {"content": {"application/xml": {}, "application/json": schema}}, "responses": {
+            "201": {"description": "", "content": {"application/problem+json": schema}}, "202": {"description": ""},
+            "400": {"description": "", "content": {"text/plain": {}}}, "default": {"description": ""},
+        }}},
+        "/form": {"post": {"operationId": "form", "requestBody": {"content": {"application/x-www-form-urlencoded": schema}}, "responses": ok}},
+        "/bytes": {"post": {"operationId": "bytes", "requestBody": {"content": {"image/png": {}}}, "responses": {"default": {"description": "", "content": {"text/csv": {}}}}}},
+        "/any": {"get": {"operationId": "any", "responses": {"200": {"description": "", "content": {"application/json": {}}}}}},
+        "/multipart": {"post": {"operationId": "multipart", "requestBody": {"content": {"multipart/form-data": schema}}, "responses": ok}},
+        "/events": {"get": {"operationId": "events", "responses": {"200": {"description": "", "content": {"text/event-stream": {}}}}}},
+    })));
+    let outcome = outcome.unwrap();
+    outcome.has(&[
+        "async fn json(body: &types::JsonRequest) -> types::JsonResponse",
+        "async fn form(body: &types::FormRequest) -> ()",
+        "async fn any() -> Json",
+        "async fn events() -> ByteStream",
+    ]);
+    outcome.lacks("async fn multipart");
+    assert!(outcome.surface.contains("async fn bytes(body: B) -> ByteStream"), "{}", outcome.surface);
+    assert!(
+        outcome
+            .notes
+            .iter()
+            .any(|note| note
+                .ends_with("no media type of the body can be sent by generated code; the operation is left out")),
+        "{:?}",
+        outcome.notes
+    );
+}
+
+#[test]
+fn json_and_events_at_once_make_a_twin_for_the_stream() {
+    let outcome = generate(&paths(&json!({"/m": {"post": {"operationId": "create",
+        "requestBody": {"content": {"application/json": {"schema": {"type": "object", "properties": {"stream": {"type": "boolean"}}}}}},
+        "responses": {"200": {"description": "", "content": {"application/json": {"schema": {"type": "string"}}, "text/event-stream": {}}}},
+    }}})));
+    outcome
+        .unwrap()
+        .has(&[
+            "async fn create(body: &types::CreateRequest) -> String",
+            "(private) async fn create_stream(body: &types::CreateRequest) -> ByteStream",
+        ])
+        .notes(&[]);
+}
+
+#[test]
+fn shared_path_items_parameters_bodies_and_answers_are_followed() {
+    let outcome = generate(&json!({"openapi": "3.1.0", "info": {"title": "t"},
+        "paths": {"/a": {"$ref": "#/components/pathItems/A"}},
+        "webhooks": {"hook": {"post": {"responses": {}}}},
+        "components": {
+            "pathItems": {"A": {"post": {"operationId": "a", "parameters": [{"$ref": "#/components/parameters/P"}],
+                "requestBody": {"$ref": "#/components/requestBodies/B"}, "responses": {"200": {"$ref": "#/components/responses/R"}}}}},
+            "parameters": {"P": {"name": "p", "in": "query", "schema": {"type": "boolean"}}},
+            "requestBodies": {"B": {"content": {"application/json": {"schema": {"type": "array", "items": {"type": "string"}}}}}},
+            "responses": {"R": {"description": "", "content": {"application/json": {"schema": {"type": "integer"}}}}},
+        },
+    }));
+    outcome
+        .unwrap()
+        .has(&["async fn a(body: &Vec<String>, params: &types::AParams) -> i64", "p: Option<bool>"])
+        .notes(&[]);
+}
+
+#[test]
+fn a_document_without_version_paths_or_answers_is_one_all_the_same() {
+    generate(&json!({"openapi": "3.1.0", "info": {"title": "t", "version": "v1 \u{fc}\n"}})).unwrap().notes(&[]);
+    let outcome = generate(&json!({"openapi": "3.2.0", "info": {}, "webhooks": {"hook": {"post": {"responses": {}}}},
+        "components": {"schemas": {"Hook": {"type": "object", "properties": {"x": {"type": "string"}}}}}}));
+    outcome.unwrap().has(&["struct Hook"]).lacks("async fn").notes(&[]);
+    generate(&paths(&json!({"/a": {"get": {}}}))).unwrap().has(&["async fn get_a() -> ()"]).notes(&[]);
+}
+
+#[test]
+fn what_a_path_says_behind_the_question_mark_is_sent() {
+    let outcome = generate(&paths(&json!({"/a?beta=true#words": {"get": {"operationId": "a", "responses": {}}}})));
+    let outcome = outcome.unwrap();
+    outcome.has(&["async fn a() -> ()"]).notes(&[]);
+    assert!(outcome.source.contains("{}/a?beta=true\""), "{}", outcome.source);
+}
+
+#[test]
+fn parameters_that_are_no_scalars_are_strings() {
+    let outcome = generate(&paths(&json!({"/a/{id}": {"get": {"operationId": "a", "responses": {}, "parameters": [
+        {"name": "id", "in": "path", "schema": {"type": "array", "items": {"type": "string"}}},
+        {"name": "deep", "in": "query", "style": "deepObject", "schema": {"type": "object", "properties": {"x": {"type": "string"}}}},
+        {"name": "json", "in": "query", "content": {"application/json": {"schema": {"type": "object"}}}},
+        {"name": "kind", "in": "query", "required": true, "schema": {"enum": ["a", "b"]}},
+        {"name": "X-List", "in": "header", "schema": {"type": "array", "items": {"type": "integer"}}},
+        {"name": "maybe", "in": "query", "schema": {"type": ["array", "null"], "items": {"type": ["integer", "null"]}}},
+        {"name": "id", "in": "query", "schema": {"type": "string"}},
+        {"name": "header_map", "in": "query", "schema": {"type": "string"}},
+        {"name": "gone", "in": "path", "schema": {"type": "string"}},
+    ]}}})));
+    let outcome = outcome.unwrap();
+    outcome.has(&[
+        "async fn a(id: &str, kind: &str, params: &types::AParams) -> ()",
+        "deep: Option<String>",
+        "json: Option<String>",
+        "x_list: Option<String>",
+        "maybe: Option<Vec<i64>>",
+    ]);
+    let notes: Vec<&str> =
+        outcome.notes.iter().filter_map(|note| note.split_once(": ")).map(|(_, text)| text).collect();
+    assert_eq!(
+        notes,
+        [
+            "a parameter that is no scalar is taken as a string",
+            "a parameter that is no scalar is taken as a string",
+            "a parameter that is no scalar is taken as a string",
+            "`id` has the Rust name of another argument; the parameter is left out",
+            "`header_map` has the Rust name of another argument; the parameter is left out",
+            "the path has no `{gone}`; the parameter is left out",
+        ]
+    );
+}
+
+#[test]
+fn of_several_good_answers_the_first_with_content_counts() {
+    let json =
+        |schema: serde_json::Value| json!({"description": "", "content": {"application/json": {"schema": schema}}});
+    let outcome = generate(&paths(&json!({"/a": {
+        "put": {"operationId": "a", "responses": {"204": {"description": ""}, "200": json(json!({"type": "integer"})), "default": json(json!({"type": "string"}))}},
+        "post": {"operationId": "b", "responses": {"4XX": json(json!({"type": "string"})), "default": json(json!({"type": "boolean"}))}},
+    }})));
+    let outcome = outcome.unwrap();
+    outcome.has(&["async fn a() -> i64", "async fn b() -> bool"]);
+    outcome.notes(&["/paths/~1a/put/responses: of several answers that are good, the first one with content counts"]);
+}
