@@ -268,8 +268,7 @@ fn places<'c>(
     match value {
         Value::Array(items) => {
             let item = contract.items(&form);
-            let checked = if is_free_form(item.schema) { &[] } else { items.as_slice() };
-            for (index, value) in checked.iter().enumerate() {
+            for (index, value) in items.iter().enumerate() {
                 all.extend(places(contract, &item, value, format!("{pointer}/{index}"), None));
             }
         }

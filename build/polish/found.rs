@@ -62,7 +62,7 @@ impl Found {
         self.structs
             .get(component)
             .and_then(|fields| fields.get(property))
-            .map(|(ident, found)| (ident.clone(), paths::without_option(found.clone()).0))
+            .map(|(ident, found)| (ident.clone(), without_option(found)))
             .ok_or_else(|| PolishError::new(format!("typify wrote no field for `{property}` of `{component}`")))
     }
 
@@ -87,6 +87,15 @@ impl Found {
     /// Whether typify wrote an enum; a union of one branch it does not.
     pub(super) fn is_enum(&self, component: &str) -> bool {
         self.enums.contains_key(component)
+    }
+}
+
+/// The type inside of `Option`; what holds itself may be a `Box<Option<T>>` to typify, and is a `Box<T>` then.
+fn without_option(found: &Type) -> Type {
+    let inner = paths::without_option(found.clone()).0;
+    match paths::only_argument(&inner, "Box").and_then(|boxed| paths::only_argument(boxed, "Option")) {
+        Some(innermost) => syn::parse_quote!(::std::boxed::Box<#innermost>),
+        None => inner,
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     PolishError,
     docs::{docs, of_component},
     found::{Found, tag_of},
+    free,
     paths::only_argument,
     serde,
 };
@@ -228,14 +229,14 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field]) -> TokenStr
 fn check(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
     let checks = written.iter().map(|written| {
         let (field_ident, name) = (&written.ident, &written.field.name);
-        let mut rules: Vec<TokenStream> = written.field.rules.iter().map(rule).collect();
-        if written.field.value.shape == Shape::FreeObject {
-            rules.push(quote!(crate::runtime::check::Rule::Object));
-        }
+        let rules: Vec<TokenStream> = written.field.rules.iter().map(rule).collect();
         let rules = (!rules.is_empty())
             .then(|| quote!(crate::runtime::check::rules(&self.#field_ident, #name, &[#(#rules),*])?;));
+        let objects = free::is_in(&written.field.value.shape)
+            .then(|| quote!(crate::runtime::check::objects(&self.#field_ident, #name)?;));
         quote! {
             #rules
+            #objects
             crate::runtime::check::field(&self.#field_ident, #name)?;
         }
     });

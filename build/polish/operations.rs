@@ -10,13 +10,10 @@ use syn::{
 use super::{
     PolishError,
     docs::docs,
-    params::{Argument, bundled},
+    params::{Argument, bundled, name_of},
     paths,
 };
-use crate::pipeline::lower::{
-    model::{Kind, Location, Lowered, Operation, Shape},
-    type_name,
-};
+use crate::pipeline::lower::model::{Kind, Location, Lowered, Operation, Shape};
 
 /// The client: cloned cheaply, and printed by hand, since it holds a key.
 pub(super) fn client(client: ItemStruct) -> Result<TokenStream, PolishError> {
@@ -112,7 +109,7 @@ fn wrap(
     let (structure, lets) = match optional.as_slice() {
         [] => (None, None),
         _ => {
-            let params = format_ident!("{}Params", type_name(&operation.name));
+            let params = name_of(operation)?;
             // An operation may have an argument of that name.
             let taken = found.iter().any(|argument| argument.ident == "params");
             let name = if taken { format_ident!("optional_params") } else { format_ident!("params") };
@@ -123,12 +120,17 @@ fn wrap(
     };
     let generics: Vec<_> = function.sig.generics.type_params().collect();
     let generics = (!generics.is_empty()).then(|| quote!(<#(#generics),*>));
-    let check = matches!(&operation.body, Some(used) if matches!(used.shape, Shape::Named(_)))
-        .then(|| quote!(crate::runtime::Check::check(body)?;));
+    let check = matches!(&operation.body, Some(used) if matches!(used.shape, Shape::Named(_))).then(|| {
+        // An enum of strings is taken by value.
+        let is_borrowed =
+            found.iter().any(|argument| argument.ident == "body" && matches!(argument.found, Type::Reference(_)));
+        let body = if is_borrowed { quote!(body) } else { quote!(&body) };
+        quote!(crate::runtime::Check::check(#body)?;)
+    });
     let stream = operation.is_stream_twin.then(|| {
         quote! {
             let body = &{
-                let mut body = body.clone();
+                let mut body = ::std::clone::Clone::clone(body);
                 body.stream = ::std::option::Option::Some(true);
                 body
             };

@@ -8,7 +8,6 @@ use super::{PolishError, docs::docs, paths};
 use crate::pipeline::lower::{
     field_name,
     model::{Operation, Parameter},
-    type_name,
 };
 
 /// An argument of a generated operation.
@@ -32,6 +31,14 @@ impl Argument {
     }
 }
 
+/// The type that bundles the optional parameters.
+pub(super) fn name_of(operation: &Operation) -> Result<Ident, PolishError> {
+    match &operation.params {
+        Some(name) => Ok(format_ident!("{name}")),
+        None => Err(PolishError::new(format!("progenitor wrote an optional argument in `{}`", operation.name))),
+    }
+}
+
 /// The struct for an operation's optional arguments, and the statements that take it apart:
 ///
 /// ```text
@@ -42,7 +49,7 @@ pub(super) fn bundled(
     bundle: &Ident,
     optional: &[(&Argument, &Type)],
 ) -> Result<(TokenStream, TokenStream), PolishError> {
-    let name = format_ident!("{}Params", type_name(&operation.name));
+    let name = name_of(operation)?;
     let mut fields = Vec::new();
     let mut setters = Vec::new();
     let mut lets = Vec::new();
@@ -67,10 +74,11 @@ pub(super) fn bundled(
         };
         fields.push(quote!(#documentation pub #ident: ::std::option::Option<#owned>,));
         let text = format!(" Sets [`{ident}`](Self::{ident}); absent by default.");
+        let setter = if ident == "new" { format_ident!("new_") } else { ident.clone() };
         setters.push(quote! {
             #[doc = #text]
             #[must_use]
-            pub fn #ident(mut self, #ident: impl ::std::convert::Into<#owned>) -> Self {
+            pub fn #setter(mut self, #ident: impl ::std::convert::Into<#owned>) -> Self {
                 self.#ident = ::std::option::Option::Some(#ident.into());
                 self
             }
@@ -90,7 +98,7 @@ pub(super) fn bundled(
             /// Makes one with no parameter set.
             #[must_use]
             pub fn new() -> Self {
-                Self::default()
+                <Self as ::std::default::Default>::default()
             }
 
             #(#setters)*

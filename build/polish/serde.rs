@@ -3,10 +3,12 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-use super::object::Written;
+use super::{free, object::Written};
 use crate::pipeline::lower::model::{Field, Shape};
 
 /// `Decode` and `Deserialize`: known members by a match, the others into `extra`, nothing buffered.
+///
+/// A contract may have a type `A`, `D` or `S`, and none that ends in `_`: so the generated code names its own.
 pub(super) fn decode(
     ident: &Ident,
     name: &str,
@@ -15,15 +17,12 @@ pub(super) fn decode(
     tag: Option<&str>,
 ) -> TokenStream {
     let slot = |written: &Written<'_>| format_ident!("slot_{}", written.ident.to_string().trim_start_matches("r#"));
-    let is_free = |written: &Written<'_>| written.field.value.shape == Shape::FreeObject;
     let slots = written.iter().map(|written| {
         let slot = slot(written);
-        let inner = if is_free(written) {
-            quote!(crate::runtime::decode::FreeObject)
-        } else {
+        let inner = free::read_as(&written.field.value.shape).unwrap_or_else(|| {
             let inner = &written.inner;
             quote!(#inner)
-        };
+        });
         let full = if written.is_option { quote!(::std::option::Option<#inner>) } else { inner };
         // A tag that stays a field has been read before the other members.
         let start = if tag == Some(written.field.name.as_str()) && matches!(written.field.value.shape, Shape::Named(_))
@@ -65,10 +64,14 @@ pub(super) fn decode(
         } else {
             quote!(crate::runtime::decode::required(#slot, #name)?)
         };
-        let value = match (is_free(written), written.is_option) {
+        let shape = &written.field.value.shape;
+        let value = match (free::is_in(shape), written.is_option) {
             (false, _) => value,
-            (true, false) => quote!(#value.0),
-            (true, true) => quote!(#value.map(|free| free.0)),
+            (true, false) => free::taken(shape, &value),
+            (true, true) => {
+                let taken = free::taken(shape, &quote!(free));
+                quote!(#value.map(|free| #taken))
+            }
         };
         quote!(#field_ident: #value)
     });
@@ -89,10 +92,10 @@ pub(super) fn decode(
         impl crate::runtime::decode::Object for #ident {
             const NAME: &'static str = #name;
 
-            fn decode_entries<'de, A: ::serde::de::MapAccess<'de>>(
-                mut entries: A,
+            fn decode_entries<'de, A_: ::serde::de::MapAccess<'de>>(
+                mut entries: A_,
                 #tag_argument: ::std::option::Option<&str>,
-            ) -> ::std::result::Result<Self, A::Error> {
+            ) -> ::std::result::Result<Self, A_::Error> {
                 #(#slots)*
                 #(#seen_starts)*
                 let mut extra = crate::runtime::Extra::default();
@@ -110,7 +113,7 @@ pub(super) fn decode(
         }
 
         impl crate::runtime::decode::Decode for #ident {
-            fn decode<'de, D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
+            fn decode<'de, D_: ::serde::Deserializer<'de>>(deserializer: D_) -> ::std::result::Result<Self, D_::Error> {
                 crate::runtime::decode::object(deserializer)
             }
         }
@@ -135,7 +138,7 @@ pub(super) fn encode(ident: &Ident, written: &[Written<'_>], tags: &[&Field]) ->
     });
     quote! {
         impl ::serde::Serialize for #ident {
-            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
+            fn serialize<S_: ::serde::Serializer>(&self, serializer: S_) -> ::std::result::Result<S_::Ok, S_::Error> {
                 use ::serde::ser::SerializeMap as _;
                 let mut map = serializer.serialize_map(::std::option::Option::None)?;
                 #(#tags)*

@@ -7,8 +7,10 @@ use super::{
     PolishError,
     docs::{docs, of_component},
     found::Found,
+    free,
     object::variant_ident,
     paths::only_argument,
+    size::Sizes,
 };
 use crate::pipeline::lower::model::{Arm, Component, Kind, Lowered, Shape};
 
@@ -23,10 +25,11 @@ use crate::pipeline::lower::model::{Arm, Component, Kind, Lowered, Shape};
 ///                                           }
 /// ```
 ///
-/// A malformed known variant is an error with its path, never `Unknown`.
+/// A malformed known variant is an error with its path, never `Unknown`. A large one is in a box.
 pub(super) fn tagged(
     lowered: &Lowered,
     found: &Found,
+    sizes: &Sizes,
     name: &str,
     component: &Component,
 ) -> Result<TokenStream, PolishError> {
@@ -44,6 +47,18 @@ pub(super) fn tagged(
             syn::parse_quote!(#content)
         });
     }
+    let (held, values): (Vec<_>, Vec<_>) = variants
+        .iter()
+        .zip(&contents)
+        .map(|(variant, content)| {
+            // typify has boxed what holds itself.
+            if sizes.is_large(&variant.component) && only_argument(content, "Box").is_none() {
+                (quote!(::std::boxed::Box<#content>), quote!(::std::boxed::Box::new(value)))
+            } else {
+                (quote!(#content), quote!(value))
+            }
+        })
+        .unzip();
     let variant_docs = variants.iter().map(|variant| {
         let described =
             lowered.components.get(&variant.component).and_then(|component| component.description.as_deref());
@@ -59,13 +74,14 @@ pub(super) fn tagged(
     };
     let shorthand = match shorthand {
         Some(shorthand) => {
-            let variant = variants.iter().position(|variant| variant.ident == shorthand.variant);
-            let (variant_name, content) = variant
-                .and_then(|index| Some((idents.get(index)?, contents.get(index)?)))
+            let content = variants
+                .iter()
+                .position(|variant| variant.ident == shorthand.variant)
+                .and_then(|index| contents.get(index))
                 .ok_or_else(|| PolishError::new(format!("`{name}` has no variant for a bare string")))?;
             Some(quote! {
                 fn from_shorthand(text: ::std::string::String) -> ::std::option::Option<Self> {
-                    ::std::option::Option::Some(Self::#variant_name(#content::new(text)))
+                    ::std::option::Option::Some(Self::from(#content::new(text)))
                 }
             })
         }
@@ -77,7 +93,7 @@ pub(super) fn tagged(
         #[derive(Clone, Debug, PartialEq)]
         #[non_exhaustive]
         pub enum #ident {
-            #(#variant_docs #idents(#contents),)*
+            #(#variant_docs #idents(#held),)*
             /// An object with a tag that this version of the contract does not know, as it was sent.
             Unknown(crate::runtime::Json),
         }
@@ -100,11 +116,11 @@ pub(super) fn tagged(
             const TAG: &'static str = #tag;
             const WHEN_ABSENT: ::std::option::Option<&'static str> = #absent;
 
-            fn known<'de, A: ::serde::de::MapAccess<'de>>(
+            fn known<'de, A_: ::serde::de::MapAccess<'de>>(
                 tag: &str,
-                entries: A,
+                entries: A_,
                 consumed: ::std::option::Option<&str>,
-            ) -> ::std::result::Result<::std::result::Result<Self, A>, A::Error> {
+            ) -> ::std::result::Result<::std::result::Result<Self, A_>, A_::Error> {
                 ::std::result::Result::Ok(match tag {
                     #(#tag_patterns => ::std::result::Result::Ok(Self::#idents(
                         crate::runtime::decode::Object::decode_entries(entries, consumed)?,
@@ -119,7 +135,7 @@ pub(super) fn tagged(
         }
 
         impl crate::runtime::decode::Decode for #ident {
-            fn decode<'de, D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
+            fn decode<'de, D_: ::serde::Deserializer<'de>>(deserializer: D_) -> ::std::result::Result<Self, D_::Error> {
                 crate::runtime::decode::tagged(deserializer)
             }
 
@@ -131,7 +147,7 @@ pub(super) fn tagged(
         #(
             impl ::std::convert::From<#contents> for #ident {
                 fn from(value: #contents) -> Self {
-                    Self::#idents(value)
+                    Self::#idents(#values)
                 }
             }
         )*
@@ -187,6 +203,7 @@ pub(super) fn untagged(
             #list
         }
     });
+    let free = idents.iter().zip(arms).filter(|(_, arm)| free::is_in(&arm.value.shape)).map(|(variant, _)| variant);
     let documentation = of_component(component, &format!("The union `{name}` of the contract."));
     Ok(quote! {
         #documentation
@@ -199,12 +216,12 @@ pub(super) fn untagged(
         }
 
         impl crate::runtime::decode::Decode for #ident {
-            fn decode<'de, D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
+            fn decode<'de, D_: ::serde::Deserializer<'de>>(deserializer: D_) -> ::std::result::Result<Self, D_::Error> {
                 #decode
             }
         }
 
-        crate::runtime::decode::union!(#ident { #(#idents),* });
+        crate::runtime::decode::union!(#ident { #(#idents),* } objects { #(#free),* });
 
         #(#from)*
     })
@@ -221,7 +238,15 @@ fn decode_untagged(
         let list_first = b.value.shape == Shape::String && matches!(a.value.shape, Shape::List(_));
         if string_first || list_first {
             let (string, list) = if string_first { (first, second) } else { (second, first) };
-            return quote!(crate::runtime::decode::string_or_list(deserializer, Self::#string, Self::#list));
+            let list_shape = if string_first { &b.value.shape } else { &a.value.shape };
+            let from_list = match free::read_as(list_shape) {
+                Some(read) => {
+                    let taken = free::taken(list_shape, &quote!(value));
+                    quote!(|value: #read| Self::#list(#taken))
+                }
+                None => quote!(Self::#list),
+            };
+            return quote!(crate::runtime::decode::string_or_list(deserializer, Self::#string, #from_list));
         }
     }
     let types: Vec<Vec<&str>> = arms.iter().map(|arm| json_types(lowered, &arm.value.shape)).collect();
@@ -229,21 +254,24 @@ fn decode_untagged(
         let idents = names.iter().map(|name| format_ident!("{name}"));
         quote!(#(crate::runtime::JsonType::#idents)|*)
     };
-    let tries = idents.iter().zip(contents).zip(&types).map(|((variant, content), own)| {
+    let tries = idents.iter().zip(contents).zip(arms).zip(&types).map(|(((variant, content), arm), own)| {
+        let shape = &arm.value.shape;
+        let read = free::read_as(shape).unwrap_or_else(|| quote!(#content));
+        let taken = free::taken(shape, &quote!(value));
         let own_pattern = pattern(own);
         let sharing = types.iter().filter(|other| other.iter().any(|name| own.contains(name))).count();
         if sharing == 1 {
             quote! {
                 if ::std::matches!(found, #own_pattern) {
-                    return crate::runtime::decode::arm(&json).map(Self::#variant);
+                    return crate::runtime::decode::arm::<#read, D_::Error>(&json).map(|value| Self::#variant(#taken));
                 }
             }
         } else {
             quote! {
                 if ::std::matches!(found, #own_pattern)
-                    && let ::std::result::Result::Ok(value) = crate::runtime::decode::arm::<#content, D::Error>(&json)
+                    && let ::std::result::Result::Ok(value) = crate::runtime::decode::arm::<#read, D_::Error>(&json)
                 {
-                    return ::std::result::Result::Ok(Self::#variant(value));
+                    return ::std::result::Result::Ok(Self::#variant(#taken));
                 }
             }
         }

@@ -90,8 +90,6 @@ pub(crate) enum Rule {
     ExclusiveMinimum(f64),
     /// `exclusiveMaximum`
     ExclusiveMaximum(f64),
-    /// `type: object` on free-form JSON
-    Object,
 }
 
 /// What a constraint can be asked about a value: `None` where the constraint does not concern it.
@@ -106,10 +104,6 @@ pub(crate) trait Measure {
     }
     /// The value as a number.
     fn number(&self) -> Option<f64> {
-        None
-    }
-    /// The type of free-form JSON.
-    fn json_type(&self) -> Option<JsonType> {
         None
     }
 }
@@ -158,11 +152,18 @@ fn broken<T: Measure + ?Sized>(value: &T, rule: Rule) -> Option<String> {
             found if found >= bound => asks(format!("is {found}"), format!("less than {bound}")),
             _ => None,
         },
-        Rule::Object => match value.json_type()? {
-            JsonType::Object => None,
-            other => asks(format!("is of type {other:?}").to_lowercase(), "an object".to_owned()),
-        },
     }
+}
+
+/// Free-form JSON that the contract says is an object, or what such JSON is in.
+pub(crate) trait Objects {
+    /// Checks that all of it is.
+    fn objects(&self) -> Result<(), Violation>;
+}
+
+/// Checks that the free-form JSON in a field is made of objects.
+pub(crate) fn objects<T: Objects + ?Sized>(value: &T, name: &str) -> Result<(), Violation> {
+    value.objects().map_err(|violation| violation.below(name))
 }
 
 macro_rules! nothing_to_check {
@@ -210,9 +211,6 @@ impl<T: Measure> Measure for Option<T> {
     fn number(&self) -> Option<f64> {
         self.as_ref()?.number()
     }
-    fn json_type(&self) -> Option<JsonType> {
-        self.as_ref()?.json_type()
-    }
 }
 
 impl<T> Measure for Vec<T> {
@@ -240,8 +238,32 @@ impl Measure for f64 {
     }
 }
 
-impl Measure for Json {
-    fn json_type(&self) -> Option<JsonType> {
-        Some(Json::json_type(self))
+impl Objects for Json {
+    fn objects(&self) -> Result<(), Violation> {
+        match self.json_type() {
+            JsonType::Object => Ok(()),
+            other => {
+                let found = format!("{other:?}").to_lowercase();
+                Err(Violation::new(format!("is of type {found}, and the contract asks for an object")))
+            }
+        }
+    }
+}
+
+impl<T: Objects> Objects for Option<T> {
+    fn objects(&self) -> Result<(), Violation> {
+        self.as_ref().map_or(Ok(()), T::objects)
+    }
+}
+
+impl<T: Objects> Objects for Vec<T> {
+    fn objects(&self) -> Result<(), Violation> {
+        self.iter().enumerate().try_for_each(|(index, item)| item.objects().map_err(|violation| violation.below(index)))
+    }
+}
+
+impl<T: Objects> Objects for IndexMap<String, T> {
+    fn objects(&self) -> Result<(), Violation> {
+        self.iter().try_for_each(|(name, value)| objects(value, name))
     }
 }

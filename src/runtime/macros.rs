@@ -84,7 +84,8 @@ macro_rules! string_enum {
 
 /// What every union has, given `Decode`.
 macro_rules! union {
-    ($type:ident { $($variant:ident),* }) => {
+    // Of the variants named after `objects`, the free-form JSON must be objects.
+    ($type:ident { $($variant:ident),* } $(objects { $($object:ident),* })?) => {
         $crate::runtime::decode::deserialize_by_decode!($type);
 
         impl ::serde::Serialize for $type {
@@ -98,6 +99,11 @@ macro_rules! union {
 
         impl $crate::runtime::Check for $type {
             fn check(&self) -> ::std::result::Result<(), $crate::runtime::Violation> {
+                $($(
+                    if let Self::$object(value) = self {
+                        $crate::runtime::check::Objects::objects(value)?;
+                    }
+                )*)?
                 match self {
                     $(Self::$variant(value) => $crate::runtime::Check::check(value),)*
                     Self::Unknown(_) => ::std::result::Result::Ok(()),
