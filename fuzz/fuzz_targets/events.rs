@@ -96,7 +96,9 @@ fn events(mut bytes: &[u8]) -> Vec<String> {
         };
         let string = serde_json::to_string(&String::from_utf8_lossy(text)).expect("a string");
         let delta = |kind: &str, member: &str| {
-            format!(r#"{{"type":"content_block_delta","index":{index},"delta":{{"type":"{kind}","{member}":{string}}}}}"#)
+            format!(
+                r#"{{"type":"content_block_delta","index":{index},"delta":{{"type":"{kind}","{member}":{string}}}}}"#
+            )
         };
         let open = |block: &str| format!(r#"{{"type":"content_block_start","index":{index},"content_block":{block}}}"#);
         events.push(match kind % 20 {

@@ -1,0 +1,84 @@
+//! What a build of this crate compiles to generate the client: the generator, and nothing that talks to a network.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that can't go on fails"
+)]
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    process::Command,
+};
+
+use serde_json::Value;
+
+/// The names of the packages that the build script needs, those that they need among them.
+fn build_graph(features: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--offline", "--format-version", "1"])
+        .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
+        .args(features)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
+    let nodes: HashMap<&str, &Value> = nodes.iter().map(|node| (node["id"].as_str().unwrap(), node)).collect();
+    let names: HashMap<&str, &str> = metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| (package["id"].as_str().unwrap(), package["name"].as_str().unwrap()))
+        .collect();
+    let needs = |id: &str, kinds: &[&str]| -> Vec<&str> {
+        let is_of_kind = |dependency: &&Value| {
+            let of = dependency["dep_kinds"].as_array().unwrap();
+            of.iter().any(|kind| kinds.contains(&kind["kind"].as_str().unwrap_or("normal")))
+        };
+        let dependencies = nodes[id]["deps"].as_array().unwrap().iter().filter(is_of_kind);
+        dependencies.map(|dependency| dependency["pkg"].as_str().unwrap()).collect()
+    };
+    let root = metadata["resolve"]["root"].as_str().unwrap();
+    let mut waiting = needs(root, &["build"]);
+    let mut found = BTreeSet::new();
+    while let Some(id) = waiting.pop() {
+        if found.insert(id) {
+            waiting.extend(needs(id, &["normal", "build"]));
+        }
+    }
+    found.into_iter().map(|id| names[id].to_owned()).collect()
+}
+
+#[test]
+fn no_network_and_no_tls_is_built_for_the_generator() {
+    for features in [&[][..], &["--all-features"]] {
+        let graph = build_graph(features);
+        assert!(graph.contains("progenitor-impl") && graph.contains("typify-impl"), "{graph:?}");
+        for unwanted in [
+            "aws-lc-rs",
+            "h2",
+            "hyper",
+            "native-tls",
+            "openssl",
+            "progenitor-client",
+            "reqwest",
+            "ring",
+            "rustls",
+            "tokio",
+        ] {
+            assert!(!graph.contains(unwanted), "{unwanted} is built for the generator: {graph:?}");
+        }
+    }
+}
+
+#[test]
+fn the_generator_needs_no_more_packages_than_it_did() {
+    let graph = build_graph(&[]);
+    assert!(graph.len() <= MOST, "{} packages: {graph:?}", graph.len());
+}
+
+/// How many packages the build script needs at most, on any platform. Each one is time that every user's build takes.
+const MOST: usize = 58;
