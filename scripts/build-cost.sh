@@ -55,7 +55,7 @@ ours() {
     mkdir -p "$work/crate"
     cp -r build build.rs src openapi.json overlay.json README.md ARCHITECTURE.md CHANGELOG.md "$work/crate/"
     awk '/^\[/ { wanted = !/^\[dev-dependencies\]|^\[\[/ } wanted' Cargo.toml | grep -v '^default-run' >"$work/crate/Cargo.toml"
-    printf '[dependencies]\nanthropic-messages = { path = "../crate" }\n%s\n' "$1" | package ours
+    printf '[dependencies]\nanthropic-messages = { path = "../crate" }\n' | package ours
     cp Cargo.lock "$work/ours/"
 }
 
@@ -100,7 +100,7 @@ END
 # peer NAME VERSION: a user's package that depends on a crate written by hand
 peer() {
     local fetched
-    printf '[dependencies]\n%s = "%s"\ntokio = { version = "1", features = ["macros", "rt"] }\n' "$1" "$2" | package "$1"
+    printf '[dependencies]\n%s = "%s"\n' "$1" "$2" | package "$1"
     (cd "$work/$1" && cargo fetch)
     fetched=$(cd "$work/$1" && cargo metadata --format-version 1 | python3 -c '
 import json, os, sys
@@ -129,13 +129,14 @@ row() {
 
 # size NAME DIRECTORY: the size of a program that sends one message, optimised and stripped
 size() {
+    printf 'tokio = { version = "1", features = ["macros", "rt"] }\n' >>"$2/Cargo.toml"
     (cd "$2" && CARGO_PROFILE_RELEASE_STRIP=true cargo build --release)
     printf '| %s | %s |\n' "$1" "$(stat -c %s "$2/target/release/package" | awk '{ printf "%.1f MB", $1 / 1e6 }')"
     rm -rf "$2/target"
 }
 
 peers() {
-    ours 'tokio = { version = "1", features = ["macros", "rt"] }'
+    ours
     # As progenitor's own documentation has it.
     bare bare <<'END'
 reqwest = { version = "0.13", features = ["json", "query", "stream"] }
@@ -239,7 +240,7 @@ overlay() {
 
 optimised() {
     local level clean spec
-    ours ''
+    ours
     printf '| `build-override` | clean build | after touching the spec |\n|---|---|---|\n'
     for level in 0 1 2 3; do
         export CARGO_PROFILE_DEV_BUILD_OVERRIDE_OPT_LEVEL=$level
