@@ -31,6 +31,7 @@ dependencies() {
 # package NAME: a package of its own, whose manifest is on standard input, with a library
 package() {
     mkdir -p "$work/$1/src"
+    rm -f "$work/$1/src/main.rs"
     { printf '[package]\nname = "package"\nversion = "0.0.0"\nedition = "2024"\n\n[workspace]\n\n'; cat; } \
         >"$work/$1/Cargo.toml"
     : >"$work/$1/src/lib.rs"
