@@ -6,19 +6,20 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# into FILE: replaces what stands behind the line with standard input
+# into FILE COMMAND...: replaces what stands behind the line with what the command prints, if it succeeds
 into() {
-    local tables
-    tables=$(cat)
-    { sed '/^<!-- measured/q' "$1"; printf '\n%s\n' "$tables"; } >"$1.new"
-    mv "$1.new" "$1"
+    local file=$1 tables
+    shift
+    tables=$("$@")
+    { sed '/^<!-- measured/q' "$file"; printf '\n%s\n' "$tables"; } >"$file.new"
+    mv "$file.new" "$file"
 }
 
 [ $# -gt 0 ] || set -- performance build-cost
 for document in "$@"; do
     case $document in
-        performance) cargo run --release --quiet --manifest-path compare/Cargo.toml | into docs/performance.md ;;
-        build-cost) scripts/build-cost.sh | into docs/build-cost.md ;;
+        performance) into docs/performance.md cargo run --release --quiet --manifest-path compare/Cargo.toml ;;
+        build-cost) into docs/build-cost.md scripts/build-cost.sh ;;
         *) echo "no document $document" >&2 && exit 2 ;;
     esac
 done

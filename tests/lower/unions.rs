@@ -80,3 +80,20 @@ fn a_union_of_required_properties_is_the_object() {
         .has(&["struct A", "a: Option<String>"])
         .notes(&["/components/schemas/A: a union of required properties is not checked"]);
 }
+
+#[test]
+fn a_variant_over_256_bytes_is_in_a_box() {
+    // A string takes 24 bytes, and the members that are not described 8.
+    let branch = |tag: &str, strings: usize| {
+        let mut properties = json!({"kind": {"const": tag}});
+        for number in 0..strings {
+            properties[format!("text_{number}")] = json!({"type": "string"});
+        }
+        json!({"type": "object", "required": ["kind"], "properties": properties})
+    };
+    let outcome = generate(&schemas(&json!({"Shape": {"oneOf": [branch("small", 10), branch("large", 11)]}})));
+    let outcome = outcome.unwrap();
+    outcome.has(&["Small(ShapeSmall)", "Large(Box<ShapeLarge>)"]);
+    let source: String = outcome.source.split_whitespace().collect();
+    assert!(source.contains("fnfrom(value:ShapeLarge)->Self{Self::Large(::std::boxed::Box::new(value))}"));
+}
