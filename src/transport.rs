@@ -13,15 +13,13 @@ use http::{
     HeaderMap,
     header::{ACCEPT, CONTENT_TYPE},
 };
+use reqwest::Url;
 use tokio::{runtime::Handle, time::timeout};
 
 pub(crate) use self::answer::{redacted, redacted_beginning};
+use self::ending::{Failed, of_error, timed_out};
 pub use self::timing::Timing;
 pub(crate) use self::timing::TokioTiming;
-use self::{
-    answer::Success,
-    ending::{Failed, of_error, timed_out},
-};
 use crate::{
     auth::Credential,
     error::{Error, ErrorKind},
@@ -43,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) timing: Arc<dyn Timing>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) budget: Mutex<Budget>,
+    /// What the contract's paths are appended to.
+    pub(crate) base: Url,
     /// Host and port of the server, for messages.
     pub(crate) host: String,
     /// Whether the HTTP client is the caller's, and may follow redirects.
@@ -91,6 +91,8 @@ impl Settings {
     /// sets, the credential, the client's headers (an operation's own header parameters excepted),
     /// the call's headers.
     fn apply(&self, request: &mut HeaderMap) {
+        // Room for all that will be in it, the credential and those of the HTTP client among them.
+        request.reserve(self.headers.len() + self.call_headers.len() + 4);
         self.credential.apply(request);
         for (name, value) in &self.headers {
             if name == ACCEPT || name == CONTENT_TYPE || !request.contains_key(name) {
@@ -104,7 +106,11 @@ impl Settings {
 }
 
 impl ClientHooks<Inner> for Client {
-    async fn exec(&self, request: reqwest::Request, info: &OperationInfo) -> Result<Reply, Failure> {
+    fn url(&self, path: &str) -> Url {
+        appended(&self.inner.shared.base, path)
+    }
+
+    async fn exec(&self, request: Box<reqwest::Request>, info: &OperationInfo) -> Result<Reply, Failure> {
         let body = request.body().and_then(reqwest::Body::as_bytes);
         let span = CallSpan::start(info, &self.inner.shared.host, body);
         let call = Call {
@@ -119,9 +125,8 @@ impl ClientHooks<Inner> for Client {
             may_have_been_processed: false,
             last: None,
         };
-        // In boxes, or each task that calls would be larger by some kilobytes for as long as it lives: a future
-        // keeps room for its arguments twice, and this one is passed down by three.
-        let mut reply = span.run(Box::pin(call.run(Box::new(request)))).await?;
+        // In a box, or each task that calls would be larger by a kilobyte for as long as it lives.
+        let mut reply = span.run(Box::pin(call.run(request))).await?;
         let observer = self.inner.shared.observer.clone();
         if cfg!(feature = "tracing") || observer.is_some() {
             reply.set_companion(Box::new(Watch::new(span, observer.clone(), info, &reply)));
@@ -181,17 +186,20 @@ impl Call<'_> {
     }
 
     async fn attempts(&mut self, mut request: Box<reqwest::Request>) -> Result<Reply, Failure> {
-        self.settings.apply(request.headers_mut());
         self.budget(Budget::deposit);
         loop {
             self.attempts = self.attempts.saturating_add(1);
-            let next = if self.settings.retry.max_retries == 0 { None } else { request.try_clone().map(Box::new) };
+            // Copied without the headers that every attempt is given anew.
+            let is_last = self.attempts > self.settings.retry.max_retries;
+            let next = if is_last { None } else { request.try_clone().map(Box::new) };
+            self.settings.apply(request.headers_mut());
             self.in_flight = true;
             let ended = self.attempt(request).await;
             self.in_flight = false;
             let Failed { failure, ending } = match ended {
-                Ok(Success { status, headers, body }) => {
-                    return Ok(Reply::new(status, headers, body, self.attempts, self.elapsed()));
+                Ok(mut reply) => {
+                    reply.set_effort(self.attempts, self.elapsed());
+                    return Ok(reply);
                 }
                 Err(failed) => failed,
             };
@@ -218,7 +226,7 @@ impl Call<'_> {
     }
 
     /// Sends the request once.
-    async fn attempt(&self, mut request: Box<reqwest::Request>) -> Result<Success, Failed> {
+    async fn attempt(&self, mut request: Box<reqwest::Request>) -> Result<Reply, Failed> {
         if let Some(observer) = &self.shared.observer {
             let mut view =
                 Request { operation: self.info.operation_id, attempt: self.attempts, headers: request.headers_mut() };
@@ -330,5 +338,29 @@ fn reason_to_stop(stop: Stop) -> RetryStop {
         Stop::Delay => RetryStop::Delay,
         Stop::Deadline => RetryStop::Deadline,
         Stop::Budget => RetryStop::Budget,
+    }
+}
+
+/// A path of the contract behind the base. The base is not read again: that would be a twentieth of a call's instructions.
+fn appended(base: &Url, path: &str) -> Url {
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let mut url = base.clone();
+    url.set_path(&[base.path().trim_end_matches('/'), path].concat());
+    url.set_query(query);
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_what_would_be_read_from_base_and_path() {
+        for base in ["https://h.example/", "https://h.example:8443/v1", "http://[::1]/a%2Fb/%C3%BC"] {
+            for path in ["/messages", "/a/b%2Fc%3Fd", "/a?beta=true", "/a/?b=%20&c=d?e", "/%2E%2e/a"] {
+                let read = Url::parse(&format!("{}{path}", base.trim_end_matches('/'))).unwrap();
+                assert_eq!(appended(&Url::parse(base).unwrap(), path), read);
+            }
+        }
     }
 }

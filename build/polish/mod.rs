@@ -51,7 +51,8 @@ pub fn polish(lowered: &Lowered, file: syn::File) -> Result<syn::File, PolishErr
     let tokens = quote! {
         #[allow(unused_imports, reason = "which of them a contract needs depends on its operations")]
         use crate::runtime::{
-            ByteStream, ClientHooks, ClientInfo, Error, OperationInfo, RequestBuilderExt, ResponseValue, encode_path,
+            ByteStream, ClientHooks, ClientInfo, Error, OperationInfo, RequestBuilderExt, ResponseValue, Streamed,
+            encode_path,
         };
 
         /// The types of the contract.

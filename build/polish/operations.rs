@@ -83,6 +83,12 @@ fn wrap(
     if body.infos != 1 {
         return Err(failed("no `OperationInfo`"));
     }
+    if function.block.stmts.iter_mut().filter_map(by_url).count() != 1 {
+        return Err(failed("no address"));
+    }
+    if function.block.stmts.iter_mut().filter_map(in_a_box).count() != 1 {
+        return Err(failed("no request"));
+    }
     if operation.parameters.iter().all(|parameter| parameter.location != Location::Header) {
         // Without the version header nothing is put into the map.
         function.block.stmts.iter_mut().for_each(without_mut);
@@ -129,10 +135,14 @@ fn wrap(
     });
     let stream = operation.is_stream_twin.then(|| {
         quote! {
-            let body = &{
-                let mut body = ::std::clone::Clone::clone(body);
-                body.stream = ::std::option::Option::Some(true);
-                body
+            let body = &match body.stream {
+                ::std::option::Option::Some(true) => Streamed::Asks(body),
+                ::std::option::Option::Some(false) => {
+                    let mut body = ::std::clone::Clone::clone(body);
+                    body.stream = ::std::option::Option::Some(true);
+                    Streamed::Changed(body)
+                }
+                ::std::option::Option::None => Streamed::Added { body, stream: true },
             };
         }
     });
@@ -208,6 +218,42 @@ fn without_mut(statement: &mut Stmt) {
     {
         pattern.mutability = None;
     }
+}
+
+/// `let url = format!("{}/path", self.baseurl)` to `let url = self.url("/path")`: the base was read when the client was
+/// made.
+fn by_url(statement: &mut Stmt) -> Option<()> {
+    let value = value_of(statement, "url")?;
+    let Expr::Macro(found) = &*value else { return None };
+    let parser = syn::punctuated::Punctuated::<Expr, syn::Token![,]>::parse_terminated;
+    let arguments = found.mac.parse_body_with(parser).ok().filter(|_| found.mac.path.is_ident("format"))?;
+    let mut arguments = arguments.iter();
+    let Some(Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(template), .. })) = arguments.next() else { return None };
+    let path = template.value().strip_prefix("{}")?.to_owned();
+    arguments.next().filter(|base| quote!(#base).to_string() == "self . baseurl")?;
+    let parameters: Vec<_> = arguments.collect();
+    *value = match parameters.as_slice() {
+        [] => parse_quote!(self.url(#path)),
+        _ => parse_quote!(self.url(&format!(#path, #(#parameters),*))),
+    };
+    Some(())
+}
+
+/// `let mut request = …` to `let mut request = Box::new(…)`: it is handed on, and large.
+fn in_a_box(statement: &mut Stmt) -> Option<()> {
+    let value = value_of(statement, "request")?;
+    *value = parse_quote!(::std::boxed::Box::new(#value));
+    Some(())
+}
+
+/// What `let` gives a name.
+fn value_of<'a>(statement: &'a mut Stmt, name: &str) -> Option<&'a mut Expr> {
+    let Stmt::Local(local) = statement else { return None };
+    let syn::Pat::Ident(pattern) = &local.pat else { return None };
+    if pattern.ident != name {
+        return None;
+    }
+    Some(&mut *local.init.as_mut()?.expr)
 }
 
 /// `header_map.append(HeaderName::from_static("api-version"), …)`: nobody asked for it.

@@ -12,8 +12,7 @@ pub(super) const DEFAULT: &str = "https://api.anthropic.com/v1";
 
 /// An address that requests may be sent to.
 pub(super) struct Address {
-    /// Without a slash at its end.
-    pub(super) base: String,
+    pub(super) base: Url,
     /// Host and port, as messages show it.
     pub(super) host: String,
     pub(super) encrypted: bool,
@@ -47,11 +46,11 @@ impl Address {
             return refuse("is http, which would send the credential in clear text; use https or allow_cleartext");
         }
         Ok(Self {
-            base: url.as_str().trim_end_matches('/').to_owned(),
             host: match url.port() {
                 Some(port) => format!("{host}:{port}"),
                 None => host.to_string(),
             },
+            base: url,
             encrypted,
         })
     }

@@ -32,7 +32,8 @@ const POOL_IDLE: Duration = Duration::from_secs(30);
 pub(super) fn build(connections: &Connections, encrypted: bool) -> Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
+        // `never` alone would still copy each request.
+        .retry(reqwest::retry::never().max_retries_per_request(0))
         .referer(false)
         .connect_timeout(connections.connect_timeout)
         .pool_idle_timeout(POOL_IDLE)

@@ -13,7 +13,7 @@ use std::fmt;
 #[allow(unused_imports, reason = "what of it is needed depends on the contract")]
 pub(crate) use self::noted::{Noted, note_field, note_variant, noting};
 #[allow(unused_imports, reason = "what of it is needed depends on the contract")]
-pub(crate) use self::request::{InvalidRequest, QueryParam, RequestBuilderExt, encode_path};
+pub(crate) use self::request::{InvalidRequest, QueryParam, RequestBuilderExt, Streamed, encode_path};
 pub use self::{
     body::ByteStream,
     failure::{Failure, RetryStop},
@@ -57,6 +57,9 @@ pub(crate) trait ClientInfo<I> {
     note = "`src/transport.rs` implements `ClientHooks` for `generated::Client`"
 )]
 pub(crate) trait ClientHooks<I>: ClientInfo<I> + Sync {
+    /// The address of a path of the contract, whose parameters are encoded.
+    fn url(&self, path: &str) -> reqwest::Url;
+
     /// Looks at a request before it is sent, and may change it.
     fn pre(
         &self,
@@ -69,7 +72,7 @@ pub(crate) trait ClientHooks<I>: ClientInfo<I> + Sync {
     /// Sends the request, as often as it takes, and gives the answer.
     fn exec(
         &self,
-        request: reqwest::Request,
+        request: Box<reqwest::Request>,
         info: &OperationInfo,
     ) -> impl Future<Output = Result<Reply, Failure>> + Send;
 

@@ -1,12 +1,13 @@
 //! From the headers of an answer to a reply or a failure: statuses, bodies, limits.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
+use memchr::memmem::{self, Finder};
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -14,17 +15,10 @@ use super::{
     Settings,
     ending::{Ending, Failed},
 };
-use crate::runtime::{Body, ByteStream, Failure, Reason, cut, from_slice, is_json};
+use crate::runtime::{Body, ByteStream, Failure, Reason, Reply, cut, from_slice, is_json};
 
 /// How long the body of an error is waited for. The status has come, and is told without it.
 const ERROR_BODY_PATIENCE: Duration = Duration::from_secs(10);
-
-/// An answer that is a success.
-pub(super) struct Success {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Body,
-}
 
 /// Gives the values of headers memory of their own, and takes the credential out of them. As they
 /// come they lie in the connection's read buffer, which would be kept for as long as an answer or an
@@ -35,9 +29,11 @@ pub(super) fn detach(headers: &mut HeaderMap, secret: &[u8]) {
         values.extend_from_slice(value.as_bytes());
     }
     let mut values = Bytes::from(values);
+    let is_clean = !contains(&values, secret);
     for value in headers.values_mut() {
         // The same values in the same order.
-        let own = redacted(values.split_to(value.len()), secret);
+        let own = values.split_to(value.len());
+        let own = if is_clean { own } else { redacted(own, secret) };
         if let Ok(mut own) = HeaderValue::from_maybe_shared(own) {
             own.set_sensitive(value.is_sensitive());
             *value = own;
@@ -50,35 +46,13 @@ pub(super) async fn read(
     mut response: reqwest::Response,
     streaming: bool,
     settings: &Settings,
-) -> Result<Success, Failed> {
+) -> Result<Reply, Failed> {
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
-    if status.is_success() {
-        success(response, status, headers, streaming, settings).await
-    } else if status.is_redirection() {
-        let ending = match status {
-            // The request was processed, and its outcome is elsewhere.
-            StatusCode::SEE_OTHER => Ending::Committed,
-            _ => Ending::NotSent { permanent: true },
-        };
-        Err(fail(Reason::Redirect, status, headers, Bytes::new(), ending))
-    } else {
-        let body = match is_encoded(&headers) {
-            // The status says enough; the body can't be read.
-            true => Bytes::new(),
-            false => error_body(response, settings.max_error_bytes, settings.credential.secret()).await,
-        };
-        Err(fail(Reason::Status, status, headers, body, Ending::Rejected(status)))
+    if !status.is_success() {
+        // In a box, or each call would have room for it.
+        return Err(Box::pin(refused(response, headers, settings)).await);
     }
-}
-
-async fn success(
-    response: reqwest::Response,
-    status: StatusCode,
-    headers: HeaderMap,
-    streaming: bool,
-    settings: &Settings,
-) -> Result<Success, Failed> {
     if is_encoded(&headers) {
         return Err(fail(Reason::Encoding, status, headers, Bytes::new(), Ending::Committed));
     }
@@ -86,9 +60,9 @@ async fn success(
     // A JSON answer to a streaming call is an error, or the whole of what was to be streamed.
     if streaming && json != Some(true) {
         let body = http::Response::<reqwest::Body>::from(response).into_body();
-        return Ok(Success { status, headers, body: Body::Stream(ByteStream::open(body)) });
+        return Ok(Reply::new(status, headers, Body::Stream(ByteStream::open(body))));
     }
-    let body = match whole(response, settings.max_response_bytes).await {
+    let body = match whole(&mut response, settings.max_response_bytes).await {
         Ok(body) => body,
         Err(mut failure) => {
             failure.facts_mut().status = Some(status);
@@ -101,8 +75,27 @@ async fn success(
             let body = copied(&redacted(body, settings.credential.secret()));
             Err(fail(Reason::ErrorBody, status, headers, body, ending_of(&error_type)))
         }
-        None => Ok(Success { status, headers, body: Body::Whole(body) }),
+        None => Ok(Reply::new(status, headers, Body::Whole(body))),
     }
+}
+
+/// Reads an answer that is no success.
+async fn refused(response: reqwest::Response, headers: HeaderMap, settings: &Settings) -> Failed {
+    let status = response.status();
+    if status.is_redirection() {
+        let ending = match status {
+            // The request was processed, and its outcome is elsewhere.
+            StatusCode::SEE_OTHER => Ending::Committed,
+            _ => Ending::NotSent { permanent: true },
+        };
+        return fail(Reason::Redirect, status, headers, Bytes::new(), ending);
+    }
+    let body = match is_encoded(&headers) {
+        // The status says enough; the body can't be read.
+        true => Bytes::new(),
+        false => error_body(response, settings.max_error_bytes, settings.credential.secret()).await,
+    };
+    fail(Reason::Status, status, headers, body, Ending::Rejected(status))
 }
 
 fn fail(reason: Reason, status: StatusCode, headers: HeaderMap, body: Bytes, ending: Ending) -> Failed {
@@ -123,7 +116,7 @@ fn is_encoded(headers: &HeaderMap) -> bool {
 }
 
 /// Reads a body whole, up to a limit. Giving up closes the connection.
-async fn whole(mut response: reqwest::Response, limit: u64) -> Result<Bytes, Failure> {
+async fn whole(response: &mut reqwest::Response, limit: u64) -> Result<Bytes, Failure> {
     let too_large = || {
         let mut failure = Failure::new(Reason::TooLarge(limit));
         failure.facts_mut().may_have_been_processed = true;
@@ -223,8 +216,9 @@ fn error_type(body: &[u8]) -> Option<String> {
     struct Detail {
         r#type: Option<String>,
     }
+    static MENTION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
     // Nearly every body is no error, and this tells without reading it as JSON.
-    memchr::memmem::find(body, b"\"error\"")?;
+    MENTION.find(body)?;
     let envelope: Envelope = from_slice(body).ok()?;
     (envelope.r#type.as_deref() == Some("error"))
         .then(|| envelope.error.and_then(|error| error.r#type).unwrap_or_default())
@@ -252,12 +246,12 @@ fn ending_of(error_type: &str) -> Ending {
 
 /// Takes the credential out of what a server says: some repeat what they don't accept.
 pub(crate) fn redacted(body: Bytes, secret: &[u8]) -> Bytes {
-    if secret.is_empty() || memchr::memmem::find(&body, secret).is_none() {
+    if !contains(&body, secret) {
         return body;
     }
     let mut clean = Vec::with_capacity(body.len());
     let mut rest: &[u8] = &body;
-    while let Some(at) = memchr::memmem::find(rest, secret) {
+    while let Some(at) = memmem::find(rest, secret) {
         let (before, after) = rest.split_at(at);
         clean.extend_from_slice(before);
         clean.extend_from_slice(b"[redacted]");
@@ -265,6 +259,10 @@ pub(crate) fn redacted(body: Bytes, secret: &[u8]) -> Bytes {
     }
     clean.extend_from_slice(rest);
     clean.into()
+}
+
+fn contains(body: &[u8], secret: &[u8]) -> bool {
+    !secret.is_empty() && memmem::find(body, secret).is_some()
 }
 
 /// As [`redacted`], for a body of which only the beginning was read: it may end within the

@@ -250,8 +250,15 @@ mod addresses {
     #[tokio::test]
     async fn keep_their_path() {
         let server = answering_all([message("Hi")]);
-        let base = format!("http://{}/proxy/anthropic/", server.address());
-        let client = builder(&server).api_key("k").base_url(base).build().unwrap();
-        assert_eq!(seen(&client, &server).await.uri(), "/proxy/anthropic/messages");
+        for (path, uri) in [
+            ("", "/messages"),
+            ("/", "/messages"),
+            ("/proxy/anthropic//", "/proxy/anthropic/messages"),
+            ("/a%2Fb%20c/ü/v1", "/a%2Fb%20c/%C3%BC/v1/messages"),
+        ] {
+            let base = format!("http://{}{path}", server.address());
+            let client = builder(&server).api_key("k").base_url(base).build().unwrap();
+            assert_eq!(seen(&client, &server).await.uri(), uri);
+        }
     }
 }

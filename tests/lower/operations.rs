@@ -121,7 +121,7 @@ fn what_a_path_says_behind_the_question_mark_is_sent() {
     let outcome = generate(&paths(&json!({"/a?beta=true#words": {"get": {"operationId": "a", "responses": {}}}})));
     let outcome = outcome.unwrap();
     outcome.has(&["async fn a() -> ()"]).notes(&[]);
-    assert!(outcome.source.contains("{}/a?beta=true\""), "{}", outcome.source);
+    assert!(outcome.source.contains("self.url(\"/a?beta=true\")"), "{}", outcome.source);
 }
 
 #[test]

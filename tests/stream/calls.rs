@@ -36,6 +36,23 @@ async fn a_stream_is_asked_for_and_told_about() {
 }
 
 #[tokio::test]
+async fn a_stream_is_asked_for_once_whatever_the_request_says() {
+    let server = Server::start().unwrap();
+    let client = server.client().unwrap();
+    let asked = request().stream(true).set_extra("top_k", 5);
+    for stream in [None, Some(false), Some(true)] {
+        let mut said = asked.clone();
+        said.stream = stream;
+        server.reply("Hi");
+        client.stream_message(&said).await.unwrap();
+        let sent = String::from_utf8(server.last_request().unwrap().body().to_vec()).unwrap();
+        assert_eq!(sent.matches("\"stream\"").count(), 1, "{sent}");
+        let sent: Value = serde_json::from_str(&sent).unwrap();
+        assert_eq!(sent, serde_json::to_value(&asked).unwrap());
+    }
+}
+
+#[tokio::test]
 async fn a_stream_and_a_whole_answer_give_equal_messages() {
     let server = Server::start().unwrap();
     let client = server.client().unwrap();

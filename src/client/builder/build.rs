@@ -40,10 +40,12 @@ impl ClientBuilder {
             Some(client) => client,
             None => http_client::build(&self.connections, address.encrypted)?,
         };
+        let baseurl = address.base.as_str().trim_end_matches('/').to_owned();
         let shared = Shared {
             timing: self.timing.unwrap_or_else(|| Arc::new(TokioTiming::new())),
             observer: self.observer,
             budget: Mutex::new(Budget::default()),
+            base: address.base,
             host: address.host,
             foreign,
         };
@@ -60,7 +62,7 @@ impl ClientBuilder {
             max_event_bytes: self.max_event_bytes,
             defect: None,
         };
-        Ok(Client { baseurl: address.base, client, inner: Inner::new(shared, settings) })
+        Ok(Client { baseurl, client, inner: Inner::new(shared, settings) })
     }
 
     fn address(&self, surroundings: Option<&Surroundings>) -> Result<Address> {

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use reqwest::{
     StatusCode,
-    header::{CONTENT_TYPE, HeaderMap},
+    header::{CONTENT_TYPE, HeaderMap, HeaderName},
 };
 use serde::de::DeserializeOwned;
 
@@ -38,8 +38,15 @@ pub(crate) enum Body {
 }
 
 impl Reply {
-    pub(crate) fn new(status: StatusCode, headers: HeaderMap, body: Body, attempts: u32, elapsed: Duration) -> Self {
+    pub(crate) fn new(status: StatusCode, headers: HeaderMap, body: Body) -> Self {
+        let (attempts, elapsed) = (1, Duration::ZERO);
         Self(Box::new(Parts { status, headers, attempts, elapsed, body, companion: None, tell: None }))
+    }
+
+    /// Says how often the request was sent, and how long all of it took.
+    pub(crate) fn set_effort(&mut self, attempts: u32, elapsed: Duration) {
+        self.0.attempts = attempts;
+        self.0.elapsed = elapsed;
     }
 
     /// Keeps a value with the answer; a stream takes it along.
@@ -116,7 +123,8 @@ impl fmt::Debug for Reply {
 
 /// The id that the server gave the request, from the headers of its answer.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get("request-id")?.to_str().ok()
+    const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+    headers.get(REQUEST_ID)?.to_str().ok()
 }
 
 /// Whether a content type is JSON: `application/json`, `text/json`, anything that ends in `+json`.
@@ -139,7 +147,8 @@ fn essence(content_type: &[u8]) -> &[u8] {
 
 /// A value that an answer was read into, with what else the answer said.
 pub(crate) struct ResponseValue<T> {
-    value: T,
+    /// In a box, since it is handed on by function after function, and large.
+    value: Box<T>,
     reply: Reply,
 }
 
@@ -168,7 +177,7 @@ impl<T: DeserializeOwned> ResponseValue<T> {
             }
         };
         match read {
-            Ok(value) => Ok(Self { value, reply: reply.without_body() }),
+            Ok(value) => Ok(Self { value: Box::new(value), reply: reply.without_body() }),
             Err(error) => Err(Error::Undecodable(reply, error)),
         }
     }
@@ -183,7 +192,7 @@ impl ResponseValue<ByteStream> {
             Body::Whole(bytes) => ByteStream::whole(bytes),
         };
         let stream = stream.with_companion(reply.0.companion.take()).with_tell(reply.0.tell.take());
-        Self { value: stream, reply }
+        Self { value: Box::new(stream), reply }
     }
 }
 
@@ -191,14 +200,14 @@ impl ResponseValue<()> {
     /// Passes the body over.
     #[must_use]
     pub(crate) fn empty(reply: Reply) -> Self {
-        Self { value: (), reply: reply.without_body() }
+        Self { value: Box::new(()), reply: reply.without_body() }
     }
 }
 
 impl<T> ResponseValue<T> {
     /// The value and the answer it was read from, without its body.
     pub(crate) fn into_parts(self) -> (T, Reply) {
-        (self.value, self.reply)
+        (*self.value, self.reply)
     }
 }
 

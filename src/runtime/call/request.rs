@@ -104,6 +104,23 @@ impl RequestBuilderExt for RequestBuilder {
     }
 }
 
+/// A body with `stream` set. It is not copied for that, unless it says the opposite: prompts are
+/// large.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Streamed<'a, T> {
+    /// It asks for a stream already.
+    Asks(&'a T),
+    /// It says nothing of a stream.
+    Added {
+        #[serde(flatten)]
+        body: &'a T,
+        stream: bool,
+    },
+    /// It said the opposite.
+    Changed(T),
+}
+
 /// Why a request could not be built from its parameters.
 #[derive(Debug)]
 pub(crate) struct InvalidRequest {
