@@ -164,6 +164,12 @@ impl Error {
         self.0.partial.as_deref()
     }
 
+    /// What had arrived of a message when its stream failed, without copying it.
+    #[must_use]
+    pub fn into_partial_message(self) -> Option<MessageResponse> {
+        self.0.partial.map(|message| *message)
+    }
+
     /// The headers of the answer; empty where none came. They are shown nowhere else.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {

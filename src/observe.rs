@@ -3,7 +3,7 @@
 mod span;
 mod watch;
 
-use std::{error, fmt, time::Duration};
+use std::{error, fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -64,6 +64,25 @@ pub trait Observer: Send + Sync + 'static {
     /// An answer holds something that this version of the crate has no type for. It is kept in the
     /// value (`extra`, `Unknown`).
     fn unknown(&self, _unknown: &Unknown<'_>) {}
+}
+
+/// For an observer that its maker keeps, to ask it what it saw.
+impl<O: Observer + ?Sized> Observer for Arc<O> {
+    fn request(&self, request: &mut Request<'_>) -> Result<(), Refusal> {
+        (**self).request(request)
+    }
+
+    fn response(&self, response: &Answer<'_>) {
+        (**self).response(response);
+    }
+
+    fn error(&self, error: &AttemptError<'_>) {
+        (**self).error(error);
+    }
+
+    fn unknown(&self, unknown: &Unknown<'_>) {
+        (**self).unknown(unknown);
+    }
 }
 
 /// An attempt that is about to be sent.

@@ -25,6 +25,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, StatusCode};
 
+use crate::runtime::RetryStop;
+
 /// The longest wait that is read from a header at all: 2^31 - 1 milliseconds, about 24.8 days.
 /// Anything longer is a mistake, and the backoff applies.
 const LONGEST_DELAY: Duration = Duration::from_millis(i32::MAX as u64);
@@ -129,25 +131,7 @@ pub enum Decision {
     /// Try again after this wait.
     After(Duration),
     /// Give up.
-    Stop(Stop),
-}
-
-/// Why there is no further attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Stop {
-    /// Another attempt would end the same way, or the server asked not to retry.
-    Permanent,
-    /// The request may have been processed, and the policy is not to send it again then.
-    Ambiguous,
-    /// All attempts that the policy allows were made.
-    Attempts,
-    /// The server asks for a longer wait than the policy allows.
-    Delay,
-    /// The call's time would be over before the next attempt.
-    Deadline,
-    /// The budget is spent.
-    Budget,
+    Stop(RetryStop),
 }
 
 /// Decides what follows after attempt number `attempt` (from 1) ended with `outcome`.
@@ -164,14 +148,14 @@ pub fn decide(
         return Decision::Stop(stop);
     }
     if attempt > policy.max_retries {
-        return Decision::Stop(Stop::Attempts);
+        return Decision::Stop(RetryStop::Attempts);
     }
     let asked = match outcome {
         Outcome::Rejected { headers, .. } => server_delay(headers, moment.wall),
         _ => None,
     };
     let delay = match asked {
-        Some(asked) if asked > policy.max_retry_after => return Decision::Stop(Stop::Delay),
+        Some(asked) if asked > policy.max_retry_after => return Decision::Stop(RetryStop::Delay),
         // Upwards only: the server said not to come earlier.
         Some(asked) => asked.saturating_add((asked / 10).mul_f64(fraction(moment.random))),
         // A connection that was closed while idle says nothing about the server's health.
@@ -179,21 +163,21 @@ pub fn decide(
         None => backoff(attempt, policy, moment.random),
     };
     if moment.limit.is_some_and(|limit| moment.elapsed.saturating_add(delay) >= limit) {
-        return Decision::Stop(Stop::Deadline);
+        return Decision::Stop(RetryStop::Deadline);
     }
     if !budget.withdraw(moment.monotonic) {
-        return Decision::Stop(Stop::Budget);
+        return Decision::Stop(RetryStop::Budget);
     }
     Decision::After(delay)
 }
 
-fn forbidden(outcome: &Outcome<'_>, resend: Resend) -> Option<Stop> {
+fn forbidden(outcome: &Outcome<'_>, resend: Resend) -> Option<RetryStop> {
     match outcome {
         Outcome::NotSent { permanent: false } => None,
-        Outcome::NotSent { permanent: true } | Outcome::Committed => Some(Stop::Permanent),
-        Outcome::Rejected { status, headers } => (!may_retry(*status, headers)).then_some(Stop::Permanent),
-        Outcome::Closed => (resend == Resend::Never).then_some(Stop::Ambiguous),
-        Outcome::TimedOut => (resend != Resend::Always).then_some(Stop::Ambiguous),
+        Outcome::NotSent { permanent: true } | Outcome::Committed => Some(RetryStop::Permanent),
+        Outcome::Rejected { status, headers } => (!may_retry(*status, headers)).then_some(RetryStop::Permanent),
+        Outcome::Closed => (resend == Resend::Never).then_some(RetryStop::Ambiguous),
+        Outcome::TimedOut => (resend != Resend::Always).then_some(RetryStop::Ambiguous),
     }
 }
 

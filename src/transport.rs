@@ -25,7 +25,7 @@ use crate::{
     error::{Error, ErrorKind},
     generated::Client,
     observe::{Answer, AttemptError, CallSpan, Observer, Request, Unknown, Watch},
-    retry::{Budget, Decision, Moment, RetryPolicy, Stop, decide, server_delay},
+    retry::{Budget, Decision, Moment, RetryPolicy, decide, server_delay},
     runtime::{ClientHooks, Failure, OperationInfo, Reason, Reply, RetryStop, request_id},
 };
 
@@ -210,7 +210,7 @@ impl Call<'_> {
                 self.budget(|budget| decide(self.attempts, &outcome, &self.settings.retry, &moment, budget))
             };
             request = match (decision, next) {
-                (Decision::Stop(stop), _) => return Err(self.fail(failure, Some(reason_to_stop(stop)))),
+                (Decision::Stop(stop), _) => return Err(self.fail(failure, Some(stop))),
                 (Decision::After(_), None) => return Err(self.fail(failure, Some(RetryStop::Body))),
                 (Decision::After(delay), Some(next)) => {
                     let failure = self.fail(failure, None);
@@ -327,17 +327,6 @@ impl Call<'_> {
         facts.retry_after = server_delay(&facts.headers, self.shared.timing.wall());
         facts.retry_stop = stop;
         failure
-    }
-}
-
-fn reason_to_stop(stop: Stop) -> RetryStop {
-    match stop {
-        Stop::Permanent => RetryStop::Permanent,
-        Stop::Ambiguous => RetryStop::Ambiguous,
-        Stop::Attempts => RetryStop::Attempts,
-        Stop::Delay => RetryStop::Delay,
-        Stop::Deadline => RetryStop::Deadline,
-        Stop::Budget => RetryStop::Budget,
     }
 }
 

@@ -22,7 +22,7 @@ use proc_macro2::{TokenStream, TokenTree};
 /// another one in the tree stands before it here.
 const LAYERS: &[(&str, &[&str])] = &[
     ("runtime", &[]),
-    ("retry", &[]),
+    ("retry", &["runtime"]),
     ("stream::sse", &[]),
     ("generated", &["runtime", "error", "response", "client"]),
     ("error", &["generated", "runtime"]),
@@ -229,7 +229,7 @@ fn a_broken_direction_is_found_however_it_is_written() {
     assert_eq!(broken("runtime/call.rs", "use crate::Error;"), 1);
     assert_eq!(broken("runtime/call.rs", "use crate::{Response, Result as R};"), 2);
     assert_eq!(broken("retry.rs", "use super::error::Error;"), 1);
-    assert_eq!(broken("retry.rs", "use crate::runtime::Json;"), 1);
+    assert_eq!(broken("runtime/call.rs", "use crate::retry::Budget;"), 1);
     assert_eq!(broken("error/kind.rs", "use super::super::transport::Inner;"), 1);
     assert_eq!(broken("error.rs", "macro_rules! m { () => { vec![crate::client::Client] } }"), 1);
     assert_eq!(broken("stream/sse.rs", "use crate::runtime::Json;"), 1);
@@ -244,7 +244,7 @@ fn a_right_direction_is_not() {
     assert_eq!(broken("client.rs", "pub(crate) use crate::transport::Inner; use crate::{Error, Response};"), 0);
     assert_eq!(broken("client/builder.rs", "use super::{address::Address, options}; use crate::auth::ApiKey;"), 0);
     assert_eq!(broken("error/kind.rs", "//! `crate::client`\n/// crate::transport\npub(crate) struct Kind;"), 0);
-    assert_eq!(broken("retry.rs", "mod tests { use super::*; }"), 0);
+    assert_eq!(broken("retry.rs", "use crate::runtime::RetryStop; mod tests { use super::*; }"), 0);
     assert_eq!(broken("stream/mod.rs", "use crate::{client::Inner, stream::sse::Decoder, sse};"), 0);
     assert_eq!(broken("tools.rs", "use crate::stream::MessageStream;"), 0);
 }

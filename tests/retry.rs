@@ -31,7 +31,7 @@ use std::{
 use answers::{answer, answering, api_error, message};
 use anthropic_messages::{
     AnthropicMessage, Client, Error, MessageCreateRequest, RetryStop, Timing,
-    retry::{Budget, Decision, Moment, Outcome, Resend, RetryPolicy, Stop, decide, server_delay},
+    retry::{Budget, Decision, Moment, Outcome, Resend, RetryPolicy, decide, server_delay},
     testing::{Reply, Server},
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -68,7 +68,7 @@ fn first(outcome: &Outcome<'_>) -> Decision {
 }
 
 const BACKOFF: Decision = Decision::After(Duration::from_millis(500));
-const PERMANENT: Decision = Decision::Stop(Stop::Permanent);
+const PERMANENT: Decision = Decision::Stop(RetryStop::Permanent);
 
 #[test]
 fn every_status_is_retried_as_the_table_says() {
@@ -111,7 +111,7 @@ fn every_status_is_retried_as_the_table_says() {
 #[test]
 fn every_header_form_is_read_as_the_table_says() {
     let after = |milliseconds| Decision::After(Duration::from_millis(milliseconds));
-    let delay = Decision::Stop(Stop::Delay);
+    let delay = Decision::Stop(RetryStop::Delay);
     type Row = (&'static [(&'static str, &'static str)], Decision);
     let table: [Row; 52] = [
         (&[("retry-after", "1")], after(1000)),
@@ -192,7 +192,7 @@ fn the_server_has_the_last_word_on_whether() {
 
 #[test]
 fn outcomes_are_retried_by_what_the_server_can_have_seen() {
-    let ambiguous = Decision::Stop(Stop::Ambiguous);
+    let ambiguous = Decision::Stop(RetryStop::Ambiguous);
     let at_once = Decision::After(Duration::ZERO);
     let table = [
         (Outcome::NotSent { permanent: false }, Resend::Never, BACKOFF),
@@ -255,14 +255,14 @@ fn attempts_are_counted() {
         let mut policy = RetryPolicy::default();
         policy.max_retries = retries;
         let decision = decide(attempt, &rejected(500, &none), &policy, &moment(), &mut Budget::default());
-        assert_eq!(decision == Decision::Stop(Stop::Attempts), stops, "{retries} {attempt}");
+        assert_eq!(decision == Decision::Stop(RetryStop::Attempts), stops, "{retries} {attempt}");
     }
 }
 
 #[test]
 fn nothing_is_waited_for_past_the_calls_limit() {
     let none = HeaderMap::new();
-    let stop = Decision::Stop(Stop::Deadline);
+    let stop = Decision::Stop(RetryStop::Deadline);
     let cases = [(0, 1000, BACKOFF), (499, 1000, BACKOFF), (500, 1000, stop), (2000, 1000, stop), (0, 500, stop)];
     for (elapsed, limit, decision) in cases {
         let mut moment = moment();
@@ -325,7 +325,7 @@ fn a_spent_budget_stops_and_costs_nothing_when_it_is_not_asked() {
         assert_eq!(decide(1, &rejected(529, &none), &RetryPolicy::default(), &moment(), &mut budget), BACKOFF);
     }
     let spent = decide(1, &rejected(529, &none), &RetryPolicy::default(), &moment(), &mut budget);
-    assert_eq!(spent, Decision::Stop(Stop::Budget));
+    assert_eq!(spent, Decision::Stop(RetryStop::Budget));
 }
 
 /// 2,000 calls within 10 s, all refused: the retries are at most a quarter of the calls.

@@ -75,8 +75,8 @@ impl Options {
 
     /// Sets a header, in place of one with the same name, whoever set that. A header
     /// `authorization` or `x-api-key` takes the place of the credential.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        match header(name, value) {
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        match header(name.as_ref(), value.as_ref()) {
             Ok((name, value)) => match credential(&name, &value) {
                 Some(credential) => self.settings.credential = credential,
                 None => {
@@ -90,10 +90,10 @@ impl Options {
 
     /// Adds a value to the header `anthropic-beta`, which turns a feature on that is not part of
     /// the stable API. Values that are there already stay.
-    pub fn beta(mut self, feature: &str) -> Self {
+    pub fn beta(mut self, feature: impl AsRef<str>) -> Self {
         let settings = &self.settings;
         let present = settings.call_headers.get(BETA).or_else(|| settings.headers.get(BETA));
-        match joined(present, feature) {
+        match joined(present, feature.as_ref()) {
             Ok(value) => {
                 self.settings.call_headers.insert(BETA, value);
             }
@@ -104,17 +104,17 @@ impl Options {
 
     /// The workspace that the call is made in: the header `anthropic-workspace-id`, for credentials
     /// that reach several.
-    pub fn workspace_id(self, id: &str) -> Self {
+    pub fn workspace_id(self, id: impl AsRef<str>) -> Self {
         self.header(WORKSPACE.as_str(), id)
     }
 
     /// The user profile that the call is made for: the header `anthropic-user-profile-id`.
-    pub fn user_profile_id(self, id: &str) -> Self {
+    pub fn user_profile_id(self, id: impl AsRef<str>) -> Self {
         self.header(USER_PROFILE.as_str(), id)
     }
 
     /// The version of the API: the header `anthropic-version`.
-    pub fn anthropic_version(self, version: &str) -> Self {
+    pub fn anthropic_version(self, version: impl AsRef<str>) -> Self {
         self.header("anthropic-version", version)
     }
 

@@ -122,8 +122,8 @@ mod redirects {
 mod observers {
     use super::*;
 
-    #[derive(Clone, Default)]
-    struct Notes(Arc<Mutex<Vec<String>>>);
+    #[derive(Default)]
+    struct Notes(Mutex<Vec<String>>);
 
     impl Notes {
         fn add(&self, note: String) {
@@ -150,7 +150,7 @@ mod observers {
     #[tokio::test]
     async fn are_told_of_each_attempt_and_add_headers() {
         let server = answering([api_error(529, "overloaded_error"), message("Hi")]);
-        let notes = Notes::default();
+        let notes = Arc::new(Notes::default());
         let client = builder(&server).api_key("k").observer(notes.clone()).build().unwrap();
         client.create_message(&request()).await.unwrap();
         let told = [
@@ -182,7 +182,7 @@ mod observers {
         ];
         for (reply, told) in answers {
             let server = answering([reply]);
-            let notes = Notes::default();
+            let notes = Arc::new(Notes::default());
             let client = builder(&server).api_key("k").observer(notes.clone()).build().unwrap();
             client.create_message(&request()).await.unwrap_err();
             let notes = notes.0.lock().unwrap();
@@ -207,7 +207,7 @@ mod observers {
         ];
         for (reply, told) in answers {
             let server = answering([reply]);
-            let notes = Notes::default();
+            let notes = Arc::new(Notes::default());
             let client = builder(&server).api_key("k").observer(notes.clone()).build().unwrap();
             if let Ok(mut stream) = client.stream_message(&request()).await {
                 stream.final_message().await.unwrap_err();
@@ -218,8 +218,8 @@ mod observers {
         }
     }
 
-    #[derive(Clone, Default)]
-    struct Surprises(Arc<Mutex<Vec<String>>>);
+    #[derive(Default)]
+    struct Surprises(Mutex<Vec<String>>);
 
     impl Observer for Surprises {
         fn unknown(&self, unknown: &observe::Unknown<'_>) {
@@ -236,7 +236,7 @@ mod observers {
             r#"{{"id":"m","type":"message","role":"assistant","model":"x","stop_reason":"tired","content":[{block},{block}],"usage":{usage},"mood":"good"}}"#
         );
         let server = answering([json(200, body)]);
-        let surprises = Surprises::default();
+        let surprises = Arc::new(Surprises::default());
         let client = builder(&server).api_key("k").observer(surprises.clone()).build().unwrap();
         client.create_message(&request()).await.unwrap();
         let told = [

@@ -165,9 +165,9 @@ async fn row_52_an_error_event_is_the_error_that_it_tells_and_is_not_tried_again
     let error = error.unwrap();
     assert_eq!((seen, error.kind()), (4, ErrorKind::Overloaded));
     assert_eq!(error.api_error().unwrap().message(), Some("Later."));
-    assert_eq!(error.partial_message().unwrap().text(), "one t");
     assert_eq!((error.status().unwrap().as_u16(), error.attempts()), (200, 1));
     assert_eq!(error.request_id(), stream.request_id());
+    assert_eq!(error.into_partial_message().unwrap().text(), "one t");
     assert_eq!(server.requests().len(), 1);
 }
 
