@@ -206,8 +206,14 @@ impl Accumulator {
         match self.position(index) {
             Ok(_) => Err(Breach::BlockBeganTwice(index).into()),
             Err(position) => {
+                let contents = self.message.content.get_or_insert_default();
+                if contents.is_empty() {
+                    // Most replies are one block, and a `Vec` would begin with room for four.
+                    contents.reserve_exact(1);
+                    self.blocks.reserve_exact(1);
+                }
                 self.blocks.insert(position, Block::open(index));
-                self.message.content.get_or_insert_default().insert(position, content.clone());
+                contents.insert(position, content.clone());
                 Ok(())
             }
         }
