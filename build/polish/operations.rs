@@ -91,7 +91,12 @@ fn wrap(
     }
     if operation.parameters.iter().all(|parameter| parameter.location != Location::Header) {
         // Without the version header nothing is put into the map.
-        function.block.stmts.iter_mut().for_each(without_mut);
+        let mut found = HeaderMap { uses: 0 };
+        found.visit_block_mut(&mut function.block);
+        function.block.stmts.retain_mut(|statement| value_of(statement, "header_map").is_none());
+        if found.uses != 1 {
+            return Err(failed("no use of `header_map`"));
+        }
     }
     let before = function.block.stmts.len();
     function.block.stmts.retain(|statement| !is_api_version(statement));
@@ -210,16 +215,6 @@ fn is_byte_stream(answer: &Type) -> bool {
     matches!(answer, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "ByteStream"))
 }
 
-/// `let mut header_map` to `let header_map`.
-fn without_mut(statement: &mut Stmt) {
-    if let Stmt::Local(local) = statement
-        && let syn::Pat::Ident(pattern) = &mut local.pat
-        && pattern.ident == "header_map"
-    {
-        pattern.mutability = None;
-    }
-}
-
 /// `let url = format!("{}/path", self.baseurl)` to `let url = self.url("/path")`: the base was read when the client was
 /// made.
 fn by_url(statement: &mut Stmt) -> Option<()> {
@@ -292,6 +287,24 @@ impl VisitMut for Body {
                 arguments.iter_mut().for_each(|argument| self.visit_expr_mut(argument));
                 found.tokens = quote!(#arguments);
             }
+        }
+    }
+}
+
+/// `request.headers(header_map)` to `request`, for a map that is empty.
+struct HeaderMap {
+    uses: usize,
+}
+
+impl VisitMut for HeaderMap {
+    fn visit_expr_mut(&mut self, expression: &mut Expr) {
+        visit_mut::visit_expr_mut(self, expression);
+        if let Expr::MethodCall(call) = expression
+            && call.method == "headers"
+            && matches!(call.args.first(), Some(Expr::Path(map)) if map.path.is_ident("header_map"))
+        {
+            *expression = (*call.receiver).clone();
+            self.uses += 1;
         }
     }
 }
