@@ -14,7 +14,7 @@ pub use self::{api::ApiError, kind::ErrorKind};
 pub use crate::runtime::RetryStop;
 use crate::{
     generated::types::MessageResponse,
-    runtime::{Facts, request_id},
+    runtime::{Facts, REQUEST_ID},
 };
 
 /// A [`Result`](std::result::Result) with the crate's [`Error`].
@@ -118,7 +118,8 @@ impl Error {
     /// `request-id`, else from the body of an API error.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
-        request_id(&self.0.call.headers).or_else(|| self.api_error()?.request_id())
+        let header = self.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
+        header.or_else(|| self.api_error()?.request_id())
     }
 
     /// How long the server asked to wait before the next try. It is set also when the wait was

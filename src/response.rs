@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 
 pub use self::rate_limits::{RateLimit, RateLimits};
-use crate::runtime::{ResponseValue, request_id};
+use crate::runtime::{PackedHeaders, ResponseValue};
 
 /// The value of a successful call, with what else the answer said.
 ///
@@ -35,7 +35,7 @@ use crate::runtime::{ResponseValue, request_id};
 pub struct Response<T> {
     value: T,
     status: StatusCode,
-    headers: HeaderMap,
+    headers: PackedHeaders,
     attempts: u32,
     elapsed: Duration,
 }
@@ -44,7 +44,7 @@ impl<T> Response<T> {
     /// The id that the server gave the request: what support asks for.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
-        request_id(&self.headers)
+        self.headers.request_id()
     }
 
     /// How often the request was sent: 1 unless it was retried.
@@ -63,13 +63,18 @@ impl<T> Response<T> {
     /// What the answer says about the account's rate limits.
     #[must_use]
     pub fn rate_limits(&self) -> RateLimits {
-        RateLimits::read(&self.headers)
+        RateLimits::read(self.headers.map())
     }
 
     /// The headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        &self.headers
+        self.headers.map()
+    }
+
+    /// The first value of a header, without making a map of all of them.
+    pub(crate) fn header(&self, name: &HeaderName) -> Option<&[u8]> {
+        self.headers.get(name)
     }
 
     /// The HTTP status.

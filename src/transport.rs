@@ -26,7 +26,7 @@ use crate::{
     generated::Client,
     observe::{Answer, AttemptError, CallSpan, Observer, Request, Unknown, Watch},
     retry::{Budget, Decision, Moment, RetryPolicy, decide, server_delay},
-    runtime::{ClientHooks, Failure, OperationInfo, Reason, Reply, RetryStop, request_id},
+    runtime::{ClientHooks, Failure, OperationInfo, Reason, Reply, RetryStop},
 };
 
 /// What the crate keeps in the generated client. Cloning it is cheap.
@@ -243,15 +243,14 @@ impl Call<'_> {
             None => sending.await,
         };
         let mut response = sent.map_err(of_error)?;
-        answer::detach(response.headers_mut(), self.settings.credential.secret());
-        let request_id = request_id(response.headers());
-        self.span.answered(response.status(), request_id, self.attempts);
+        let headers = answer::take_headers(&mut response, self.settings.credential.secret());
+        self.span.answered(response.status(), &headers, self.attempts);
         if let Some(observer) = &self.shared.observer {
             observer.response(&Answer {
                 operation: self.info.operation_id,
                 attempt: self.attempts,
                 status: response.status(),
-                request_id,
+                request_id: headers.request_id(),
                 elapsed: self.elapsed(),
             });
         }
@@ -259,7 +258,7 @@ impl Call<'_> {
         if asked.is_some_and(|asked| asked != *response.url()) {
             return Err(Failed { failure: Failure::new(Reason::Redirect), ending: ending::Ending::Committed });
         }
-        answer::read(response, self.info.streaming, self.settings).await
+        answer::read(response, headers, self.info.streaming, self.settings).await
     }
 
     fn moment(&self) -> Moment {
@@ -335,7 +334,9 @@ fn appended(base: &Url, path: &str) -> Url {
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let mut url = base.clone();
     url.set_path(&[base.path().trim_end_matches('/'), path].concat());
-    url.set_query(query);
+    if query.is_some() {
+        url.set_query(query);
+    }
     url
 }
 

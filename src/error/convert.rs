@@ -1,7 +1,7 @@
 //! From what the transport and generated code know to the crate's error.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{StatusCode, header};
 
 use super::{
     Error, ErrorKind,
@@ -82,7 +82,8 @@ impl<E> From<runtime::Error<E>> for Error {
 impl Error {
     /// A success whose content type is not JSON.
     fn not_json(reply: Reply) -> Self {
-        let content_type = text(reply.headers(), &header::CONTENT_TYPE, 100).unwrap_or_else(|| "missing".to_owned());
+        let content_type = reply.headers().get(&header::CONTENT_TYPE);
+        let content_type = content_type.map_or_else(|| "missing".to_owned(), |value| text(value, 100));
         let message = format!("the answer is not JSON, its content type is {content_type}");
         Self::new(ErrorKind::ContentType, message).of_reply(reply)
     }
@@ -108,7 +109,7 @@ impl Error {
         call.body = reply.bytes().cloned().unwrap_or_default();
         let (status, headers) = reply.into_head();
         call.status = Some(status);
-        call.headers = headers;
+        call.headers = headers.into_map();
         self
     }
 }
@@ -163,7 +164,8 @@ fn sentence(facts: &Facts, api: Option<&ApiError>) -> String {
         Reason::Send => format!("the request could not be sent to {host}"),
         Reason::Redirect => redirected(facts, status),
         Reason::Encoding => {
-            let coding = text(&facts.headers, &header::CONTENT_ENCODING, 40).unwrap_or_default();
+            let coding = facts.headers.get(header::CONTENT_ENCODING);
+            let coding = coding.map(|value| text(value.as_bytes(), 40)).unwrap_or_default();
             format!("the answer is compressed ({coding}), which was not asked for")
         }
         Reason::Truncated => format!("the answer of {host} ended early"),
@@ -174,8 +176,8 @@ fn sentence(facts: &Facts, api: Option<&ApiError>) -> String {
 }
 
 /// A header as part of our sentence.
-fn text(headers: &HeaderMap, name: &HeaderName, characters: usize) -> Option<String> {
-    headers.get(name).map(|value| shown(&String::from_utf8_lossy(value.as_bytes()), characters))
+fn text(value: &[u8], characters: usize) -> String {
+    shown(&String::from_utf8_lossy(value), characters)
 }
 
 /// Only the origin of the new address is shown: path and query may be anyone's.

@@ -22,7 +22,7 @@ mod on {
 
     use crate::{
         observe::AttemptError,
-        runtime::{Json, OperationInfo, from_slice},
+        runtime::{Json, OperationInfo, PackedHeaders, from_slice},
     };
 
     /// The span of one call.
@@ -87,9 +87,9 @@ mod on {
         }
 
         /// The headers of the last answer.
-        pub(crate) fn answered(&self, status: StatusCode, request_id: Option<&str>, attempts: u32) {
+        pub(crate) fn answered(&self, status: StatusCode, headers: &PackedHeaders, attempts: u32) {
             self.0.record("http.response.status_code", status.as_u16());
-            self.0.record("anthropic.request_id", request_id);
+            self.0.record("anthropic.request_id", headers.request_id());
             self.0.record("http.request.resend_count", attempts.saturating_sub(1));
         }
 
@@ -175,7 +175,7 @@ mod off {
 
     use crate::{
         observe::AttemptError,
-        runtime::{Json, OperationInfo},
+        runtime::{Json, OperationInfo, PackedHeaders},
     };
 
     /// Nothing.
@@ -191,7 +191,7 @@ mod off {
             call
         }
 
-        pub(crate) fn answered(&self, _status: StatusCode, _request_id: Option<&str>, _attempts: u32) {}
+        pub(crate) fn answered(&self, _status: StatusCode, _headers: &PackedHeaders, _attempts: u32) {}
 
         pub(crate) fn retrying(&self, _error: &AttemptError<'_>, _delay: Duration) {}
 

@@ -3,6 +3,7 @@
 mod body;
 mod companion;
 mod failure;
+mod headers;
 mod noted;
 mod reply;
 #[allow(dead_code, reason = "what of it is needed depends on the contract")]
@@ -22,7 +23,8 @@ pub(crate) use self::{
     body::cut,
     companion::{Companion, Unusable},
     failure::{Facts, Reason},
-    reply::{Body, Reply, ResponseValue, Tell, is_event_stream, is_json, request_id},
+    headers::{PackedHeaders, REQUEST_ID},
+    reply::{Body, Reply, ResponseValue, Tell, is_event_stream, is_json},
 };
 use super::DecodeError;
 

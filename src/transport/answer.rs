@@ -4,7 +4,7 @@ use std::{sync::LazyLock, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderValue, StatusCode,
+    HeaderValue, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use memchr::memmem::{self, Finder};
@@ -15,40 +15,36 @@ use super::{
     Settings,
     ending::{Ending, Failed},
 };
-use crate::runtime::{Body, ByteStream, Failure, Reason, Reply, cut, from_slice, is_json};
+use crate::runtime::{Body, ByteStream, Failure, PackedHeaders, Reason, Reply, cut, from_slice, is_json};
 
 /// How long the body of an error is waited for. The status has come, and is told without it.
 const ERROR_BODY_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Gives the values of headers memory of their own, and takes the credential out of them. As they
-/// come they lie in the connection's read buffer, which would be kept for as long as an answer or an
-/// error is. All of them share one piece of memory.
-pub(super) fn detach(headers: &mut HeaderMap, secret: &[u8]) {
-    let mut values = Vec::with_capacity(headers.values().map(HeaderValue::len).sum());
-    for value in headers.values() {
-        values.extend_from_slice(value.as_bytes());
+/// Takes the headers out of an answer, and the credential out of them.
+pub(super) fn take_headers(response: &mut reqwest::Response, secret: &[u8]) -> PackedHeaders {
+    let mut headers = std::mem::take(response.headers_mut());
+    let packed = PackedHeaders::pack(&headers);
+    if !contains(packed.as_bytes(), secret) {
+        return packed;
     }
-    let mut values = Bytes::from(values);
-    let is_clean = !contains(&values, secret);
     for value in headers.values_mut() {
-        // The same values in the same order.
-        let own = values.split_to(value.len());
-        let own = if is_clean { own } else { redacted(own, secret) };
+        let own = redacted(Bytes::copy_from_slice(value.as_bytes()), secret);
         if let Ok(mut own) = HeaderValue::from_maybe_shared(own) {
             own.set_sensitive(value.is_sensitive());
             *value = own;
         }
     }
+    PackedHeaders::pack(&headers)
 }
 
 /// Reads an answer as far as the operation wants it.
 pub(super) async fn read(
     mut response: reqwest::Response,
+    headers: PackedHeaders,
     streaming: bool,
     settings: &Settings,
 ) -> Result<Reply, Failed> {
     let status = response.status();
-    let headers = std::mem::take(response.headers_mut());
     if !status.is_success() {
         // In a box, or each call would have room for it.
         return Err(Box::pin(refused(response, headers, settings)).await);
@@ -56,7 +52,7 @@ pub(super) async fn read(
     if is_encoded(&headers) {
         return Err(fail(Reason::Encoding, status, headers, Bytes::new(), Ending::Committed));
     }
-    let json = headers.get(CONTENT_TYPE).map(|value| is_json(value.as_bytes()));
+    let json = headers.get(&CONTENT_TYPE).map(is_json);
     // A JSON answer to a streaming call is an error, or the whole of what was to be streamed.
     if streaming && json != Some(true) {
         let body = http::Response::<reqwest::Body>::from(response).into_body();
@@ -66,7 +62,7 @@ pub(super) async fn read(
         Ok(body) => body,
         Err(mut failure) => {
             failure.facts_mut().status = Some(status);
-            failure.facts_mut().headers = headers;
+            failure.facts_mut().headers = headers.into_map();
             return Err(Failed { failure, ending: Ending::Committed });
         }
     };
@@ -80,7 +76,7 @@ pub(super) async fn read(
 }
 
 /// Reads an answer that is no success.
-async fn refused(response: reqwest::Response, headers: HeaderMap, settings: &Settings) -> Failed {
+async fn refused(response: reqwest::Response, headers: PackedHeaders, settings: &Settings) -> Failed {
     let status = response.status();
     if status.is_redirection() {
         let ending = match status {
@@ -98,19 +94,19 @@ async fn refused(response: reqwest::Response, headers: HeaderMap, settings: &Set
     fail(Reason::Status, status, headers, body, Ending::Rejected(status))
 }
 
-fn fail(reason: Reason, status: StatusCode, headers: HeaderMap, body: Bytes, ending: Ending) -> Failed {
+fn fail(reason: Reason, status: StatusCode, headers: PackedHeaders, body: Bytes, ending: Ending) -> Failed {
     let mut failure = Failure::new(reason);
     let facts = failure.facts_mut();
     facts.status = Some(status);
-    facts.headers = headers;
+    facts.headers = headers.into_map();
     facts.body = body;
     Failed { failure, ending }
 }
 
 /// Whether the body needs decoding that the HTTP client has not done.
-fn is_encoded(headers: &HeaderMap) -> bool {
-    headers.get_all(CONTENT_ENCODING).iter().any(|coding| {
-        let coding = coding.as_bytes().trim_ascii();
+fn is_encoded(headers: &PackedHeaders) -> bool {
+    headers.get_all(&CONTENT_ENCODING).any(|coding| {
+        let coding = coding.trim_ascii();
         !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
     })
 }

@@ -3,13 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use reqwest::{
-    StatusCode,
-    header::{CONTENT_TYPE, HeaderMap, HeaderName},
-};
+use reqwest::{StatusCode, header::CONTENT_TYPE};
 use serde::de::DeserializeOwned;
 
-use super::{ByteStream, Companion, Error, Noted, Unusable, noting};
+use super::{ByteStream, Companion, Error, Noted, PackedHeaders, Unusable, noting};
 use crate::runtime::from_slice;
 
 /// A success, as the transport hands it to a generated operation.
@@ -17,7 +14,7 @@ pub(crate) struct Reply(Box<Parts>);
 
 struct Parts {
     status: StatusCode,
-    headers: HeaderMap,
+    headers: PackedHeaders,
     attempts: u32,
     elapsed: Duration,
     body: Body,
@@ -38,7 +35,7 @@ pub(crate) enum Body {
 }
 
 impl Reply {
-    pub(crate) fn new(status: StatusCode, headers: HeaderMap, body: Body) -> Self {
+    pub(crate) fn new(status: StatusCode, headers: PackedHeaders, body: Body) -> Self {
         let (attempts, elapsed) = (1, Duration::ZERO);
         Self(Box::new(Parts { status, headers, attempts, elapsed, body, companion: None, tell: None }))
     }
@@ -67,7 +64,7 @@ impl Reply {
 
     /// The headers.
     #[must_use]
-    pub(crate) fn headers(&self) -> &HeaderMap {
+    pub(crate) fn headers(&self) -> &PackedHeaders {
         &self.0.headers
     }
 
@@ -101,11 +98,11 @@ impl Reply {
 
     /// Whether the content type is JSON, or there is none.
     fn may_be_json(&self) -> bool {
-        self.0.headers.get(CONTENT_TYPE).is_none_or(|value| is_json(value.as_bytes()))
+        self.0.headers.get(&CONTENT_TYPE).is_none_or(is_json)
     }
 
     /// Takes the status and headers out.
-    pub(crate) fn into_head(self) -> (StatusCode, HeaderMap) {
+    pub(crate) fn into_head(self) -> (StatusCode, PackedHeaders) {
         (self.0.status, self.0.headers)
     }
 }
@@ -119,12 +116,6 @@ impl fmt::Debug for Reply {
             .field("elapsed", &self.0.elapsed)
             .finish_non_exhaustive()
     }
-}
-
-/// The id that the server gave the request, from the headers of its answer.
-pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
-    const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-    headers.get(REQUEST_ID)?.to_str().ok()
 }
 
 /// Whether a content type is JSON: `application/json`, `text/json`, anything that ends in `+json`.

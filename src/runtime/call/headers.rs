@@ -1,0 +1,133 @@
+//! The headers of an answer, for as long as somebody keeps them.
+
+use std::{iter, str, sync::OnceLock};
+
+use bytes::Bytes;
+use memchr::{memchr, memchr2};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+/// The header with the id that the server gave the request.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+
+/// Headers as lines in one piece of memory of their own.
+///
+/// As the HTTP client gives them they are a map of several times the size, and their values lie in
+/// the connection's read buffer, which would be kept for as long as they are. A map is made when
+/// somebody asks for one.
+#[derive(Clone)]
+pub(crate) struct PackedHeaders {
+    /// A line for each value: the name, [`PLAIN`] or [`SENSITIVE`], the value, a line feed. None of
+    /// these can be in a name, and no line feed in a value.
+    lines: Bytes,
+    map: OnceLock<Box<HeaderMap>>,
+}
+
+const PLAIN: u8 = b':';
+const SENSITIVE: u8 = b';';
+
+impl PackedHeaders {
+    pub(crate) fn pack(headers: &HeaderMap) -> Self {
+        let length = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 2).sum();
+        let mut lines = Vec::with_capacity(length);
+        for (name, value) in headers {
+            lines.extend_from_slice(name.as_str().as_bytes());
+            lines.push(if value.is_sensitive() { SENSITIVE } else { PLAIN });
+            lines.extend_from_slice(value.as_bytes());
+            lines.push(b'\n');
+        }
+        Self { lines: lines.into(), map: OnceLock::new() }
+    }
+
+    /// Names and values, as one text.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.lines
+    }
+
+    /// The values of a header, in the order in which they came.
+    pub(crate) fn get_all(&self, name: &HeaderName) -> impl Iterator<Item = &[u8]> {
+        self.lines().filter(move |line| line.name == name.as_str().as_bytes()).map(|line| line.value)
+    }
+
+    /// The first value of a header.
+    pub(crate) fn get(&self, name: &HeaderName) -> Option<&[u8]> {
+        self.get_all(name).next()
+    }
+
+    /// The id that the server gave the request.
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        str::from_utf8(self.get(&REQUEST_ID)?).ok().filter(|id| id.is_ascii())
+    }
+
+    /// The headers as a map.
+    pub(crate) fn map(&self) -> &HeaderMap {
+        self.map.get_or_init(|| Box::new(self.unpacked()))
+    }
+
+    /// The headers as a map.
+    pub(crate) fn into_map(mut self) -> HeaderMap {
+        self.map.take().map_or_else(|| self.unpacked(), |map| *map)
+    }
+
+    fn unpacked(&self) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for line in self.lines() {
+            let value = HeaderValue::from_maybe_shared(self.lines.slice_ref(line.value));
+            if let (Ok(name), Ok(mut value)) = (HeaderName::from_bytes(line.name), value) {
+                value.set_sensitive(line.is_sensitive);
+                map.append(name, value);
+            }
+        }
+        map
+    }
+
+    fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+        let mut rest: &[u8] = &self.lines;
+        iter::from_fn(move || {
+            let (line, tail) = rest.split_at_checked(memchr(b'\n', rest)?)?;
+            rest = tail.get(1..)?;
+            let (name, value) = line.split_at_checked(memchr2(PLAIN, SENSITIVE, line)?)?;
+            let (mark, value) = value.split_first()?;
+            Some(Line { name, is_sensitive: *mark == SENSITIVE, value })
+        })
+    }
+}
+
+struct Line<'a> {
+    name: &'a [u8],
+    is_sensitive: bool,
+    value: &'a [u8],
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::CONTENT_TYPE;
+
+    use super::*;
+
+    #[test]
+    fn what_is_packed_comes_back() {
+        let mut headers = HeaderMap::new();
+        let mut add = |name: &'static str, value: &[u8], is_sensitive: bool| {
+            let mut value = HeaderValue::from_bytes(value).unwrap();
+            value.set_sensitive(is_sensitive);
+            headers.append(name, value);
+        };
+        add("content-type", b"text/event-stream; charset=utf-8", false);
+        add("x-repeated", b"a: b;c", false);
+        add("x-empty", b"", false);
+        add("x-secret", b"\t; :", true);
+        add("x-repeated", b"\xff\xe2\x80\xa6", false);
+        add("request-id", b"req_1", false);
+        let packed = PackedHeaders::pack(&headers);
+        assert_eq!(packed.get(&CONTENT_TYPE), Some(&b"text/event-stream; charset=utf-8"[..]));
+        assert_eq!(packed.get(&HeaderName::from_static("x-absent")), None);
+        let repeated = HeaderName::from_static("x-repeated");
+        assert_eq!(packed.get_all(&repeated).collect::<Vec<_>>(), [&b"a: b;c"[..], b"\xff\xe2\x80\xa6"]);
+        assert_eq!(packed.request_id(), Some("req_1"));
+        assert_eq!(packed.map(), &headers);
+        assert!(packed.map()["x-secret"].is_sensitive() && !packed.map()["x-empty"].is_sensitive());
+        assert_eq!(packed.clone().into_map(), headers);
+        assert_eq!(PackedHeaders::pack(&headers).into_map(), headers);
+        assert_eq!(PackedHeaders::pack(&HeaderMap::new()).into_map(), HeaderMap::new());
+    }
+}
