@@ -106,7 +106,7 @@ impl Credential {
     pub(crate) fn apply(&self, headers: &mut HeaderMap) {
         headers.remove(AUTHORIZATION);
         headers.remove(X_API_KEY);
-        headers.insert(self.name.clone(), self.value.clone());
+        headers.insert(&self.name, self.value.clone());
     }
 
     /// What must not come back in anything that a server says. Empty for a credential that is too

@@ -11,7 +11,7 @@ use std::{
 
 use http::{
     HeaderMap,
-    header::{ACCEPT, CONTENT_TYPE},
+    header::{ACCEPT, CONTENT_TYPE, Entry},
 };
 use reqwest::Url;
 use tokio::{runtime::Handle, time::timeout};
@@ -95,12 +95,16 @@ impl Settings {
         request.reserve(self.headers.len() + self.call_headers.len() + 4);
         self.credential.apply(request);
         for (name, value) in &self.headers {
-            if name == ACCEPT || name == CONTENT_TYPE || !request.contains_key(name) {
-                request.insert(name.clone(), value.clone());
+            match request.entry(name) {
+                Entry::Vacant(entry) => drop(entry.insert(value.clone())),
+                Entry::Occupied(mut entry) if name == ACCEPT || name == CONTENT_TYPE => {
+                    entry.insert(value.clone());
+                }
+                Entry::Occupied(_) => {}
             }
         }
         for (name, value) in &self.call_headers {
-            request.insert(name.clone(), value.clone());
+            request.insert(name, value.clone());
         }
     }
 }
