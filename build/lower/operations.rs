@@ -17,7 +17,7 @@ use crate::pipeline::node::{Node, below};
 const METHODS: [&str; 6] = ["get", "put", "post", "delete", "head", "patch"];
 
 /// Methods that the hand-written layer has, which a generated one would collide with.
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 16] = [
     "new",
     "builder",
     "from_env",
@@ -30,6 +30,7 @@ const RESERVED: [&str; 15] = [
     "pre",
     "exec",
     "post",
+    "url",
     "client",
     "baseurl",
     "inner",

@@ -1,9 +1,11 @@
 //! progenitor's output made fit for a public API.
 //!
 //! Types keep the Rust types that typify chose for their fields, and get everything else afresh
-//! from the lowered contract; operations keep progenitor's bodies and get a new signature. What is
-//! not recognised is an error: a new progenitor must never produce wrong code silently.
+//! from the lowered contract; operations keep progenitor's bodies, but for a few statements, and get
+//! a new signature. What is not recognised is an error: a new progenitor must never produce wrong
+//! code silently.
 
+mod body;
 mod docs;
 mod enumeration;
 mod found;

@@ -1,14 +1,14 @@
-//! Operations, wrapped in place: progenitor's body, our signature.
+//! Operations, wrapped in place: progenitor's body, with the few changes of [`body`], and our signature.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{
-    Expr, ImplItemFn, ItemStruct, Stmt, Type, parse_quote,
+    ImplItemFn, ItemStruct, Type,
     visit_mut::{self, VisitMut},
 };
 
 use super::{
-    PolishError,
+    PolishError, body,
     docs::docs,
     params::{Argument, bundled, name_of},
     paths,
@@ -78,31 +78,9 @@ fn wrap(
     };
     let answer = paths::to_ours(answer);
     paths::block_to_ours(&mut function.block);
-    let mut body = Body { is_stream: operation.is_stream_twin || is_byte_stream(&answer), infos: 0 };
-    body.visit_block_mut(&mut function.block);
-    if body.infos != 1 {
-        return Err(failed("no `OperationInfo`"));
-    }
-    if function.block.stmts.iter_mut().filter_map(by_url).count() != 1 {
-        return Err(failed("no address"));
-    }
-    if function.block.stmts.iter_mut().filter_map(in_a_box).count() != 1 {
-        return Err(failed("no request"));
-    }
-    if operation.parameters.iter().all(|parameter| parameter.location != Location::Header) {
-        // Without the version header nothing is put into the map.
-        let mut found = HeaderMap { uses: 0 };
-        found.visit_block_mut(&mut function.block);
-        function.block.stmts.retain_mut(|statement| value_of(statement, "header_map").is_none());
-        if found.uses != 1 {
-            return Err(failed("no use of `header_map`"));
-        }
-    }
-    let before = function.block.stmts.len();
-    function.block.stmts.retain(|statement| !is_api_version(statement));
-    if function.block.stmts.len() + 1 != before {
-        return Err(failed("no header `api-version`"));
-    }
+    let is_stream = operation.is_stream_twin || is_byte_stream(&answer);
+    let has_headers = operation.parameters.iter().any(|parameter| parameter.location == Location::Header);
+    body::rewrite(&mut function.block, is_stream, has_headers).map_err(failed)?;
     let mut arguments = Vec::new();
     let mut optional = Vec::new();
     let found: Vec<Argument> =
@@ -213,100 +191,6 @@ fn documentation(operation: &Operation) -> TokenStream {
 
 fn is_byte_stream(answer: &Type) -> bool {
     matches!(answer, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "ByteStream"))
-}
-
-/// `let url = format!("{}/path", self.baseurl)` to `let url = self.url("/path")`: the base was read when the client was
-/// made.
-fn by_url(statement: &mut Stmt) -> Option<()> {
-    let value = value_of(statement, "url")?;
-    let Expr::Macro(found) = &*value else { return None };
-    let parser = syn::punctuated::Punctuated::<Expr, syn::Token![,]>::parse_terminated;
-    let arguments = found.mac.parse_body_with(parser).ok().filter(|_| found.mac.path.is_ident("format"))?;
-    let mut arguments = arguments.iter();
-    let Some(Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(template), .. })) = arguments.next() else { return None };
-    let path = template.value().strip_prefix("{}")?.to_owned();
-    arguments.next().filter(|base| quote!(#base).to_string() == "self . baseurl")?;
-    let parameters: Vec<_> = arguments.collect();
-    *value = match parameters.as_slice() {
-        [] => parse_quote!(self.url(#path)),
-        _ => parse_quote!(self.url(&format!(#path, #(#parameters),*))),
-    };
-    Some(())
-}
-
-/// `let mut request = …` to `let mut request = Box::new(…)`: it is handed on, and large.
-fn in_a_box(statement: &mut Stmt) -> Option<()> {
-    let value = value_of(statement, "request")?;
-    *value = parse_quote!(::std::boxed::Box::new(#value));
-    Some(())
-}
-
-/// What `let` gives a name.
-fn value_of<'a>(statement: &'a mut Stmt, name: &str) -> Option<&'a mut Expr> {
-    let Stmt::Local(local) = statement else { return None };
-    let syn::Pat::Ident(pattern) = &local.pat else { return None };
-    if pattern.ident != name {
-        return None;
-    }
-    Some(&mut *local.init.as_mut()?.expr)
-}
-
-/// `header_map.append(HeaderName::from_static("api-version"), …)`: nobody asked for it.
-fn is_api_version(statement: &Stmt) -> bool {
-    let Stmt::Expr(Expr::MethodCall(call), _) = statement else { return false };
-    call.method == "append" && quote!(#call).to_string().contains("\"api-version\"")
-}
-
-struct Body {
-    is_stream: bool,
-    infos: usize,
-}
-
-impl VisitMut for Body {
-    fn visit_expr_mut(&mut self, expression: &mut Expr) {
-        visit_mut::visit_expr_mut(self, expression);
-        match expression {
-            Expr::Struct(info) if info.path.is_ident("OperationInfo") => {
-                let is_stream = self.is_stream;
-                info.fields.push(parse_quote!(streaming: #is_stream));
-                self.infos += 1;
-            }
-            // A path parameter is checked, not only escaped.
-            Expr::Call(call) if matches!(&*call.func, Expr::Path(path) if path.path.is_ident("encode_path")) => {
-                *expression = parse_quote!(#call?);
-            }
-            _ => {}
-        }
-    }
-
-    /// `encode_path` stands inside `format!`, which is opaque until it is taken apart.
-    fn visit_macro_mut(&mut self, found: &mut syn::Macro) {
-        if found.path.is_ident("format") && found.tokens.to_string().contains("encode_path") {
-            let parser = syn::punctuated::Punctuated::<Expr, syn::Token![,]>::parse_terminated;
-            if let Ok(mut arguments) = found.parse_body_with(parser) {
-                arguments.iter_mut().for_each(|argument| self.visit_expr_mut(argument));
-                found.tokens = quote!(#arguments);
-            }
-        }
-    }
-}
-
-/// `request.headers(header_map)` to `request`, for a map that is empty.
-struct HeaderMap {
-    uses: usize,
-}
-
-impl VisitMut for HeaderMap {
-    fn visit_expr_mut(&mut self, expression: &mut Expr) {
-        visit_mut::visit_expr_mut(self, expression);
-        if let Expr::MethodCall(call) = expression
-            && call.method == "headers"
-            && matches!(call.args.first(), Some(Expr::Path(map)) if map.path.is_ident("header_map"))
-        {
-            *expression = (*call.receiver).clone();
-            self.uses += 1;
-        }
-    }
 }
 
 struct NoLifetimes;

@@ -43,7 +43,7 @@ pub(crate) trait ClientInfo<I> {
     /// The contract's `info.version`.
     fn api_version() -> &'static str;
 
-    /// The address that the contract's paths are appended to.
+    /// The address of the service, as text.
     fn baseurl(&self) -> &str;
 
     /// The HTTP client.
@@ -53,7 +53,7 @@ pub(crate) trait ClientInfo<I> {
     fn inner(&self) -> &I;
 }
 
-/// What happens around the exchange of a generated operation.
+/// What a generated operation asks of the transport: where to send, and all around the exchange.
 #[diagnostic::on_unimplemented(
     message = "no transport is implemented for the generated client",
     note = "`src/transport.rs` implements `ClientHooks` for `generated::Client`"

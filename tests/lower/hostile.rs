@@ -146,11 +146,12 @@ fn operations_keep_clear_of_names_that_are_taken() {
         "paths": {"/a": {
             "get": {"operationId": "list", "parameters": [query("new"), query("default")], "responses": ok},
             "post": {"operationId": "post", "responses": ok},
+            "put": {"operationId": "url", "responses": ok},
         }},
     }));
     let outcome = outcome.unwrap();
     outcome.has(&["struct ListParams", "struct ListParams2", "async fn list(params: &types::ListParams2) -> ()"]);
-    outcome.has(&["async fn post2() -> ()"]);
+    outcome.has(&["async fn post2() -> ()", "async fn url2() -> ()"]);
     let source: String = outcome.source.split_whitespace().collect();
     assert!(source.contains("pubfnnew_(mutself"));
 }

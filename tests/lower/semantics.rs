@@ -4,7 +4,7 @@ use std::{fmt::Write as _, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
-use crate::{generate, schemas};
+use crate::{generate, paths, schemas};
 
 /// Schemas of which `Root` is tried, and instances that are valid under it.
 struct Case {
@@ -172,6 +172,22 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+/// Operations that have to compile: with every kind of parameter, and with those named as progenitor names variables.
+fn operations() -> Value {
+    let parameter = |name: &str, location: &str| json!({"name": name, "in": location, "required": location == "path", "schema": {"type": "string"}});
+    let names = ["url", "request", "response", "result", "info", "value", "params", "baseurl", "client", "inner"];
+    let query: Vec<_> = names.iter().map(|name| parameter(name, "query")).collect();
+    let ok = json!({"200": {"description": "", "content": {"application/json": {"schema": {"type": "integer"}}}}});
+    json!({
+        "/a": {"get": {"operationId": "variables", "parameters": query, "responses": ok}},
+        "/a/{url}/{request}": {"delete": {
+            "operationId": "url",
+            "parameters": [parameter("url", "path"), parameter("request", "path"), parameter("X-Header", "header")],
+            "responses": ok,
+        }},
+    })
+}
+
 #[test]
 fn what_is_valid_under_the_schema_comes_back_through_the_type() {
     let root = env!("CARGO_MANIFEST_DIR");
@@ -194,6 +210,9 @@ fn what_is_valid_under_the_schema_comes_back_through_the_type() {
         }
     }
     assert!(instances > 30, "{instances}");
+    let operations = generate(&paths(&operations())).unwrap();
+    std::fs::write(folder.join("src/operations.rs"), &operations.source).unwrap();
+    writeln!(main, "mod operations;\nhooks!(operations);").unwrap();
     writeln!(main, "const CASES: &[(&str, &[(&str, &str, Function)], &str)] = &[\n{rows}];").unwrap();
     write_if_changed(&folder.join("src/main.rs"), &main);
     write_if_changed(&folder.join("src/client.md"), "A client.\n");

@@ -1,4 +1,4 @@
-//! What generated operations put into a request: path parameters, query parameters, forms.
+//! What generated operations put into a request: path parameters, query parameters, bodies.
 
 use std::{error, fmt};
 
