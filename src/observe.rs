@@ -67,6 +67,7 @@ pub trait Observer: Send + Sync + 'static {
 }
 
 /// For an observer that its maker keeps, to ask it what it saw.
+#[deny(clippy::missing_trait_methods, reason = "what is not handed on is lost")]
 impl<O: Observer + ?Sized> Observer for Arc<O> {
     fn request(&self, request: &mut Request<'_>) -> Result<(), Refusal> {
         (**self).request(request)

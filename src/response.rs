@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, StatusCode};
 
 pub use self::rate_limits::{RateLimit, RateLimits};
 use crate::runtime::{PackedHeaders, ResponseValue};
@@ -63,18 +63,17 @@ impl<T> Response<T> {
     /// What the answer says about the account's rate limits.
     #[must_use]
     pub fn rate_limits(&self) -> RateLimits {
-        RateLimits::read(self.headers.map())
+        RateLimits::read(&self.headers)
     }
 
-    /// The headers.
+    /// The headers. They are kept packed, and a map of them is made by the first call.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         self.headers.map()
     }
 
-    /// The first value of a header, without making a map of all of them.
-    pub(crate) fn header(&self, name: &HeaderName) -> Option<&[u8]> {
-        self.headers.get(name)
+    pub(crate) fn packed_headers(&self) -> &PackedHeaders {
+        &self.headers
     }
 
     /// The HTTP status.

@@ -25,7 +25,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, StatusCode};
 
-use crate::runtime::RetryStop;
+pub use crate::runtime::RetryStop;
 
 /// The longest wait that is read from a header at all: 2^31 - 1 milliseconds, about 24.8 days.
 /// Anything longer is a mistake, and the backoff applies.

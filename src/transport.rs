@@ -1,6 +1,7 @@
 //! The one place where requests are sent: credential, headers, attempts, limits, spans.
 
 mod answer;
+mod base_url;
 mod ending;
 mod timing;
 
@@ -16,10 +17,16 @@ use http::{
 use reqwest::Url;
 use tokio::{runtime::Handle, time::timeout};
 
-pub(crate) use self::answer::{redacted, redacted_beginning};
-use self::ending::{Failed, of_error, timed_out};
 pub use self::timing::Timing;
 pub(crate) use self::timing::TokioTiming;
+use self::{
+    answer::Success,
+    ending::{Failed, of_error, timed_out},
+};
+pub(crate) use self::{
+    answer::{redacted, redacted_beginning},
+    base_url::BaseUrl,
+};
 use crate::{
     auth::Credential,
     error::{Error, ErrorKind},
@@ -42,7 +49,7 @@ pub(crate) struct Shared {
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) budget: Mutex<Budget>,
     /// What the contract's paths are appended to.
-    pub(crate) base: Url,
+    pub(crate) base: BaseUrl,
     /// Host and port of the server, for messages.
     pub(crate) host: String,
     /// Whether the HTTP client is the caller's, and may follow redirects.
@@ -111,7 +118,7 @@ impl Settings {
 
 impl ClientHooks<Inner> for Client {
     fn url(&self, path: &str) -> Url {
-        appended(&self.inner.shared.base, path)
+        self.inner.shared.base.append(path)
     }
 
     async fn exec(&self, request: Box<reqwest::Request>, info: &OperationInfo) -> Result<Reply, Failure> {
@@ -201,9 +208,8 @@ impl Call<'_> {
             let ended = self.attempt(request).await;
             self.in_flight = false;
             let Failed { failure, ending } = match ended {
-                Ok(mut reply) => {
-                    reply.set_effort(self.attempts, self.elapsed());
-                    return Ok(reply);
+                Ok(Success { status, headers, body }) => {
+                    return Ok(Reply::new(status, headers, body, self.attempts, self.elapsed()));
                 }
                 Err(failed) => failed,
             };
@@ -230,7 +236,7 @@ impl Call<'_> {
     }
 
     /// Sends the request once.
-    async fn attempt(&self, mut request: Box<reqwest::Request>) -> Result<Reply, Failed> {
+    async fn attempt(&self, mut request: Box<reqwest::Request>) -> Result<Success, Failed> {
         if let Some(observer) = &self.shared.observer {
             let mut view =
                 Request { operation: self.info.operation_id, attempt: self.attempts, headers: request.headers_mut() };
@@ -333,28 +339,47 @@ impl Call<'_> {
     }
 }
 
-/// A path of the contract behind the base. The base is not read again: that would be a twentieth of a call's instructions.
-fn appended(base: &Url, path: &str) -> Url {
-    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-    let mut url = base.clone();
-    url.set_path(&[base.path().trim_end_matches('/'), path].concat());
-    if query.is_some() {
-        url.set_query(query);
-    }
-    url
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::{ApiKey, AuthScheme};
+
+    fn map<const N: usize>(headers: [(&'static str, &'static str); N]) -> HeaderMap {
+        headers.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
 
     #[test]
-    fn an_address_is_what_would_be_read_from_base_and_path() {
-        for base in ["https://h.example/", "https://h.example:8443/v1", "http://[::1]/a%2Fb/%C3%BC"] {
-            for path in ["/messages", "/a/b%2Fc%3Fd", "/a?beta=true", "/a/?b=%20&c=d?e", "/%2E%2e/a"] {
-                let read = Url::parse(&format!("{}{path}", base.trim_end_matches('/'))).unwrap();
-                assert_eq!(appended(&Url::parse(base).unwrap(), path), read);
-            }
-        }
+    fn headers_replace_each_other_in_their_order() {
+        let settings = Settings {
+            credential: Credential::new(&ApiKey::from("sk-test-1"), AuthScheme::XApiKey).unwrap(),
+            headers: map([
+                ("accept", "client"),
+                ("x-operation", "client"),
+                ("x-client", "client"),
+                ("x-call", "client"),
+            ]),
+            call_headers: map([("x-call", "call"), ("content-type", "call")]),
+            timeout: Duration::ZERO,
+            response_timeout: None,
+            idle_timeout: Duration::ZERO,
+            retry: RetryPolicy::default(),
+            max_response_bytes: 0,
+            max_error_bytes: 0,
+            max_event_bytes: None,
+            defect: None,
+        };
+        let names = ["accept", "authorization", "content-type", "x-api-key", "x-operation", "x-call"];
+        let mut headers = map(names.map(|name| (name, "operation")));
+        settings.apply(&mut headers);
+        let expected = map([
+            ("accept", "client"),
+            ("content-type", "call"),
+            ("x-api-key", "sk-test-1"),
+            ("x-operation", "operation"),
+            ("x-call", "call"),
+            ("x-client", "client"),
+        ]);
+        assert_eq!(headers, expected);
+        assert!(headers["x-api-key"].is_sensitive());
     }
 }

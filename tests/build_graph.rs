@@ -15,9 +15,10 @@ use std::{
 
 use serde_json::Value;
 
-/// The platform that is built for. Packages of others need not have been fetched.
-fn platform() -> String {
-    let output = Command::new("rustc").arg("-vV").output().unwrap();
+/// The platform that build scripts run on. Packages of others need not have been fetched.
+fn host() -> String {
+    let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(compiler).arg("-vV").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned()
 }
@@ -25,7 +26,7 @@ fn platform() -> String {
 /// The names of the packages that the build script needs, those that they need among them.
 fn build_graph(features: &[&str]) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--offline", "--format-version", "1", "--filter-platform", &platform()])
+        .args(["metadata", "--offline", "--format-version", "1", "--filter-platform", &host()])
         .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
         .args(features)
         .output()

@@ -5,14 +5,17 @@ use std::net::IpAddr;
 use reqwest::Url;
 use url::Host;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    transport::BaseUrl,
+};
 
 /// Where the API is, unless someone says otherwise.
 pub(super) const DEFAULT: &str = "https://api.anthropic.com/v1";
 
 /// An address that requests may be sent to.
 pub(super) struct Address {
-    pub(super) base: Url,
+    pub(super) base: BaseUrl,
     /// Host and port, as messages show it.
     pub(super) host: String,
     pub(super) encrypted: bool,
@@ -50,7 +53,7 @@ impl Address {
                 Some(port) => format!("{host}:{port}"),
                 None => host.to_string(),
             },
-            base: url,
+            base: BaseUrl::new(url),
             encrypted,
         })
     }

@@ -82,7 +82,7 @@ impl<E> From<runtime::Error<E>> for Error {
 impl Error {
     /// A success whose content type is not JSON.
     fn not_json(reply: Reply) -> Self {
-        let content_type = reply.headers().get(&header::CONTENT_TYPE);
+        let content_type = reply.headers().get(header::CONTENT_TYPE.as_str());
         let content_type = content_type.map_or_else(|| "missing".to_owned(), |value| text(value, 100));
         let message = format!("the answer is not JSON, its content type is {content_type}");
         Self::new(ErrorKind::ContentType, message).of_reply(reply)

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use http::HeaderMap;
+use crate::runtime::PackedHeaders;
 
 /// What an answer says about the account's rate limits, from the headers
 /// `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`.
@@ -32,9 +32,9 @@ pub struct RateLimit {
 }
 
 impl RateLimits {
-    pub(super) fn read(headers: &HeaderMap) -> Self {
+    pub(super) fn read(headers: &PackedHeaders) -> Self {
         let limit = |name: &str| {
-            let value = |part: &str| headers.get(format!("anthropic-ratelimit-{name}-{part}"))?.to_str().ok();
+            let value = |part: &str| headers.text(&format!("anthropic-ratelimit-{name}-{part}"));
             RateLimit {
                 limit: value("limit").and_then(|limit| limit.parse().ok()),
                 remaining: value("remaining").and_then(|remaining| remaining.parse().ok()),

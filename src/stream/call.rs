@@ -88,7 +88,7 @@ impl Client {
 
 /// Looks at what the answer is.
 async fn open(answer: Response<ByteStream>, inner: Inner) -> Result<MessageStream> {
-    let content_type = answer.header(&CONTENT_TYPE).map(<[u8]>::to_vec);
+    let content_type = answer.packed_headers().get(CONTENT_TYPE.as_str()).map(<[u8]>::to_vec);
     let mut answer = answer.map(Some);
     let bytes = answer.take();
     let response = answer.map(drop);

@@ -15,10 +15,17 @@ use super::{
     Settings,
     ending::{Ending, Failed},
 };
-use crate::runtime::{Body, ByteStream, Failure, PackedHeaders, Reason, Reply, cut, from_slice, is_json};
+use crate::runtime::{Body, ByteStream, Failure, PackedHeaders, Reason, cut, from_slice, is_json};
 
 /// How long the body of an error is waited for. The status has come, and is told without it.
 const ERROR_BODY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// An answer that is a success.
+pub(super) struct Success {
+    pub(super) status: StatusCode,
+    pub(super) headers: PackedHeaders,
+    pub(super) body: Body,
+}
 
 /// Takes the headers out of an answer, and the credential out of them.
 pub(super) fn take_headers(response: &mut reqwest::Response, secret: &[u8]) -> PackedHeaders {
@@ -37,26 +44,26 @@ pub(super) fn take_headers(response: &mut reqwest::Response, secret: &[u8]) -> P
     PackedHeaders::pack(&headers)
 }
 
-/// Reads an answer as far as the operation wants it.
+/// Reads an answer as far as the operation wants it. Where it is given up it is let go of, which closes the connection.
 pub(super) async fn read(
     mut response: reqwest::Response,
     headers: PackedHeaders,
     streaming: bool,
     settings: &Settings,
-) -> Result<Reply, Failed> {
+) -> Result<Success, Failed> {
     let status = response.status();
     if !status.is_success() {
         // In a box, or each call would have room for it.
-        return Err(Box::pin(refused(response, headers, settings)).await);
+        return Err(Box::pin(unsuccessful(response, headers, settings)).await);
     }
     if is_encoded(&headers) {
         return Err(fail(Reason::Encoding, status, headers, Bytes::new(), Ending::Committed));
     }
-    let json = headers.get(&CONTENT_TYPE).map(is_json);
+    let json = headers.get(CONTENT_TYPE.as_str()).map(is_json);
     // A JSON answer to a streaming call is an error, or the whole of what was to be streamed.
     if streaming && json != Some(true) {
         let body = http::Response::<reqwest::Body>::from(response).into_body();
-        return Ok(Reply::new(status, headers, Body::Stream(ByteStream::open(body))));
+        return Ok(Success { status, headers, body: Body::Stream(ByteStream::open(body)) });
     }
     let body = match whole(&mut response, settings.max_response_bytes).await {
         Ok(body) => body,
@@ -71,12 +78,12 @@ pub(super) async fn read(
             let body = copied(&redacted(body, settings.credential.secret()));
             Err(fail(Reason::ErrorBody, status, headers, body, ending_of(&error_type)))
         }
-        None => Ok(Reply::new(status, headers, Body::Whole(body))),
+        None => Ok(Success { status, headers, body: Body::Whole(body) }),
     }
 }
 
 /// Reads an answer that is no success.
-async fn refused(response: reqwest::Response, headers: PackedHeaders, settings: &Settings) -> Failed {
+async fn unsuccessful(response: reqwest::Response, headers: PackedHeaders, settings: &Settings) -> Failed {
     let status = response.status();
     if status.is_redirection() {
         let ending = match status {
@@ -105,13 +112,13 @@ fn fail(reason: Reason, status: StatusCode, headers: PackedHeaders, body: Bytes,
 
 /// Whether the body needs decoding that the HTTP client has not done.
 fn is_encoded(headers: &PackedHeaders) -> bool {
-    headers.get_all(&CONTENT_ENCODING).any(|coding| {
+    headers.get_all(CONTENT_ENCODING.as_str()).any(|coding| {
         let coding = coding.trim_ascii();
         !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
     })
 }
 
-/// Reads a body whole, up to a limit. Giving up closes the connection.
+/// Reads a body whole, up to a limit.
 async fn whole(response: &mut reqwest::Response, limit: u64) -> Result<Bytes, Failure> {
     let too_large = || {
         let mut failure = Failure::new(Reason::TooLarge(limit));

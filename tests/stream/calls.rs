@@ -53,6 +53,22 @@ async fn a_stream_is_asked_for_once_whatever_the_request_says() {
 }
 
 #[tokio::test]
+async fn asking_for_a_stream_changes_nothing_else_of_what_is_sent() {
+    let server = Server::start().unwrap();
+    let (input, odd) = (r#"{"b":1.0,"a":0.10,"c":1.50E+3}"#, r#"{"z":1E2,"y":12345678901234567890123}"#);
+    let call = format!(r#"{{"type":"tool_use","id":"toolu_1","name":"look_up","input":{input}}}"#);
+    let turns = format!(r#"[{{"role":"user","content":"Hi"}},{{"role":"assistant","content":[{call}]}}]"#);
+    let said = format!(r#"{{"model":"claude-sonnet-5","messages":{turns},"max_tokens":1,"odd":{odd}}}"#);
+    let request: MessageCreateRequest = serde_json::from_str(&said).unwrap();
+    server.when(Matcher::any()).reply("Hi");
+    server.client().unwrap().stream_message(&request).await.unwrap();
+    let sent = String::from_utf8(server.last_request().unwrap().body().to_vec()).unwrap();
+    let unasked = serde_json::to_string(&request).unwrap();
+    assert_eq!(sent, format!(r#"{},"stream":true}}"#, unasked.strip_suffix('}').unwrap()));
+    assert!(sent.contains(input) && sent.contains(odd), "{sent}");
+}
+
+#[tokio::test]
 async fn a_stream_and_a_whole_answer_give_equal_messages() {
     let server = Server::start().unwrap();
     let client = server.client().unwrap();

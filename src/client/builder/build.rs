@@ -40,7 +40,7 @@ impl ClientBuilder {
             Some(client) => client,
             None => http_client::build(&self.connections, address.encrypted)?,
         };
-        let baseurl = address.base.as_str().trim_end_matches('/').to_owned();
+        let baseurl = address.base.as_str().to_owned();
         let shared = Shared {
             timing: self.timing.unwrap_or_else(|| Arc::new(TokioTiming::new())),
             observer: self.observer,

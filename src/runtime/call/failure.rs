@@ -91,7 +91,7 @@ pub enum RetryStop {
     Delay,
     /// The call's time would be over before the next attempt.
     Deadline,
-    /// The request's body can be sent only once.
+    /// The request's body can be sent only once. [`retry::decide`](crate::retry::decide) knows no body and never says so.
     Body,
 }
 

@@ -7,7 +7,7 @@ use memchr::{memchr, memchr2};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// The header with the id that the server gave the request.
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+pub(crate) const REQUEST_ID: &str = "request-id";
 
 /// Headers as lines in one piece of memory of their own.
 ///
@@ -38,32 +38,37 @@ impl PackedHeaders {
         Self { lines: lines.into(), map: OnceLock::new() }
     }
 
-    /// Names and values, as one text.
+    /// Names and values, one after the other.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.lines
     }
 
-    /// The values of a header, in the order in which they came.
-    pub(crate) fn get_all(&self, name: &HeaderName) -> impl Iterator<Item = &[u8]> {
-        self.lines().filter(move |line| line.name == name.as_str().as_bytes()).map(|line| line.value)
+    /// The values of a header, in the order in which they came. The name is in lower case.
+    pub(crate) fn get_all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.lines().filter(move |line| line.name == name.as_bytes()).map(|line| line.value)
     }
 
     /// The first value of a header.
-    pub(crate) fn get(&self, name: &HeaderName) -> Option<&[u8]> {
+    pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
         self.get_all(name).next()
+    }
+
+    /// The first value of a header, where it is ASCII.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        str::from_utf8(self.get(name)?).ok().filter(|text| text.is_ascii())
     }
 
     /// The id that the server gave the request.
     pub(crate) fn request_id(&self) -> Option<&str> {
-        str::from_utf8(self.get(&REQUEST_ID)?).ok().filter(|id| id.is_ascii())
+        self.text(REQUEST_ID)
     }
 
-    /// The headers as a map.
+    /// The headers as a map, which is made when it is first asked for.
     pub(crate) fn map(&self) -> &HeaderMap {
         self.map.get_or_init(|| Box::new(self.unpacked()))
     }
 
-    /// The headers as a map.
+    /// Makes a map of the headers.
     pub(crate) fn into_map(mut self) -> HeaderMap {
         self.map.take().map_or_else(|| self.unpacked(), |map| *map)
     }
@@ -100,8 +105,6 @@ struct Line<'a> {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::CONTENT_TYPE;
-
     use super::*;
 
     #[test]
@@ -118,12 +121,12 @@ mod tests {
         add("x-secret", b"\t; :", true);
         add("x-repeated", b"\xff\xe2\x80\xa6", false);
         add("request-id", b"req_1", false);
+        add("x-wide", "\u{fc}".as_bytes(), false);
         let packed = PackedHeaders::pack(&headers);
-        assert_eq!(packed.get(&CONTENT_TYPE), Some(&b"text/event-stream; charset=utf-8"[..]));
-        assert_eq!(packed.get(&HeaderName::from_static("x-absent")), None);
-        let repeated = HeaderName::from_static("x-repeated");
-        assert_eq!(packed.get_all(&repeated).collect::<Vec<_>>(), [&b"a: b;c"[..], b"\xff\xe2\x80\xa6"]);
-        assert_eq!(packed.request_id(), Some("req_1"));
+        assert_eq!(packed.get("content-type"), Some(&b"text/event-stream; charset=utf-8"[..]));
+        assert_eq!((packed.get("x-absent"), packed.get("x")), (None, None));
+        assert_eq!(packed.get_all("x-repeated").collect::<Vec<_>>(), [&b"a: b;c"[..], b"\xff\xe2\x80\xa6"]);
+        assert_eq!((packed.request_id(), packed.text("x-wide")), (Some("req_1"), None));
         assert_eq!(packed.map(), &headers);
         assert!(packed.map()["x-secret"].is_sensitive() && !packed.map()["x-empty"].is_sensitive());
         assert_eq!(packed.clone().into_map(), headers);

@@ -35,15 +35,14 @@ pub(crate) enum Body {
 }
 
 impl Reply {
-    pub(crate) fn new(status: StatusCode, headers: PackedHeaders, body: Body) -> Self {
-        let (attempts, elapsed) = (1, Duration::ZERO);
+    pub(crate) fn new(
+        status: StatusCode,
+        headers: PackedHeaders,
+        body: Body,
+        attempts: u32,
+        elapsed: Duration,
+    ) -> Self {
         Self(Box::new(Parts { status, headers, attempts, elapsed, body, companion: None, tell: None }))
-    }
-
-    /// Says how often the request was sent, and how long all of it took.
-    pub(crate) fn set_effort(&mut self, attempts: u32, elapsed: Duration) {
-        self.0.attempts = attempts;
-        self.0.elapsed = elapsed;
     }
 
     /// Keeps a value with the answer; a stream takes it along.
@@ -98,7 +97,7 @@ impl Reply {
 
     /// Whether the content type is JSON, or there is none.
     fn may_be_json(&self) -> bool {
-        self.0.headers.get(&CONTENT_TYPE).is_none_or(is_json)
+        self.0.headers.get(CONTENT_TYPE.as_str()).is_none_or(is_json)
     }
 
     /// Takes the status and headers out.
