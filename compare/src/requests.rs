@@ -41,6 +41,20 @@ pub fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Makes 4,096 calls in one way and measures nothing, for a profiler.
+pub fn only(name: &str, in_flight: &str) -> Result<(), Box<dyn Error>> {
+    let server = Server::start()?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let call = match name {
+        "ours" => ours(&server.address)?,
+        "reqwest" => by_reqwest(&server.address)?,
+        "hyper" => by_hyper(&server.address),
+        _ => return Err("the ways are ours, reqwest and hyper".into()),
+    };
+    (contender("", &runtime, in_flight.parse()?, call).work)(4);
+    Ok(())
+}
+
 fn contender<'a>(name: &'static str, runtime: &'a runtime::Runtime, in_flight: usize, call: Call) -> Contender<'a> {
     Contender::new(name, move |iterations| {
         for _ in 0..iterations {
