@@ -6,7 +6,7 @@ use std::time::Duration;
 use cpu_time::ThreadTime;
 
 /// How many rounds are run. The first warms up and does not count.
-const ROUNDS: usize = 25;
+const ROUNDS: usize = 75;
 
 /// One way to do the work. A call does it `iterations` times.
 pub struct Contender<'a> {
