@@ -7,6 +7,9 @@ use std::{collections::BTreeSet, process::Command};
 /// Crates that a program with the default features builds and runs, this one among them.
 const MOST_CRATES: usize = 110;
 
+/// `native-tls` brings crates that `cargo test` has not fetched, and the network is not asked here.
+const ALL_BUT_NATIVE_TLS: [&str; 2] = ["--features", "http2,testing,tracing"];
+
 /// The packages that a build without development dependencies takes, with their features.
 fn packages(features: &[&str]) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
@@ -29,11 +32,31 @@ fn the_default_features_bring_few_crates() {
 
 #[test]
 fn no_feature_changes_how_serde_json_works_for_others() {
-    for features in [&[][..], &["--all-features"]] {
+    for features in [&[][..], &ALL_BUT_NATIVE_TLS] {
         let packages = packages(features);
         let serde_json = packages.iter().find(|package| package.starts_with("serde_json ")).unwrap();
         for global in ["preserve_order", "arbitrary_precision", "unbounded_depth"] {
             assert!(!serde_json.contains(global), "{serde_json}");
         }
     }
+}
+
+#[test]
+fn the_generator_and_its_support_crate_only_build() {
+    for features in [&[][..], &ALL_BUT_NATIVE_TLS] {
+        let packages = packages(features);
+        assert!(!packages.iter().any(|package| package.starts_with("progenitor")), "{packages:#?}");
+    }
+}
+
+#[test]
+fn a_server_and_a_validator_come_with_the_feature_testing_only() {
+    let has_server = |packages: &BTreeSet<String>| {
+        packages.iter().any(|package| package.starts_with("hyper v") && package.contains("server"))
+    };
+    let has_validator = |packages: &BTreeSet<String>| packages.iter().any(|package| package.starts_with("jsonschema "));
+    let default = packages(&[]);
+    assert!(!has_server(&default) && !has_validator(&default));
+    let testing = packages(&["--features", "testing"]);
+    assert!(has_server(&testing) && has_validator(&testing));
 }

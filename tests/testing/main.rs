@@ -12,7 +12,6 @@
 
 mod contract;
 mod defaults;
-mod dependencies;
 mod expectations;
 mod faults;
 #[cfg(feature = "http2")]
