@@ -302,16 +302,19 @@ impl ClientBuilder {
     ///
     /// Its own settings hold for [`connect_timeout`](Self::connect_timeout),
     /// [`no_proxy`](Self::no_proxy) and the version of HTTP, which are not used then. It should be
-    /// built with `redirect::Policy::none()` and `retry::never().max_retries_per_request(0)`, without
-    /// which each request is copied for nothing: a client that follows redirects sends the request, and an `x-api-key`, to wherever it is led. Such an answer is refused as
-    /// [`ErrorKind::Redirect`](crate::ErrorKind::Redirect), but it has been sent by then. A total
-    /// timeout of its own also ends streams.
+    /// built with `redirect::Policy::none()`: a client that follows redirects sends the request, and
+    /// an `x-api-key`, to wherever it is led. Such an answer is refused as
+    /// [`ErrorKind::Redirect`](crate::ErrorKind::Redirect), but it has been sent by then. It should
+    /// also have `retry::never().max_retries_per_request(0)`, since retries are the transport's; with
+    /// `never()` alone reqwest still copies each request. A total timeout of its own also ends
+    /// streams.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http_client = Some(client);
         self
     }
 
-    /// Who is told of every attempt, and may add headers. By default nobody is. An `Arc` of an observer is one as well.
+    /// Who is told of every attempt, and may add headers. By default nobody is. An `Arc` of an
+    /// observer is one as well.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Some(Arc::new(observer));
         self

@@ -91,7 +91,8 @@ pub enum RetryStop {
     Delay,
     /// The call's time would be over before the next attempt.
     Deadline,
-    /// The request's body can be sent only once. [`retry::decide`](crate::retry::decide) knows no body and never says so.
+    /// The request's body can be sent only once. [`retry::decide`](crate::retry::decide) knows no body
+    /// and never says so.
     Body,
 }
 
