@@ -74,8 +74,6 @@ use crate::{
 /// known.
 pub struct MessageStream {
     source: Source,
-    /// The events of a message that came whole.
-    told: VecDeque<StreamEvent>,
     decoder: Decoder,
     accumulator: Accumulator,
     patience: Option<Patience>,
@@ -142,16 +140,14 @@ impl MessageStream {
     /// Tells a message that came whole.
     pub(super) fn of_events(events: VecDeque<StreamEvent>, response: Response<()>, inner: Inner) -> Self {
         Self {
-            told: events,
             answer: Some(Box::new(Answer { response, inner, started: Instant::now() })),
-            ..Self::of(Source::Closed, Decoder::default())
+            ..Self::of(Source::Told(events), Decoder::default())
         }
     }
 
     fn of(source: Source, decoder: Decoder) -> Self {
         Self {
             source,
-            told: VecDeque::new(),
             decoder,
             accumulator: Accumulator::new(),
             patience: None,

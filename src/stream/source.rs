@@ -1,6 +1,7 @@
-//! Where the bytes of a stream come from, and how long they are waited for.
+//! Where a stream comes from, and how long they are waited for.
 
 use std::{
+    collections::VecDeque,
     error,
     pin::{Pin, pin},
     task::{Context, Poll},
@@ -11,18 +12,20 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::runtime::ByteStream;
+use crate::{generated::types::StreamEvent, runtime::ByteStream};
 
 pub(super) type BoxError = Box<dyn error::Error + Send + Sync>;
 
 type Poller = dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> + Send;
 
-/// Where the bytes come from.
+/// Where the events come from.
 pub(super) enum Source {
     /// An answer of the API.
     Answer(ByteStream),
     /// A stream of the caller's.
     Given(Box<Poller>),
+    /// No bytes: the events of a message that came whole.
+    Told(VecDeque<StreamEvent>),
     /// There is no more to read. What there was is closed.
     Closed,
 }
@@ -46,7 +49,7 @@ impl Source {
                 pin!(bytes).poll_next(context).map(|next| next.map(|chunk| chunk.map_err(Into::into)))
             }
             Self::Given(poll) => poll(context),
-            Self::Closed => Poll::Ready(None),
+            Self::Told(_) | Self::Closed => Poll::Ready(None),
         }
     }
 }

@@ -31,6 +31,7 @@ use self::block::{Block, TooLarge};
 mod block;
 mod event;
 mod field;
+mod reconnection;
 mod text;
 
 pub use self::event::Event;

@@ -59,8 +59,8 @@ impl Stream for MessageStream {
 impl MessageStream {
     /// The next event that has come already.
     fn read(&mut self) -> Option<Result<StreamEvent>> {
-        if let Some(event) = self.told.pop_front() {
-            return Some(Ok(event));
+        if let Source::Told(events) = &mut self.source {
+            return events.pop_front().map(Ok);
         }
         loop {
             let event = match self.decoder.next_event()? {

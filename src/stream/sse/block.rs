@@ -7,12 +7,13 @@
 
 use std::{mem, time::Duration};
 
-use memchr::{memchr, memchr2};
+use memchr::memchr2;
 
 use super::{
-    event::{self, Event},
-    field::{Field, Head, LONGEST_HEAD, RetryLine},
-    text::{KEPT_CAPACITY, Place, Text},
+    event::Event,
+    field::{Field, Head, LONGEST_HEAD},
+    reconnection::Reconnection,
+    text::{Place, Text},
 };
 
 /// A byte-order mark, passed over once at the beginning of a stream.
@@ -33,13 +34,8 @@ pub(super) struct Block {
     head: Vec<u8>,
     data: Text,
     kind: Text,
-    id: Text,
-    /// The value of an `id` line that has not ended: a U+0000 would void it.
-    id_line: IdLine,
-    retry_line: RetryLine,
-    last_event_id: String,
-    delivered_an_id: bool,
-    retry: Option<Duration>,
+    /// In a box, and made by the first `id` or `retry` line, since most streams have none.
+    reconnection: Option<Box<Reconnection>>,
     steps: u64,
 }
 
@@ -52,12 +48,6 @@ enum Line {
     Value(Field),
     /// A comment, or a field that nobody knows.
     PassedOver,
-}
-
-#[derive(Default)]
-struct IdLine {
-    value: Vec<u8>,
-    void: bool,
 }
 
 impl Default for Block {
@@ -76,12 +66,7 @@ impl Block {
             head: Vec::new(),
             data: Text::default(),
             kind: Text::default(),
-            id: Text::default(),
-            id_line: IdLine::default(),
-            retry_line: RetryLine::Empty,
-            last_event_id: String::new(),
-            delivered_an_id: false,
-            retry: None,
+            reconnection: None,
             steps: 0,
         }
     }
@@ -130,9 +115,8 @@ impl Block {
     pub(super) fn event<'a>(&'a mut self, chunk: &'a [u8]) -> Event<'a> {
         let (kind, data) = (self.kind.bytes(chunk), self.data.bytes(chunk));
         self.steps += (kind.len() + data.len()) as u64;
-        let clears_id = self.delivered_an_id && self.last_event_id.is_empty();
-        self.delivered_an_id = !self.last_event_id.is_empty();
-        Event::from_stream(kind, data, &self.last_event_id, clears_id)
+        let (id, clears_id) = self.reconnection.as_mut().map_or(("", false), |reconnection| reconnection.deliver());
+        Event::from_stream(kind, data, id, clears_id)
     }
 
     /// Makes ready for the next block.
@@ -143,11 +127,11 @@ impl Block {
 
     /// Copies what the block has in the chunk, before the chunk goes.
     pub(super) fn let_go_of(&mut self, chunk: &[u8]) {
-        for text in [&mut self.data, &mut self.kind, &mut self.id] {
+        for text in [&mut self.data, &mut self.kind] {
             self.steps += text.let_go_of(chunk);
         }
-        if self.id_line.value.is_empty() && self.id_line.value.capacity() > KEPT_CAPACITY {
-            self.id_line.value = Vec::new();
+        if let Some(reconnection) = &mut self.reconnection {
+            reconnection.shrink();
         }
     }
 
@@ -158,17 +142,17 @@ impl Block {
             Line::Value(_) => true,
             Line::PassedOver => false,
         };
-        line || [&self.data, &self.kind, &self.id].into_iter().any(Text::is_given)
+        let id = self.reconnection.as_ref().is_some_and(|reconnection| reconnection.has_id());
+        line || id || self.data.is_given() || self.kind.is_given()
     }
 
     /// Back to the beginning of a stream.
     pub(super) fn restart(&mut self) {
-        *self = Self {
-            last_event_id: mem::take(&mut self.last_event_id),
-            delivered_an_id: self.delivered_an_id,
-            retry: self.retry,
-            ..Self::new(self.limit)
-        };
+        let mut reconnection = self.reconnection.take();
+        if let Some(reconnection) = &mut reconnection {
+            reconnection.restart();
+        }
+        *self = Self { reconnection, ..Self::new(self.limit) };
     }
 
     pub(super) fn limit(&self) -> usize {
@@ -176,11 +160,11 @@ impl Block {
     }
 
     pub(super) fn last_event_id(&self) -> &str {
-        &self.last_event_id
+        self.reconnection.as_ref().map_or("", |reconnection| reconnection.last_event_id())
     }
 
     pub(super) fn retry(&self) -> Option<Duration> {
-        self.retry
+        self.reconnection.as_ref()?.retry()
     }
 
     pub(super) fn steps(&self) -> u64 {
@@ -217,11 +201,8 @@ impl Block {
 
     /// Takes a blank line, and says whether the block is an event.
     fn end_block(&mut self) -> bool {
-        if self.id.is_given() {
-            self.last_event_id.clear();
-            self.last_event_id.push_str(&event::text(&self.id.buffer));
-            self.steps += self.id.buffer.len() as u64;
-            self.id.clear();
+        if let Some(reconnection) = &mut self.reconnection {
+            self.steps += reconnection.end_block() as u64;
         }
         let is_event = self.data.is_given();
         if !is_event {
@@ -323,11 +304,8 @@ impl Block {
                 self.kind.clear();
                 self.kind.place = Place::Buffer;
             }
-            Field::Id => {
-                self.id_line.value.clear();
-                self.id_line.void = false;
-            }
-            Field::Retry => self.retry_line = RetryLine::Empty,
+            Field::Id => self.reconnection().begin_id(),
+            Field::Retry => self.reconnection().begin_retry(),
         }
         Ok(())
     }
@@ -343,39 +321,31 @@ impl Block {
                 self.make_room(part.len())?;
                 self.kind.buffer.extend_from_slice(part);
             }
-            Field::Id if self.id_line.void => {}
-            Field::Id => match memchr(0, part) {
-                // What came before counts, so that the bound does not depend on where chunks end.
-                Some(end) => {
-                    self.make_room(end)?;
-                    self.id_line = IdLine { value: Vec::new(), void: true };
-                }
-                None => {
-                    self.make_room(part.len())?;
-                    self.id_line.value.extend_from_slice(part);
-                }
-            },
-            Field::Retry => self.retry_line = part.iter().copied().fold(self.retry_line, RetryLine::with),
+            Field::Id => {
+                let counted = self.reconnection().counted(part);
+                self.make_room(counted)?;
+                self.reconnection().extend_id(part);
+            }
+            Field::Retry => self.reconnection().extend_retry(part),
         }
         Ok(())
     }
 
     fn end_value(&mut self, field: Field) {
-        match (field, self.retry_line) {
-            (Field::Id, _) if !self.id_line.void => {
-                mem::swap(&mut self.id.buffer, &mut self.id_line.value);
-                self.id_line.value.clear();
-                self.id.place = Place::Buffer;
-            }
-            (Field::Retry, RetryLine::Digits(milliseconds)) => {
-                self.retry = Some(Duration::from_millis(milliseconds));
-            }
-            _ => {}
+        match field {
+            Field::Data | Field::Kind => {}
+            Field::Id => self.reconnection().end_id(),
+            Field::Retry => self.reconnection().end_retry(),
         }
     }
 
+    fn reconnection(&mut self) -> &mut Reconnection {
+        self.reconnection.get_or_insert_default()
+    }
+
     fn make_room(&self, more: usize) -> Result<(), TooLarge> {
-        let held = self.data.len() + self.kind.len() + self.id.len() + self.id_line.value.len();
+        let ids = self.reconnection.as_ref().map_or(0, |reconnection| reconnection.held());
+        let held = self.data.len() + self.kind.len() + ids;
         if held.saturating_add(more) > self.limit { Err(TooLarge) } else { Ok(()) }
     }
 }

@@ -44,23 +44,3 @@ impl<'l> Head<'l> {
         }
     }
 }
-
-/// The value of a `retry` line so far; it counts when it is digits and nothing else.
-#[derive(Clone, Copy)]
-pub(super) enum RetryLine {
-    Empty,
-    Digits(u64),
-    Invalid,
-}
-
-impl RetryLine {
-    pub(super) fn with(self, byte: u8) -> Self {
-        match (self, byte) {
-            (Self::Empty, b'0'..=b'9') => Self::Digits(u64::from(byte - b'0')),
-            (Self::Digits(number), b'0'..=b'9') => {
-                Self::Digits(number.saturating_mul(10).saturating_add(u64::from(byte - b'0')))
-            }
-            _ => Self::Invalid,
-        }
-    }
-}
