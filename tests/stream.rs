@@ -27,12 +27,17 @@ mod cut;
 mod deltas;
 #[path = "stream/events.rs"]
 mod events;
+#[path = "stream/held.rs"]
+mod held;
 #[path = "stream/input.rs"]
 mod input;
 #[path = "stream/merging.rs"]
 mod merging;
 #[path = "stream/order.rs"]
 mod order;
+#[path = "support/raw.rs"]
+#[allow(dead_code)]
+mod raw;
 #[path = "stream/time.rs"]
 mod time;
 #[path = "stream/transcripts.rs"]
