@@ -115,7 +115,7 @@ pub struct Answer<'a> {
 pub struct AttemptError<'a> {
     /// The operation, in snake case, such as `create_message`.
     pub operation: &'static str,
-    /// The number of the attempt, from 1.
+    /// The number of the attempt, from 1; 0 where the call ended before the first.
     pub attempt: u32,
     /// What happened, by its class. For labels of metrics: there are fewer than forty.
     pub kind: ErrorKind,

@@ -76,6 +76,12 @@ impl<T> Response<T> {
         &self.headers
     }
 
+    #[must_use]
+    pub(crate) fn with_elapsed(mut self, elapsed: Duration) -> Self {
+        self.elapsed = elapsed;
+        self
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {

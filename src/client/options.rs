@@ -158,6 +158,9 @@ pub(super) fn joined(present: Option<&HeaderValue>, feature: &str) -> Result<Hea
     if !features.contains(&feature) {
         features.push(feature);
     }
-    HeaderValue::try_from(features.join(","))
-        .map_err(|_| "a beta feature has a character that a header can't carry".to_owned())
+    let mut joined = HeaderValue::try_from(features.join(","))
+        .map_err(|_| "a beta feature has a character that a header can't carry".to_owned())?;
+    // As all headers that the caller sets.
+    joined.set_sensitive(true);
+    Ok(joined)
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, future::poll_fn, pin::Pin, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures_core::Stream as _;
 use http::header::CONTENT_TYPE;
 use tokio::time::timeout;
@@ -98,7 +98,9 @@ async fn open(answer: Response<ByteStream>, inner: Inner) -> Result<MessageStrea
     match content_type {
         Some(content_type) if is_json(&content_type) => {
             // The transport has read it whole, within the client's limit.
-            let body = gather(&mut bytes, usize::MAX).await;
+            let mut body = BytesMut::new();
+            gather(&mut bytes, usize::MAX, &mut body).await;
+            let body = body.freeze();
             let read = match bytes.tell() {
                 Some(tell) => Teller::new(tell.clone()).reading(|| from_slice(&body)),
                 None => from_slice(&body),
@@ -112,10 +114,10 @@ async fn open(answer: Response<ByteStream>, inner: Inner) -> Result<MessageStrea
             Ok(MessageStream::of_events(events_of(message), response, inner))
         }
         Some(content_type) if !is_event_stream(&content_type) => {
-            let mut body = Bytes::new();
-            if let Ok(page) = timeout(SHOWN.1, gather(&mut bytes, SHOWN.0)).await {
-                body = redacted_beginning(page, inner.settings().credential.secret());
-            }
+            let mut page = BytesMut::new();
+            // What came before the time ran out is kept.
+            let _ = timeout(SHOWN.1, gather(&mut bytes, SHOWN.0, &mut page)).await;
+            let body = redacted_beginning(page.freeze(), inner.settings().credential.secret());
             let content_type = shown(&String::from_utf8_lossy(&content_type), 100);
             let message = format!("the answer is no stream of events, its content type is {content_type}");
             Err(unusable(Error::new(ErrorKind::ContentType, message).with_body(body), &bytes, &response))
@@ -134,17 +136,15 @@ fn unusable(error: Error, bytes: &ByteStream, response: &Response<()>) -> Error 
 }
 
 /// Reads bytes up to a limit, or as far as they come.
-async fn gather(bytes: &mut ByteStream, limit: usize) -> Bytes {
-    let mut body = BytesMut::new();
+async fn gather(bytes: &mut ByteStream, limit: usize, body: &mut BytesMut) {
     while body.len() < limit {
         match poll_fn(|context| Pin::new(&mut *bytes).poll_next(context)).await {
-            Some(Ok(chunk)) if body.is_empty() && chunk.len() <= limit => body = chunk.into(),
+            Some(Ok(chunk)) if body.is_empty() && chunk.len() <= limit => *body = chunk.into(),
             Some(Ok(chunk)) => body.extend_from_slice(&chunk),
             Some(Err(_)) | None => break,
         }
     }
     body.truncate(limit);
-    body.freeze()
 }
 
 /// The events that tell a message: each block whole, and why it stopped at the end.

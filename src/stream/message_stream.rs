@@ -256,7 +256,8 @@ impl MessageStream {
     /// Reads to the end and gives the message with what else the answer said.
     pub(super) async fn into_response(mut self) -> Result<Option<Response<MessageResponse>>> {
         let message = self.final_message().await?;
-        Ok(self.answer.map(|answer| answer.response.map(|()| message)))
+        let elapsed = self.elapsed();
+        Ok(self.answer.map(|answer| answer.response.map(|()| message).with_elapsed(elapsed)))
     }
 }
 

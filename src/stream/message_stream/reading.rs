@@ -195,7 +195,7 @@ impl MessageStream {
     }
 
     /// The time since the start of the call.
-    fn elapsed(&self) -> Duration {
+    pub(super) fn elapsed(&self) -> Duration {
         let since = |answer: &Answer| answer.response.elapsed().saturating_add(answer.started.elapsed());
         self.answer.as_deref().map(since).unwrap_or_default()
     }
