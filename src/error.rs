@@ -9,7 +9,7 @@ use std::{borrow::Cow, error, fmt, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-pub(crate) use self::api::shown;
+pub(crate) use self::api::{error_type_of, shown};
 pub use self::{api::ApiError, kind::ErrorKind};
 pub use crate::runtime::RetryStop;
 use crate::{
@@ -129,8 +129,9 @@ impl Error {
         self.0.call.retry_after
     }
 
-    /// Why the call was not tried again. `None` where that was not decided: nothing was sent, the time
-    /// of the whole call was over, or the answer was a success that could not be used.
+    /// Why the call was not tried again. `None` where that was not decided: the call never reached
+    /// the network, its time as a whole was over, or its answer was a success of a status, content
+    /// type or content that could not be used.
     #[must_use]
     pub fn retry_stop(&self) -> Option<RetryStop> {
         self.0.call.retry_stop

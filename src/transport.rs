@@ -3,15 +3,18 @@
 mod answer;
 mod base_url;
 mod ending;
+mod redaction;
 mod timing;
 
 use std::{
+    mem,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{
-    HeaderMap,
+    HeaderMap, StatusCode,
     header::{ACCEPT, CONTENT_TYPE, Entry},
 };
 use reqwest::Url;
@@ -24,8 +27,8 @@ use self::{
     ending::{Failed, of_error, timed_out},
 };
 pub(crate) use self::{
-    answer::{redacted, redacted_beginning},
     base_url::BaseUrl,
+    redaction::{redacted, redacted_beginning},
 };
 use crate::{
     auth::Credential,
@@ -33,7 +36,7 @@ use crate::{
     generated::Client,
     observe::{Answer, AttemptError, CallSpan, Observer, Request, Unknown, Watch},
     retry::{Budget, Decision, Moment, RetryPolicy, decide, server_delay},
-    runtime::{ClientHooks, Failure, OperationInfo, Reason, Reply, RetryStop},
+    runtime::{ClientHooks, Failure, OperationInfo, PackedHeaders, Reason, Reply, RetryStop},
 };
 
 /// What the crate keeps in the generated client. Cloning it is cheap.
@@ -133,6 +136,7 @@ impl ClientHooks<Inner> for Client {
             started: self.inner.shared.timing.monotonic(),
             attempts: 0,
             in_flight: false,
+            answer: Default::default(),
             may_have_been_processed: false,
             last: None,
         };
@@ -161,6 +165,8 @@ struct Call<'a> {
     attempts: u32,
     /// Whether an attempt is under way.
     in_flight: bool,
+    /// Status and headers of its answer, while that is read.
+    answer: (Option<StatusCode>, PackedHeaders),
     /// Whether a server may have acted on an attempt that is over.
     may_have_been_processed: bool,
     /// Why the attempt before this one, or before this wait, failed.
@@ -207,6 +213,7 @@ impl Call<'_> {
             self.in_flight = true;
             let ended = self.attempt(request).await;
             self.in_flight = false;
+            self.answer.0 = None;
             let Failed { failure, ending } = match ended {
                 Ok(Success { status, headers, body }) => {
                     return Ok(Reply::new(status, headers, body, self.attempts, self.elapsed()));
@@ -236,7 +243,7 @@ impl Call<'_> {
     }
 
     /// Sends the request once.
-    async fn attempt(&self, mut request: Box<reqwest::Request>) -> Result<Success, Failed> {
+    async fn attempt(&mut self, mut request: Box<reqwest::Request>) -> Result<Success, Failed> {
         if let Some(observer) = &self.shared.observer {
             let mut view =
                 Request { operation: self.info.operation_id, attempt: self.attempts, headers: request.headers_mut() };
@@ -253,22 +260,25 @@ impl Call<'_> {
             None => sending.await,
         };
         let mut response = sent.map_err(of_error)?;
-        let headers = answer::take_headers(&mut response, self.settings.credential.secret());
-        self.span.answered(response.status(), &headers, self.attempts);
+        let status = response.status();
+        let left = self.settings.timeout.saturating_sub(self.elapsed());
+        self.answer = (Some(status), answer::take_headers(&mut response, self.settings.credential.secret()));
+        let headers = &mut self.answer.1;
+        self.span.answered(status, headers, self.attempts);
         if let Some(observer) = &self.shared.observer {
             observer.response(&Answer {
                 operation: self.info.operation_id,
                 attempt: self.attempts,
-                status: response.status(),
+                status,
                 request_id: headers.request_id(),
-                elapsed: self.elapsed(),
+                elapsed: self.shared.timing.monotonic().saturating_sub(self.started),
             });
         }
         // A client of the caller's may have followed a redirect, whatever we advise.
         if asked.is_some_and(|asked| asked != *response.url()) {
-            return Err(Failed { failure: Failure::new(Reason::Redirect), ending: ending::Ending::Committed });
+            return Err(answer::fail(Reason::Followed, status, headers, Bytes::new(), ending::Ending::Committed));
         }
-        answer::read(response, headers, self.info.streaming, self.settings).await
+        answer::read(response, headers, self.info.streaming, left, self.settings).await
     }
 
     fn moment(&self) -> Moment {
@@ -291,7 +301,11 @@ impl Call<'_> {
     }
 
     fn out_of_time(&mut self) -> Failure {
-        let failure = Failure::new(Reason::TotalTimeout(self.settings.timeout));
+        let mut failure = Failure::new(Reason::TotalTimeout(self.settings.timeout));
+        if let (Some(status), headers) = mem::take(&mut self.answer) {
+            failure.facts_mut().status = Some(status);
+            failure.facts_mut().headers = headers.into_map();
+        }
         let failure = match self.last.take() {
             Some(last) => failure.because(Error::from(last)),
             None => failure,

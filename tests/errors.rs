@@ -344,6 +344,8 @@ mod kinds {
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Truncated, 1));
         assert_eq!((error.status().unwrap().as_u16(), error.request_id()), (200, Some("req_1")));
         assert!(error.may_have_been_processed());
+        let whole = message_body("Hi");
+        assert!(!error.body().is_empty() && whole.as_bytes().starts_with(error.body()), "what came is kept");
         let said = format!("the answer of {} ended early (request req_1)", server.address());
         assert_eq!(checked(&error)[0], said);
     }
@@ -354,6 +356,7 @@ mod kinds {
         let error = failing(of(&server).max_response_bytes(100)).await;
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::BodyTooLarge, 1));
         assert!(error.may_have_been_processed());
+        assert!(message_body("Hi").as_bytes().starts_with(error.body()));
         assert_eq!(checked(&error), ["the answer is longer than 100 bytes (request req_1)"]);
     }
 

@@ -272,6 +272,42 @@ async fn what_the_api_says_is_shown_without_the_key() {
     }
 }
 
+/// JSON may write a character of a string with an escape, and many writers do so with these.
+#[tokio::test]
+async fn a_key_that_json_writes_with_escapes_is_not_shown() {
+    let key = r#"ab/cd+ef&12345<x>"y\z=="#;
+    let spellings = [
+        r#"ab\/cd+ef&12345<x>\"y\\z=="#,
+        r#"ab/cd\u002Bef\u002612345\u003cx\u003e\u0022y\u005cz=="#,
+        r#"\u0061b/cd+ef&12345<x>\"y\\z=="#,
+    ];
+    for spelling in spellings {
+        let body = error_body("authentication_error", &format!("unknown token {spelling}, \\n"));
+        let decoded: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert!(decoded["error"]["message"].as_str().unwrap().contains(key), "{spelling}");
+        for status in [200, 401] {
+            let server = answering([json(status, &body)]);
+            let client = Client::builder().base_url(server.base_url()).auth_token(key).no_proxy().build().unwrap();
+            let error = client.create_message(&request()).await.unwrap_err();
+            assert_eq!(error.api_error().unwrap().message(), Some("unknown token [redacted], \n"));
+            assert!(!error.body_prefix().contains(spelling), "{error:?}");
+        }
+        let half = spelling.len() - 2;
+        let event = format!("event: error\ndata: {body}\n\n");
+        let stream = answer(200, &[("content-type", "text/event-stream")], &event);
+        let cut = answer(401, &[], &body).fault(Fault::close(At::AfterByte(body.find(spelling).unwrap() + half)));
+        for (what, reply) in [("an event", stream), ("a cut body", cut)] {
+            let server = answering([reply]);
+            let client = Client::builder().base_url(server.base_url()).auth_token(key).no_proxy().build().unwrap();
+            let error = match client.stream_message(&request()).await {
+                Ok(mut stream) => stream.final_message().await.unwrap_err(),
+                Err(error) => error,
+            };
+            assert!(!format!("{error:?}{}", error.body_prefix()).contains("12345"), "{what}: {error:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_body_that_is_cut_does_not_end_in_the_beginning_of_the_key() {
     for framing in [Framing::Length, Framing::Chunked] {

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
-
-use crate::runtime::{Json, from_slice};
+use crate::runtime::{Json, Map, decode::arm, from_slice};
 
 /// How much of the API's message is shown, in characters.
 const SHOWN: usize = 500;
@@ -53,24 +51,26 @@ impl ApiError {
         &self.json
     }
 
-    /// Reads an error object; `None` where the body is something else.
+    /// Reads an error object; `None` where the body is something else. A member of another shape is
+    /// as good as none.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let Envelope { r#type, error, request_id } = from_slice(body).ok()?;
-        if r#type.is_some_and(|r#type| r#type != "error") {
+        let json: Json = from_slice(body).ok()?;
+        let envelope = members(&json)?;
+        if envelope.contains_key("type") && text(&envelope, "type").as_deref() != Some("error") {
             return None;
         }
-        let detail = error?;
-        let Detail { r#type, message, details } = from_slice(detail.get().as_bytes()).ok()?;
-        if r#type.is_none() && message.is_none() {
+        let error = members(envelope.get("error")?)?;
+        let (error_type, message) = (text(&error, "type"), text(&error, "message"));
+        if error_type.is_none() && message.is_none() {
             return None;
         }
+        let details = error.get("details").and_then(members);
         Some(Self {
-            error_type: r#type,
+            error_type,
             message,
-            // `details` is open, so another shape of it is not a defect of the error object.
-            error_code: details.and_then(|details| details.to::<Details>().ok()?.error_code),
-            request_id,
-            json: from_slice(body).ok()?,
+            error_code: details.and_then(|details| text(&details, "error_code")),
+            request_id: text(&envelope, "request_id"),
+            json,
         })
     }
 
@@ -98,23 +98,19 @@ impl fmt::Debug for ApiError {
     }
 }
 
-#[derive(Deserialize)]
-struct Envelope {
-    r#type: Option<String>,
-    error: Option<Json>,
-    request_id: Option<String>,
+/// The `error.type` of a body that says it is an error, empty where it does not say which.
+pub(crate) fn error_type_of(body: &[u8]) -> Option<String> {
+    let envelope = members(&from_slice(body).ok()?)?;
+    let error = || text(&members(envelope.get("error")?)?, "type");
+    (text(&envelope, "type")? == "error").then(|| error().unwrap_or_default())
 }
 
-#[derive(Deserialize)]
-struct Detail {
-    r#type: Option<String>,
-    message: Option<String>,
-    details: Option<Json>,
+fn members(json: &Json) -> Option<Map<Json>> {
+    arm::<_, serde_json::Error>(json).ok()
 }
 
-#[derive(Deserialize)]
-struct Details {
-    error_code: Option<String>,
+fn text(members: &Map<Json>, name: &str) -> Option<String> {
+    arm::<_, serde_json::Error>(members.get(name)?).ok()
 }
 
 /// Text of a server as part of our sentence: one line, bounded, without a full stop at its end.

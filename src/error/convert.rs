@@ -132,7 +132,7 @@ fn kind(facts: &Facts, api: Option<&ApiError>) -> ErrorKind {
         Reason::ConnectTimeout | Reason::ResponseTimeout(_) | Reason::TotalTimeout(_) => ErrorKind::Timeout,
         Reason::Closed => ErrorKind::Closed,
         Reason::Protocol | Reason::Send => ErrorKind::Http,
-        Reason::Redirect => ErrorKind::Redirect,
+        Reason::Redirect | Reason::Followed => ErrorKind::Redirect,
         Reason::Encoding => ErrorKind::ContentEncoding,
         Reason::Truncated => ErrorKind::Truncated,
         Reason::TooLarge(_) => ErrorKind::BodyTooLarge,
@@ -163,6 +163,7 @@ fn sentence(facts: &Facts, api: Option<&ApiError>) -> String {
         Reason::Protocol => format!("the answer of {host} breaks the rules of HTTP"),
         Reason::Send => format!("the request could not be sent to {host}"),
         Reason::Redirect => redirected(facts, status),
+        Reason::Followed => "the HTTP client followed a redirect, and its answer is not used".to_owned(),
         Reason::Encoding => {
             let coding = facts.headers.get(header::CONTENT_ENCODING);
             let coding = coding.map(|value| text(value.as_bytes(), 40)).unwrap_or_default();

@@ -79,7 +79,8 @@ pub enum ErrorKind {
     Status,
 
     /// The server redirects. Redirects are not followed, so that the credential stays with the
-    /// configured server. Not processed, but for a 303, which says that it was. Check the base URL.
+    /// configured server. Not processed, but for a 303, which says that it was, and where a client of
+    /// the caller's has followed one. Check the base URL.
     Redirect,
     /// A success that is not of the content type asked for, such as a gateway's HTML page. The
     /// request may have been processed. Look at

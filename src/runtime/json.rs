@@ -149,7 +149,7 @@ impl fmt::Display for Json {
 
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
-        same(self.get(), other.get(), MAX_DEPTH)
+        same(self.get(), other.get(), MAX_DEPTH + 1)
     }
 }
 

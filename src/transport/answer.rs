@@ -1,23 +1,26 @@
 //! From the headers of an answer to a reply or a failure: statuses, bodies, limits.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{mem, sync::LazyLock, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderValue, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
-use memchr::memmem::{self, Finder};
-use serde::Deserialize;
+use memchr::memmem::Finder;
 use tokio::time::timeout;
 
 use super::{
     Settings,
     ending::{Ending, Failed},
+    redaction::{contains, redacted, redacted_beginning},
 };
-use crate::runtime::{Body, ByteStream, Failure, PackedHeaders, Reason, cut, from_slice, is_json};
+use crate::{
+    error::error_type_of,
+    runtime::{Body, ByteStream, Failure, PackedHeaders, Reason, cut, is_json},
+};
 
-/// How long the body of an error is waited for. The status has come, and is told without it.
+/// How long the body of an error is waited for at most. The status has come, and is told without it.
 const ERROR_BODY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// An answer that is a success.
@@ -29,7 +32,7 @@ pub(super) struct Success {
 
 /// Takes the headers out of an answer, and the credential out of them.
 pub(super) fn take_headers(response: &mut reqwest::Response, secret: &[u8]) -> PackedHeaders {
-    let mut headers = std::mem::take(response.headers_mut());
+    let mut headers = mem::take(response.headers_mut());
     let packed = PackedHeaders::pack(&headers);
     if !contains(packed.as_bytes(), secret) {
         return packed;
@@ -44,32 +47,36 @@ pub(super) fn take_headers(response: &mut reqwest::Response, secret: &[u8]) -> P
     PackedHeaders::pack(&headers)
 }
 
-/// Reads an answer as far as the operation wants it. Where it is given up it is let go of, which closes the connection.
+/// Reads an answer as far as the operation wants it, in the time that is left of the call. Where it
+/// is given up it is let go of, which closes the connection. The headers are taken when it is done.
 pub(super) async fn read(
     mut response: reqwest::Response,
-    headers: PackedHeaders,
+    headers: &mut PackedHeaders,
     streaming: bool,
+    left: Duration,
     settings: &Settings,
 ) -> Result<Success, Failed> {
     let status = response.status();
     if !status.is_success() {
         // In a box, or each call would have room for it.
-        return Err(Box::pin(unsuccessful(response, headers, settings)).await);
+        return Err(Box::pin(unsuccessful(response, headers, left, settings)).await);
     }
-    if is_encoded(&headers) {
+    if is_encoded(headers) {
         return Err(fail(Reason::Encoding, status, headers, Bytes::new(), Ending::Committed));
     }
     let json = headers.get(CONTENT_TYPE.as_str()).map(is_json);
     // A JSON answer to a streaming call is an error, or the whole of what was to be streamed.
     if streaming && json != Some(true) {
         let body = http::Response::<reqwest::Body>::from(response).into_body();
-        return Ok(Success { status, headers, body: Body::Stream(ByteStream::open(body)) });
+        return Ok(Success { status, headers: mem::take(headers), body: Body::Stream(ByteStream::open(body)) });
     }
     let body = match whole(&mut response, settings.max_response_bytes).await {
         Ok(body) => body,
-        Err(mut failure) => {
-            failure.facts_mut().status = Some(status);
-            failure.facts_mut().headers = headers.into_map();
+        Err((mut failure, body)) => {
+            let facts = failure.facts_mut();
+            facts.status = Some(status);
+            facts.headers = mem::take(headers).into_map();
+            facts.body = copied(&redacted_beginning(body, settings.credential.secret()));
             return Err(Failed { failure, ending: Ending::Committed });
         }
     };
@@ -78,12 +85,17 @@ pub(super) async fn read(
             let body = copied(&redacted(body, settings.credential.secret()));
             Err(fail(Reason::ErrorBody, status, headers, body, ending_of(&error_type)))
         }
-        None => Ok(Success { status, headers, body: Body::Whole(body) }),
+        None => Ok(Success { status, headers: mem::take(headers), body: Body::Whole(body) }),
     }
 }
 
 /// Reads an answer that is no success.
-async fn unsuccessful(response: reqwest::Response, headers: PackedHeaders, settings: &Settings) -> Failed {
+async fn unsuccessful(
+    response: reqwest::Response,
+    headers: &mut PackedHeaders,
+    left: Duration,
+    settings: &Settings,
+) -> Failed {
     let status = response.status();
     if status.is_redirection() {
         let ending = match status {
@@ -93,19 +105,29 @@ async fn unsuccessful(response: reqwest::Response, headers: PackedHeaders, setti
         };
         return fail(Reason::Redirect, status, headers, Bytes::new(), ending);
     }
-    let body = match is_encoded(&headers) {
+    let body = match is_encoded(headers) {
         // The status says enough; the body can't be read.
         true => Bytes::new(),
-        false => error_body(response, settings.max_error_bytes, settings.credential.secret()).await,
+        false => {
+            // With a part of the call's time, so that it does not run out over this.
+            let patience = ERROR_BODY_PATIENCE.min(left / 2);
+            error_body(response, settings.max_error_bytes, patience, settings.credential.secret()).await
+        }
     };
     fail(Reason::Status, status, headers, body, Ending::Rejected(status))
 }
 
-fn fail(reason: Reason, status: StatusCode, headers: PackedHeaders, body: Bytes, ending: Ending) -> Failed {
+pub(super) fn fail(
+    reason: Reason,
+    status: StatusCode,
+    headers: &mut PackedHeaders,
+    body: Bytes,
+    ending: Ending,
+) -> Failed {
     let mut failure = Failure::new(reason);
     let facts = failure.facts_mut();
     facts.status = Some(status);
-    facts.headers = headers.into_map();
+    facts.headers = mem::take(headers).into_map();
     facts.body = body;
     Failed { failure, ending }
 }
@@ -118,28 +140,25 @@ fn is_encoded(headers: &PackedHeaders) -> bool {
     })
 }
 
-/// Reads a body whole, up to a limit.
-async fn whole(response: &mut reqwest::Response, limit: u64) -> Result<Bytes, Failure> {
-    let too_large = || {
-        let mut failure = Failure::new(Reason::TooLarge(limit));
-        failure.facts_mut().may_have_been_processed = true;
-        failure
-    };
+/// Reads a body whole, up to a limit. A failure comes with as much as was read.
+async fn whole(response: &mut reqwest::Response, limit: u64) -> Result<Bytes, (Failure, Bytes)> {
     let declared = response.content_length();
-    if declared.is_some_and(|declared| declared > limit) {
-        return Err(too_large());
-    }
     let mut body = Gathered::new(declared, limit);
-    while let Some(chunk) = response.chunk().await.map_err(cut)? {
-        if !body.push(chunk) {
-            return Err(too_large());
+    let mut fits = declared.is_none_or(|declared| declared <= limit);
+    while fits {
+        match response.chunk().await {
+            Ok(Some(chunk)) => fits = body.push(chunk),
+            Ok(None) => return Ok(body.finish()),
+            Err(error) => return Err((cut(error), body.finish())),
         }
     }
-    Ok(body.finish())
+    let mut failure = Failure::new(Reason::TooLarge(limit));
+    failure.facts_mut().may_have_been_processed = true;
+    Err((failure, body.finish()))
 }
 
 /// Reads the body of an error up to a limit, as far as it comes and comes in time.
-async fn error_body(mut response: reqwest::Response, limit: u64, secret: &[u8]) -> Bytes {
+async fn error_body(mut response: reqwest::Response, limit: u64, patience: Duration, secret: &[u8]) -> Bytes {
     let mut body = Gathered::new(response.content_length(), limit);
     let reading = async {
         loop {
@@ -155,7 +174,7 @@ async fn error_body(mut response: reqwest::Response, limit: u64, secret: &[u8]) 
         }
     };
     // What came before the time ran out is kept.
-    let is_whole = timeout(ERROR_BODY_PATIENCE, reading).await.unwrap_or(false);
+    let is_whole = timeout(patience, reading).await.unwrap_or(false);
     let body = body.finish();
     copied(&if is_whole { redacted(body, secret) } else { redacted_beginning(body, secret) })
 }
@@ -197,7 +216,7 @@ impl Gathered {
         if self.rest.is_empty() {
             let capacity = self.declared.unwrap_or(0).min(Self::RESERVED).max(self.length);
             self.rest.reserve(usize::try_from(capacity).unwrap_or_default());
-            self.rest.extend_from_slice(&std::mem::take(&mut self.first));
+            self.rest.extend_from_slice(&mem::take(&mut self.first));
         }
         self.rest.extend_from_slice(&chunk);
         fits
@@ -210,21 +229,10 @@ impl Gathered {
 
 /// The `error.type` of a success that is an error all the same: `{"type": "error", …}`.
 fn error_type(body: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Envelope {
-        r#type: Option<String>,
-        error: Option<Detail>,
-    }
-    #[derive(Deserialize)]
-    struct Detail {
-        r#type: Option<String>,
-    }
     static MENTION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
     // Nearly every body is no error, and this tells without reading it as JSON.
     MENTION.find(body)?;
-    let envelope: Envelope = from_slice(body).ok()?;
-    (envelope.r#type.as_deref() == Some("error"))
-        .then(|| envelope.error.and_then(|error| error.r#type).unwrap_or_default())
+    error_type_of(body)
 }
 
 /// What an error in a success says about the request: what the status says that the API sends this
@@ -245,35 +253,4 @@ fn ending_of(error_type: &str) -> Ending {
         _ => return Ending::Committed,
     };
     StatusCode::from_u16(status).map_or(Ending::Committed, Ending::Rejected)
-}
-
-/// Takes the credential out of what a server says: some repeat what they don't accept.
-pub(crate) fn redacted(body: Bytes, secret: &[u8]) -> Bytes {
-    if !contains(&body, secret) {
-        return body;
-    }
-    let mut clean = Vec::with_capacity(body.len());
-    let mut rest: &[u8] = &body;
-    while let Some(at) = memmem::find(rest, secret) {
-        let (before, after) = rest.split_at(at);
-        clean.extend_from_slice(before);
-        clean.extend_from_slice(b"[redacted]");
-        rest = after.get(secret.len()..).unwrap_or_default();
-    }
-    clean.extend_from_slice(rest);
-    clean.into()
-}
-
-fn contains(body: &[u8], secret: &[u8]) -> bool {
-    !secret.is_empty() && memmem::find(body, secret).is_some()
-}
-
-/// As [`redacted`], for a body of which only the beginning was read: it may end within the
-/// credential.
-pub(crate) fn redacted_beginning(body: Bytes, secret: &[u8]) -> Bytes {
-    let mut body = redacted(body, secret);
-    let is_at_the_end = |length: &usize| secret.get(..*length).is_some_and(|start| body.ends_with(start));
-    let length = (1..secret.len()).rev().find(is_at_the_end).unwrap_or_default();
-    body.truncate(body.len().saturating_sub(length));
-    body
 }

@@ -40,6 +40,34 @@ async fn row_32_an_error_in_a_success_is_an_error_and_is_retried_by_its_type() {
 }
 
 #[tokio::test]
+async fn row_32_an_error_of_another_shape_in_a_success_is_no_message() {
+    let bodies = [
+        r#"{"type":"error","error":"Overloaded"}"#,
+        r#"{"type":"error","error":["x"]}"#,
+        r#"{"type":"error"}"#,
+        r#"{"type":"error","error":{"type":529,"message":"Later."}}"#,
+    ];
+    for body in bodies {
+        let error = answered(json(200, body)).await;
+        assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Server, 200), "{body}");
+        let error = client(&answering([json(200, body)])).stream_message(&request()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Server, "{body}");
+    }
+    let twice = r#"{"type":"error","error":{"type":"x","type":"not_found_error"}}"#;
+    assert_eq!(answered(json(200, twice)).await.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn row_41_an_error_with_half_a_character_is_read() {
+    let body = r#"{"type":"error","error":{"type":"invalid_request_error","message":"bad: \ud83d"},"request_id":5}"#;
+    for status in [200, 400] {
+        let error = answered(json(status, body)).await;
+        let api = error.api_error().unwrap();
+        assert_eq!((error.kind(), api.message()), (ErrorKind::BadRequest, Some("bad: \u{fffd}")));
+    }
+}
+
+#[tokio::test]
 async fn row_32_a_message_that_speaks_of_errors_is_a_message() {
     let body = message_body(r#"{\"type\":\"error\",\"error\":{\"type\":\"x\"}}"#);
     let text = said(&client(&answering([json(200, body)]))).await;
@@ -202,6 +230,8 @@ async fn row_38_a_body_that_trickles_runs_into_the_calls_limit() {
     let error = failing(&builder(&server).timeout(Duration::from_millis(80)).build().unwrap()).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 1));
     assert!(error.may_have_been_processed());
+    assert_eq!(error.status().map(|status| status.as_u16()), Some(200));
+    assert!(error.request_id().is_some());
     server.until(|counts| counts.open_connections() == 0).await.unwrap();
 }
 
@@ -221,6 +251,15 @@ async fn row_38_the_body_of_an_error_is_waited_for_ten_seconds() {
     let error = failing(&client.unwrap()).await;
     assert_eq!((error.kind(), error.body()), (ErrorKind::Permission, &b"beginning"[..]));
     assert_eq!(error.elapsed().as_secs(), 10);
+}
+
+#[tokio::test]
+async fn row_38_the_body_of_an_error_does_not_use_up_the_call() {
+    let server = answering([answer(403, &[], "beginning and end").fault(Fault::stall(At::AfterByte(9)))]);
+    let builder = Client::builder().api_key("k").base_url(server.base_url()).no_proxy().observer(StopTheClock);
+    let error = failing(&builder.timeout(Duration::from_secs(8)).build().unwrap()).await;
+    assert_eq!((error.kind(), error.body()), (ErrorKind::Permission, &b"beginning"[..]));
+    assert!(!error.may_have_been_processed());
 }
 
 fn nested(levels: usize) -> String {

@@ -65,6 +65,8 @@ pub(crate) enum Reason {
     ErrorBody,
     /// An answer that points elsewhere. Redirects are not followed.
     Redirect,
+    /// The answer of another address, to which the HTTP client followed a redirect.
+    Followed,
     /// The body is encoded in a way that was not asked for.
     Encoding,
     /// The body ended early.
@@ -170,6 +172,7 @@ impl fmt::Display for Failure {
             (Reason::Status, None) => f.write_str("the API answered with an error"),
             (Reason::ErrorBody, _) => f.write_str("the API answered with an error in a success"),
             (Reason::Redirect, _) => f.write_str("the server redirects, and redirects are not followed"),
+            (Reason::Followed, _) => f.write_str("the HTTP client followed a redirect"),
             (Reason::Encoding, _) => f.write_str("the answer is compressed, which was not asked for"),
             (Reason::Truncated, _) => f.write_str("the answer ended early"),
             (Reason::TooLarge(limit), _) => write!(f, "the answer is longer than {limit} bytes"),

@@ -14,7 +14,7 @@ pub(crate) const REQUEST_ID: &str = "request-id";
 /// As the HTTP client gives them they are a map of several times the size, and their values lie in
 /// the connection's read buffer, which would be kept for as long as they are. A map is made when
 /// somebody asks for one.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct PackedHeaders {
     /// A line for each value: the name, [`PLAIN`] or [`SENSITIVE`], the value, a line feed. None of
     /// these can be in a name, and no line feed in a value.
