@@ -72,7 +72,9 @@ pub(super) async fn read(
     }
     let body = match whole(&mut response, settings.max_response_bytes).await {
         Ok(body) => body,
-        Err((mut failure, body)) => {
+        Err((mut failure, mut body)) => {
+            // As much as of any error: what was read may be 64 MiB.
+            body.truncate(usize::try_from(settings.max_error_bytes).unwrap_or(usize::MAX));
             let facts = failure.facts_mut();
             facts.status = Some(status);
             facts.headers = mem::take(headers).into_map();
