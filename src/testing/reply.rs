@@ -208,7 +208,8 @@ impl Reply {
         Self::of(Content::Default)
     }
 
-    /// A reply that a closure makes from the request. A panic of the closure is answered with a 500
+    /// A reply that a closure makes from the request. What is set on it besides, such as a fault or a
+    /// header, is added to what the closure makes, and overrides what can only be one thing. A panic of the closure is answered with a 500
     /// and fails the test that owns the server, when the server is dropped.
     #[must_use]
     pub fn from_request(make: impl Fn(&ReceivedRequest) -> Self + Send + Sync + 'static) -> Self {
@@ -246,6 +247,25 @@ impl Reply {
         }
     }
 
+    /// Adds what was set on the reply that this one was made for.
+    pub(crate) fn with_options_of(mut self, other: Self) -> Self {
+        let unset = Self::of(Content::Default);
+        for (name, value) in &other.headers {
+            self.headers.append(name, value.clone());
+        }
+        self.left_out.extend(other.left_out);
+        self.faults.extend(other.faults);
+        self.mistake = self.mistake.or(other.mistake);
+        self.framing = other.framing.or(self.framing);
+        override_unless(&mut self.status, other.status, unset.status);
+        override_unless(&mut self.form, other.form, unset.form);
+        override_unless(&mut self.delta_length, other.delta_length, unset.delta_length);
+        override_unless(&mut self.chunking, other.chunking, unset.chunking);
+        override_unless(&mut self.pause, other.pause, unset.pause);
+        override_unless(&mut self.delay, other.delay, unset.delay);
+        self
+    }
+
     fn mistaken(mistake: String) -> Self {
         Self::of(Content::Default).with_mistake(mistake)
     }
@@ -278,6 +298,13 @@ impl From<&str> for Reply {
 impl From<String> for Reply {
     fn from(text: String) -> Self {
         Self::text(text)
+    }
+}
+
+/// Takes the other value, if it is another one than what stands where nothing was set.
+fn override_unless<T: PartialEq>(value: &mut T, other: T, unset: T) {
+    if other != unset {
+        *value = other;
     }
 }
 

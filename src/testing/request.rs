@@ -206,7 +206,7 @@ fn substitute(name: &HeaderName, value: &HeaderValue) -> Option<HeaderValue> {
         let is_bearer = value.as_bytes().get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"bearer "));
         return Some(HeaderValue::from_static(if is_bearer { "Bearer [redacted]" } else { "[redacted]" }));
     }
-    let is_credential = *name == COOKIE || name.as_str() == "x-api-key" || name.as_str() == "api-key";
+    let is_credential = *name == COOKIE || matches!(name.as_str(), "x-api-key" | "api-key" | "x-amz-security-token");
     is_credential.then(|| HeaderValue::from_static("[redacted]"))
 }
 
@@ -230,14 +230,14 @@ mod tests {
     #[test]
     fn every_header_that_may_carry_a_credential_is_redacted() {
         let mut headers = HeaderMap::new();
-        for name in ["authorization", "proxy-authorization", "x-api-key", "api-key", "cookie"] {
+        for name in ["authorization", "proxy-authorization", "x-api-key", "api-key", "cookie", "x-amz-security-token"] {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static("canary"));
         }
         headers.append("authorization", HeaderValue::from_static("Bearer canary"));
         headers.insert("anthropic-version", HeaderValue::from_static("2026-10-21"));
         let (redacted, credentials) = redact(&headers);
         assert!(!format!("{redacted:?} {credentials:?}").contains("canary"));
-        assert_eq!(credentials.len(), 6);
+        assert_eq!(credentials.len(), 7);
         assert_eq!(redacted.get_all("authorization").iter().next_back().unwrap(), "Bearer [redacted]");
         assert_eq!(redacted.get("anthropic-version").unwrap(), "2026-10-21");
     }

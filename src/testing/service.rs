@@ -141,7 +141,9 @@ impl Service {
             None => self.default_reply.clone(),
         };
         while let Content::Made(make) = &reply.content {
-            reply = catching(|| make(request)).map_err(|panic| format!("the closure of a reply panicked: {panic}"))?;
+            let made =
+                catching(|| make(request)).map_err(|panic| format!("the closure of a reply panicked: {panic}"))?;
+            reply = made.with_options_of(reply);
         }
         if matches!(reply.content, Content::Default) {
             let made = match operation {

@@ -141,6 +141,7 @@ fn a_mistake_in_a_script_fails_the_test() {
         (Reply::status(99), "a status is not between 100 and 999"),
         (Reply::status(500).and_text("x"), "a block is added to a reply that is no message"),
         (Reply::text("x").details(json!({})), "only an API error has details"),
+        (Reply::from_request(|_| "x".into()).and_text("x"), "a block is added to a reply that is no message"),
         (Reply::message(5), "a message can't be written as a JSON object"),
         (Reply::events([1]), "an event can't be written as a JSON object"),
         (Reply::events([json!({"type": "ping"})]), "the events have no message_start"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anthropic_messages::MessageResponse;
-use anthropic_messages::testing::{Clock, Framing, Reply, Server};
+use anthropic_messages::testing::{At, Clock, Fault, Framing, Reply, Server};
 use serde_json::{Value, json};
 
 use crate::support::{answer, ask, exchange, post, post_json};
@@ -214,6 +214,20 @@ async fn a_reply_can_be_made_from_the_request() {
         .times(2);
     assert_eq!(answer(&server, &ask("a")).await, "1 a");
     assert_eq!(answer(&server, &ask("b")).await, "2 b");
+}
+
+#[tokio::test]
+async fn what_is_set_on_a_reply_made_from_the_request_holds() {
+    let server = Server::start().unwrap();
+    let made = || Reply::from_request(|_| Reply::text("made").header("x-inner", "1"));
+    server.reply(made().header("x-outer", "2"));
+    let reply = post(&server, &ask("hi")).await;
+    assert_eq!(
+        (&reply.headers()["x-inner"], &reply.headers()["x-outer"]),
+        (&"1".parse().unwrap(), &"2".parse().unwrap())
+    );
+    server.reply(made().fault(Fault::reset(At::AfterByte(20))));
+    assert!(post(&server, &ask("hi")).await.bytes().await.is_err());
 }
 
 #[tokio::test]
