@@ -1,5 +1,7 @@
 //! The loop: request, reply, tools, and again.
 
+use serde::Deserialize;
+
 use super::{
     conversation::Conversation,
     outcome::{ToolRunError, ToolRunOutcome},
@@ -12,9 +14,9 @@ use crate::{
     error::{Error, ErrorKind, Result},
     generated::{
         Client,
-        types::{ContentBlockToolUse, MessageCreateRequest, MessageResponse},
+        types::{ContentBlock, ContentBlockToolUse, MessageCreateRequest, MessageResponse},
     },
-    runtime::JsonType,
+    runtime::{Json, JsonType},
 };
 
 /// Leads a run to its end.
@@ -49,8 +51,8 @@ async fn turns(
         conversation.add_reply(reply.clone());
         match Turn::of(&reply)? {
             Turn::Last => {
-                // What a refusal left of a call can't be sent.
-                if reply.tool_uses().next().is_none() {
+                // What a refusal left of a call can't be sent, nor a call of a server's tool that was cut.
+                if reply.tool_uses().next().is_none() && !has_cut_input(&reply) {
                     conversation.echo();
                 }
                 return Ok(Ending { message: reply, stopped: false });
@@ -121,6 +123,22 @@ impl Turn {
         }
         Ok(Self::Calls(calls))
     }
+}
+
+/// Whether a call that is not ours to run, such as one of a server's tool, was cut off: its input is
+/// the text that came of it.
+fn has_cut_input(reply: &MessageResponse) -> bool {
+    #[derive(Deserialize)]
+    struct Call {
+        input: Option<Json>,
+    }
+    reply.content.iter().flatten().any(|block| match block {
+        ContentBlock::ServerToolUse(call) => call.input.json_type() != JsonType::Object,
+        ContentBlock::Unknown(block) => {
+            block.to().is_ok_and(|Call { input }| input.is_some_and(|input| input.json_type() == JsonType::String))
+        }
+        _ => false,
+    })
 }
 
 /// Why the calls of a reply may not be all that the model meant to write.

@@ -35,7 +35,11 @@ async fn failed(server: &Server, streaming: bool) -> ToolRunError {
 
 /// The events of a call whose input is this text.
 fn call(input: &str, stop_reason: &str) -> Reply {
-    let block = json!({"type": "tool_use", "id": "toolu_1", "name": "delete", "input": {}});
+    called("tool_use", input, stop_reason)
+}
+
+fn called(kind: &str, input: &str, stop_reason: &str) -> Reply {
+    let block = json!({"type": kind, "id": "toolu_1", "name": "delete", "input": {}});
     let message = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [],
         "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1}});
     Reply::events([
@@ -71,6 +75,18 @@ async fn a_call_that_is_not_whole_never_runs_whatever_the_stop_reason_says() {
     for end in 1..INPUT.len() {
         server.reply(call(&INPUT[..end], "tool_use"));
         assert_eq!(failed(&server, true).await.kind(), ErrorKind::CutOff, "after {end} bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_a_servers_tool_that_was_cut_is_not_sent_back() {
+    for kind in ["server_tool_use", "mcp_tool_use"] {
+        let server = Server::start().unwrap();
+        server.reply(called(kind, r#"{"query": "ru"#, "max_tokens"));
+        let client = server.client().unwrap();
+        let outcome = client.run_tools(request(), [counting(&Arc::default())]).streaming(true).await.unwrap();
+        assert_eq!(outcome.conversation().messages(), request().messages, "{kind}");
+        assert_eq!(outcome.message().content.as_ref().unwrap().len(), 1, "it is kept");
     }
 }
 
