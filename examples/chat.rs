@@ -38,7 +38,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         history.push(AnthropicMessage::user(line));
 
         let request = MessageCreateRequest::new("claude-sonnet-5", history.clone(), 1024);
-        let mut stream = client.stream_message(&request).await?;
+        let mut stream = tokio::select! {
+            opened = client.stream_message(&request) => opened?,
+            _ = ctrl_c() => {
+                println!("[cancelled]");
+                continue;
+            }
+        };
         print!("{}", bold("claude: "));
         tokio::select! {
             outcome = print_text(&mut stream) => match outcome {
