@@ -222,7 +222,7 @@ impl ClientBuilder {
     /// as long as it does, within [`idle_timeout`](Self::idle_timeout) between two pieces,
     /// [`max_event_bytes`](Self::max_event_bytes) for each event and
     /// [`max_response_bytes`](Self::max_response_bytes) for all of them. With any other limit it is
-    /// sent as it is, and the limit holds for all of it.
+    /// sent as it is, and the limit holds for all of it, also where the request asks for a stream.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -249,6 +249,10 @@ impl ClientBuilder {
     /// How long making a connection may take, name resolution and TLS included. Then the attempt
     /// fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), and another follows. Defaults to
     /// 5 s.
+    ///
+    /// Should be below [`timeout`](Self::timeout) and [`response_timeout`](Self::response_timeout).
+    /// Where one of them ends the attempt first, it is not known whether the request was sent:
+    /// [`Error::may_have_been_processed`](crate::Error::may_have_been_processed) says yes.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connections.connect_timeout = timeout;
         self

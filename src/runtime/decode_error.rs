@@ -103,7 +103,7 @@ impl DecodeError {
         }))
     }
 
-    pub(super) fn of_serialize(error: serde_json::Error) -> Self {
+    pub(crate) fn of_serialize(error: serde_json::Error) -> Self {
         Self::at("", &error)
     }
 

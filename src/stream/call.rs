@@ -43,10 +43,13 @@ pub(crate) fn must_stream(client: &Client, stream: Option<bool>, max_tokens: imp
     stream == Some(true) || (is_long && client.inner.settings().timeout == DEFAULT_TIMEOUT)
 }
 
-/// Reads a stream to its end, for a call that wants the whole message.
+/// Reads a stream to its end, for a call that wants the whole message. A time limit of the caller's
+/// holds for all of it; the default one is for what comes before the stream.
 pub(crate) async fn whole(client: &Client, answer: Response<ByteStream>) -> Result<Response<MessageResponse>> {
+    let settings = client.inner.settings();
     let stream = open(answer, client.inner.clone()).await?;
-    let response = stream.at_most(client.inner.settings().max_response_bytes).into_response().await?;
+    let limit = Some(settings.timeout).filter(|limit| *limit != DEFAULT_TIMEOUT);
+    let response = stream.at_most(settings.max_response_bytes).into_response(limit).await?;
     response.ok_or_else(|| Error::new(ErrorKind::Incomplete, "the stream came in no answer"))
 }
 

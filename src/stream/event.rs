@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{delta, sse};
 use crate::{
     generated::types::StreamEvent,
-    runtime::{DecodeError, Json, JsonType, from_slice},
+    runtime::{DecodeError, Json, from_slice},
 };
 
 /// The name of an event that was given none.
@@ -101,19 +101,17 @@ impl StreamEvent {
     /// # Errors
     /// When an `extra` repeats a field, which nothing that came from a stream does.
     pub fn to_sse(&self) -> Result<sse::Event<'static>, DecodeError> {
-        let data = Json::of(self)?;
-        let name = match data.json_type() {
-            JsonType::Object => event_type(&data).unwrap_or_default(),
-            _ => String::new(),
-        };
-        Ok(sse::Event::new(name, data.get().to_owned()))
+        // Not as `Json`: its limit on nesting holds for the parts, and the whole is deeper.
+        let data = serde_json::to_string(self).map_err(DecodeError::of_serialize)?;
+        let name = if data.starts_with('{') { event_type(&data).unwrap_or_default() } else { String::new() };
+        Ok(sse::Event::new(name, data))
     }
 }
 
-fn event_type(data: &Json) -> Option<String> {
+fn event_type(data: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Tag {
         r#type: Option<String>,
     }
-    data.to::<Tag>().ok()?.r#type
+    from_slice::<Tag>(data.as_bytes()).ok()?.r#type
 }

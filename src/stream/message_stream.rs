@@ -3,10 +3,17 @@
 mod failure;
 mod reading;
 
-use std::{collections::VecDeque, fmt, future::poll_fn, pin::Pin, time::Instant};
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_core::Stream;
+use tokio::time::timeout;
 
 use super::{
     accumulate::{Accumulator, IncompleteInput},
@@ -186,7 +193,8 @@ impl MessageStream {
     }
 
     /// The message so far; nothing is in it before the first event. A tool call has the `input`
-    /// that it began with until its block is closed.
+    /// that it began with until its block is closed, mostly `{}`: to keep a message that is not
+    /// read on, [finish](Accumulator::finish) a copy of the [`accumulator`](Self::accumulator).
     #[must_use]
     pub fn message(&self) -> &MessageResponse {
         self.accumulator.message()
@@ -253,9 +261,16 @@ impl MessageStream {
         self.answer.as_ref().map(|answer| &answer.response)
     }
 
-    /// Reads to the end and gives the message with what else the answer said.
-    pub(super) async fn into_response(mut self) -> Result<Option<Response<MessageResponse>>> {
-        let message = self.final_message().await?;
+    /// Reads to the end, within what is left of a limit on the whole call, and gives the message with
+    /// what else the answer said.
+    pub(super) async fn into_response(mut self, limit: Option<Duration>) -> Result<Option<Response<MessageResponse>>> {
+        let message = match limit {
+            None => self.final_message().await?,
+            Some(limit) => match timeout(limit.saturating_sub(self.elapsed()), self.final_message()).await {
+                Ok(outcome) => outcome?,
+                Err(_) => return Err(self.out_of_time(limit)),
+            },
+        };
         let elapsed = self.elapsed();
         Ok(self.answer.map(|answer| answer.response.map(|()| message).with_elapsed(elapsed)))
     }

@@ -235,6 +235,22 @@ async fn row_38_a_body_that_trickles_runs_into_the_calls_limit() {
     server.until(|counts| counts.open_connections() == 0).await.unwrap();
 }
 
+#[tokio::test]
+async fn row_38_a_stream_that_trickles_runs_into_the_calls_limit() {
+    let pings = Fault::endless_pings(At::AfterEvent(4), Duration::from_millis(5));
+    let server = answering([Reply::text("one two three").delta_length(5).fault(pings)]);
+    let client = builder(&server).timeout(Duration::from_millis(300)).build().unwrap();
+    let mut request = request();
+    request.stream = Some(true);
+    let error = tokio::time::timeout(crate::streams::PATIENCE, client.create_message(&request)).await.unwrap();
+    let error = error.unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 1));
+    assert!(error.to_string().starts_with("the call was not done within 300ms"), "{error}");
+    assert_eq!(error.partial_message().unwrap().text(), "one t");
+    assert!(error.may_have_been_processed() && error.request_id().is_some());
+    server.until(|counts| counts.open_connections() == 0).await.unwrap();
+}
+
 /// Stops the clock when an answer begins: from then on, waits pass when nothing else is to be done.
 struct StopTheClock;
 

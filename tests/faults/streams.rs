@@ -352,6 +352,11 @@ async fn row_62_a_body_that_goes_on_after_the_message_is_not_waited_for() {
     let mut stream = client.stream_message(&request()).await.unwrap();
     assert!(timeout(PATIENCE, stream.final_message()).await.unwrap().is_ok());
     server.until(|counts| counts.abandoned == 2 && counts.open_connections() == 0).await.unwrap();
+    // Read to the 16 KiB that are waited for, this would take longer than we have patience.
+    server.reply(reply().fault(Fault::endless_pings(At::AfterEvent(100), Duration::from_millis(60))));
+    let mut stream = client.stream_message(&request()).await.unwrap();
+    assert!(timeout(PATIENCE, stream.final_message()).await.unwrap().is_ok());
+    server.until(|counts| counts.abandoned == 3).await.unwrap();
 }
 
 #[tokio::test]

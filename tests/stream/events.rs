@@ -118,6 +118,7 @@ async fn an_error_event_of_any_shape_is_an_error() {
         ("{\"type\": \"error\"}", ErrorKind::Server),
         ("{\"type\": \"error\", \"error\": \"busy\"}", ErrorKind::Server),
         ("Overloaded", ErrorKind::Server),
+        ("{\"type\": \"overloaded_error\", \"message\": \"x\"}", ErrorKind::Server),
         ("{\"type\": \"error\", \"error\": {\"type\": \"new_error\"}}", ErrorKind::Server),
     ] {
         let error = read(stream_of([format!("event: error\ndata: {data}\n\n")])).await.1.unwrap_err();

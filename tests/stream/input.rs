@@ -1,6 +1,6 @@
 //! The input of tool calls.
 
-use anthropic_messages::{Accumulator, ErrorKind, Json, JsonType};
+use anthropic_messages::{Accumulator, ErrorKind, Json, JsonType, StreamEvent};
 use serde_json::{Value, json};
 
 use crate::{
@@ -143,4 +143,39 @@ fn a_cut_input_of_an_unknown_block_is_kept_as_text() {
     assert_eq!(accumulator.tool_input(0).unwrap().unwrap_err().text(), "{\"arm\": ");
     let block = serde_json::to_value(&accumulator.message().content.as_ref().unwrap()[0]).unwrap();
     assert_eq!(block, json!({"type": "robot_use", "input": "{\"arm\": "}));
+}
+
+#[test]
+fn the_text_of_an_unknown_block_goes_on_from_whatever_it_began_with() {
+    let more =
+        |text: &str| json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}});
+    for (first, whole) in
+        [("null", "\"Hi\""), ("\"\"", "\"Hi\""), ("\"a\\ud83d\"", "\"a\\ud83dHi\""), ("\"a\\\"\"", "\"a\\\"Hi\"")]
+    {
+        let block = format!(
+            "{{\"type\": \"content_block_start\", \"index\": 0, \"content_block\": {{\"type\": \"future_block\", \"text\": {first}}}}}"
+        );
+        let mut accumulator = accumulated(&[start()]);
+        accumulator.push(&Json::parse(&block).unwrap().to().unwrap()).unwrap();
+        for event in [more("Hi"), close(0)] {
+            accumulator.push(&Json::from(event).to().unwrap()).unwrap();
+        }
+        let message = Json::of(accumulator.message()).unwrap();
+        assert!(message.get().contains(&format!("\"text\":{whole}")), "{first}: {}", message.get());
+    }
+}
+
+#[test]
+fn what_may_be_nested_in_a_part_may_be_nested_in_the_whole() {
+    let deep = format!("{}{}", "[".repeat(128), "]".repeat(128));
+    let message = start()["message"].to_string().replacen('{', &format!("{{\"deep\":{deep},"), 1);
+    let first = format!("{{\"type\":\"message_start\",\"message\":{message}}}");
+    let first: StreamEvent = serde_json::from_str(&first).unwrap();
+    assert!(first.to_sse().unwrap().to_string().contains(&deep));
+    let mut accumulator = Accumulator::new();
+    accumulator.push(&first).unwrap();
+    for event in [end("end_turn"), stop()] {
+        accumulator.push(&Json::from(event).to().unwrap()).unwrap();
+    }
+    assert_eq!(accumulator.message().extra.get("deep").unwrap().get(), deep);
 }

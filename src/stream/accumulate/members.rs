@@ -2,11 +2,11 @@
 //!
 //! It is done on the JSON of both, so that whatever a contract adds to them is changed as well.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
 use crate::{
     generated::types::{MessageResponse, StreamEventMessageDelta},
-    runtime::{DecodeError, Json, JsonType, Map, decode::Decode},
+    runtime::{DecodeError, Json, JsonType, Map, decode::Decode, from_slice},
 };
 
 /// The members of an object, in their order.
@@ -32,12 +32,18 @@ fn changed(message: &MessageResponse, event: &StreamEventMessageDelta) -> Result
     // A server that counts at the end only.
     usage.0.entry("input_tokens".to_owned()).or_insert_with(|| Json::from(0));
     members.set("usage".to_owned(), Json::of(&usage)?);
-    Json::of(&members)?.to()
+    rewritten(&members)
+}
+
+/// Reads what a value is written as. Not by way of `Json`: its limit on nesting holds for the parts,
+/// and the whole is deeper.
+fn rewritten<T: Serialize, U: DeserializeOwned>(value: &T) -> Result<U, DecodeError> {
+    from_slice(&serde_json::to_vec(value).map_err(DecodeError::of_serialize)?)
 }
 
 impl Members {
     fn of<T: Serialize>(value: &T) -> Result<Self, DecodeError> {
-        Json::of(value)?.to()
+        rewritten(value)
     }
 
     /// Sets a member, unless to `null`.

@@ -41,8 +41,11 @@ impl Opaque {
         let mut members: Members = object.to()?;
         for (name, more) in [("text", self.text), ("thinking", self.thinking)] {
             if !more.is_empty() {
-                let first: String = members.0.get(name).map(Json::to).transpose()?.unwrap_or_default();
-                members.0.insert(name.to_owned(), Json::from(first + &more));
+                let whole = match members.0.get(name) {
+                    Some(first) => continued(first, &more)?,
+                    None => Json::from(more),
+                };
+                members.0.insert(name.to_owned(), whole);
             }
         }
         if let Some(signature) = self.signature {
@@ -57,5 +60,15 @@ impl Opaque {
             members.0.insert("input".to_owned(), input);
         }
         Json::of(&members).map(Some)
+    }
+}
+
+/// A text that goes on. It is joined as JSON, so that what can't be a `String` stays as it was sent,
+/// such as half a surrogate pair.
+fn continued(first: &Json, more: &str) -> Result<Json, DecodeError> {
+    let more = Json::from(more);
+    match first.get().strip_suffix('"').zip(more.get().strip_prefix('"')) {
+        Some((first, more)) => Json::parse(&format!("{first}{more}")),
+        None => first.to::<Option<String>>().map(|_| more),
     }
 }

@@ -79,7 +79,8 @@ impl MessageStream {
             let secret = self.answer.as_deref().map_or(&[][..], Answer::secret);
             let read = match read {
                 Ok(StreamEvent::Error(_)) => Err(sent_error(&event.data, secret)),
-                Err(_) if event.event == "error" => Err(sent_error(&event.data, secret)),
+                // Told by its name alone.
+                Ok(StreamEvent::Unknown(_)) | Err(_) if event.event == "error" => Err(sent_error(&event.data, secret)),
                 Ok(event) => Ok(event),
                 Err(error) => Err(unreadable(self.events, &event.event, &event.data, error, secret)),
             };
@@ -112,7 +113,10 @@ impl MessageStream {
 
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
         if let Poll::Ready(next) = self.source.poll_next(context) {
-            if let Some(patience) = &mut self.patience {
+            // What comes after the message gets no time of its own.
+            if self.state == State::Reading
+                && let Some(patience) = &mut self.patience
+            {
                 patience.over();
             }
             return Poll::Ready(next.map(|chunk| chunk.map_err(broken)));
@@ -146,6 +150,11 @@ impl MessageStream {
             return None;
         }
         Some(Err(self.fail(Error::new(ErrorKind::Incomplete, "the stream ended before its message did"))))
+    }
+
+    /// The call as a whole took too long.
+    pub(super) fn out_of_time(&mut self, limit: Duration) -> Error {
+        self.fail(Error::new(ErrorKind::Timeout, format!("the call was not done within {limit:?}")))
     }
 
     fn fail(&mut self, error: Error) -> Error {
