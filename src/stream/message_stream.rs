@@ -268,6 +268,8 @@ impl MessageStream {
             None => self.final_message().await?,
             Some(limit) => match timeout(limit.saturating_sub(self.elapsed()), self.final_message()).await {
                 Ok(outcome) => outcome?,
+                // Only the end of the connection was still waited for.
+                Err(_) if self.has_stopped() => self.message().clone(),
                 Err(_) => return Err(self.out_of_time(limit)),
             },
         };

@@ -209,8 +209,9 @@ impl Reply {
     }
 
     /// A reply that a closure makes from the request. What is set on it besides, such as a fault or a
-    /// header, is added to what the closure makes, and overrides what can only be one thing. A panic of the closure is answered with a 500
-    /// and fails the test that owns the server, when the server is dropped.
+    /// header, is added to what the closure makes, and overrides what can only be one thing. A panic of
+    /// the closure is answered with a 500 and fails the test that owns the server, when the server is
+    /// dropped.
     #[must_use]
     pub fn from_request(make: impl Fn(&ReceivedRequest) -> Self + Send + Sync + 'static) -> Self {
         Self::of(Content::Made(Arc::new(make)))

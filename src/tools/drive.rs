@@ -133,7 +133,7 @@ fn has_cut_input(reply: &MessageResponse) -> bool {
         input: Option<Json>,
     }
     reply.content.iter().flatten().any(|block| match block {
-        ContentBlock::ServerToolUse(call) => call.input.json_type() != JsonType::Object,
+        ContentBlock::ServerToolUse(call) => call.incomplete_input().is_some(),
         ContentBlock::Unknown(block) => {
             block.to().is_ok_and(|Call { input }| input.is_some_and(|input| input.json_type() == JsonType::String))
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anthropic_messages::{
-    Client, ErrorKind, Observer, observe,
+    Client, ErrorKind, Observer, Timing as _, observe,
     testing::{At, Chunking, Fault, Framing, Reply},
 };
 
@@ -14,6 +14,7 @@ use crate::{
     builder, client, failing,
     raw::RawServer,
     request, said,
+    timing::NoWaiting,
 };
 
 #[tokio::test]
@@ -239,16 +240,45 @@ async fn row_38_a_body_that_trickles_runs_into_the_calls_limit() {
 async fn row_38_a_stream_that_trickles_runs_into_the_calls_limit() {
     let pings = Fault::endless_pings(At::AfterEvent(4), Duration::from_millis(5));
     let server = answering([Reply::text("one two three").delta_length(5).fault(pings)]);
-    let client = builder(&server).timeout(Duration::from_millis(300)).build().unwrap();
+    let client = builder(&server).timeout(Duration::from_secs(1)).build().unwrap();
     let mut request = request();
     request.stream = Some(true);
     let error = tokio::time::timeout(crate::streams::PATIENCE, client.create_message(&request)).await.unwrap();
     let error = error.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 1));
-    assert!(error.to_string().starts_with("the call was not done within 300ms"), "{error}");
+    assert!(error.to_string().starts_with("the call was not done within 1s"), "{error}");
     assert_eq!(error.partial_message().unwrap().text(), "one t");
     assert!(error.may_have_been_processed() && error.request_id().is_some());
     server.until(|counts| counts.open_connections() == 0).await.unwrap();
+}
+
+/// When an answer begins, lets nearly all of the call's twenty seconds have passed, and stops the clock.
+struct UseUpTheTime(NoWaiting);
+
+impl Observer for UseUpTheTime {
+    fn response(&self, _: &observe::Answer<'_>) {
+        drop(self.0.sleep(Duration::from_millis(19_950)));
+        tokio::time::pause();
+    }
+}
+
+#[tokio::test]
+async fn row_38_a_message_that_came_within_the_limit_is_no_timeout() {
+    // In one piece, and the connection is left open, whose end is waited for longer than the limit is.
+    let mut answer = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n".to_vec();
+    let message = message_body("Hi");
+    answer.extend(format!("data: {{\"type\":\"message_start\",\"message\":{message}}}\n\n").into_bytes());
+    answer.extend(b"data: {\"type\":\"message_stop\"}\n\n");
+    let raw = RawServer::start(move |connection| {
+        connection.request();
+        connection.send(&answer);
+        connection.wait_for_close();
+    });
+    let timing = NoWaiting::default();
+    let client = builder(&raw).timing(timing.clone()).observer(UseUpTheTime(timing)).build().unwrap();
+    let mut request = request();
+    request.stream = Some(true);
+    assert_eq!(client.create_message(&request).await.unwrap().text(), "Hi");
 }
 
 /// Stops the clock when an answer begins: from then on, waits pass when nothing else is to be done.

@@ -119,8 +119,8 @@ impl Block {
             true => None,
             false => Some(input::whole(self.index, input)),
         };
-        let opaque = opaque.as_deref().cloned().unwrap_or_default();
-        self.settle(content, input, opaque)
+        let opaque = opaque.take().unwrap_or_default();
+        self.settle(content, input, *opaque)
     }
 
     /// Closes a block that is open when there is no more to come.

@@ -17,7 +17,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::{MessageResponse, StreamEvent},
     observe::Watch,
-    runtime::Json,
+    runtime::{Failure, Json, Reason},
     stream::{event, source::Source, sse::Decoder},
 };
 
@@ -154,7 +154,7 @@ impl MessageStream {
 
     /// The call as a whole took too long.
     pub(super) fn out_of_time(&mut self, limit: Duration) -> Error {
-        self.fail(Error::new(ErrorKind::Timeout, format!("the call was not done within {limit:?}")))
+        self.fail(Failure::new(Reason::TotalTimeout(limit)).into())
     }
 
     fn fail(&mut self, error: Error) -> Error {
