@@ -39,7 +39,7 @@ pub struct Source<'a> {
 /// # Errors
 /// When a document can't be read, or the contract lacks what the hand-written layer needs.
 pub fn generate(source: &Source<'_>) -> Result<Generated, PipelineError> {
-    run(source, requirements::check)
+    run(source, requirements::check, requirements::HAND_WRITTEN)
 }
 
 /// Generates a client for any document, whether the hand-written layer could stand on it or not.
@@ -47,7 +47,7 @@ pub fn generate(source: &Source<'_>) -> Result<Generated, PipelineError> {
 /// # Errors
 /// When a document can't be read.
 pub fn generate_any(source: &Source<'_>) -> Result<Generated, PipelineError> {
-    run(source, |_| Ok(()))
+    run(source, |_| Ok(()), &[])
 }
 
 /// The stack, in bytes: schemas may stand deep in each other, and a debug build takes some kilobytes a level. What is
@@ -57,9 +57,10 @@ const STACK: usize = 128 << 20;
 fn run(
     source: &Source<'_>,
     requirements: impl Fn(&Lowered) -> Result<(), String> + Send,
+    hand_written: &[&str],
 ) -> Result<Generated, PipelineError> {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || steps(source, requirements));
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || steps(source, requirements, hand_written));
         match thread.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(generated)) => generated,
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
@@ -71,6 +72,7 @@ fn run(
 fn steps(
     source: &Source<'_>,
     requirements: impl Fn(&Lowered) -> Result<(), String>,
+    hand_written: &[&str],
 ) -> Result<Generated, PipelineError> {
     let (name, text) = source.contract;
     let mut document = parse(name, text)?;
@@ -81,7 +83,7 @@ fn steps(
     requirements(&lowered).map_err(|error| PipelineError::new(name, error))?;
     let generated = progenitor(&lowered.document).map_err(|error| PipelineError::new(name, error))?;
     let polished =
-        polish::polish(&lowered, generated).map_err(|error| PipelineError::new("progenitor's output", error))?;
+        polish::polish(&lowered, hand_written, generated).map_err(|error| PipelineError::new("progenitor's output", error))?;
     Ok(Generated {
         source: prettyplease::unparse(&polished),
         contract: serde_json::to_string(&document).map_err(|error| PipelineError::new(name, error))?,

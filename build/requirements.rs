@@ -147,6 +147,9 @@ pub fn has_method(schema: &str, name: &str) -> bool {
     METHODS.iter().any(|(of, methods)| *of == schema && methods.contains(&name))
 }
 
+/// The operations whose public face is hand-written: they have two forms, whole and streamed.
+pub const HAND_WRITTEN: &[&str] = &["create_message"];
+
 const OPERATIONS: [(&str, &str); 2] = [
     ("create_message", "Client::create_message, with the `operationId` createMessage"),
     (

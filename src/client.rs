@@ -4,13 +4,12 @@ mod address;
 mod builder;
 mod http_client;
 mod options;
+mod proxy;
 
 use std::fmt;
 
-pub(crate) use self::builder::DEFAULT_TIMEOUT;
 pub use self::{builder::ClientBuilder, options::Options};
-pub(crate) use crate::transport::Inner;
-use crate::{auth::ApiKey, error::Result, generated::Client};
+use crate::{auth::ApiKey, error::Result, generated::Client, transport::Settings};
 
 impl Client {
     /// A client for `https://api.anthropic.com/v1` with this key and the defaults of
@@ -64,28 +63,24 @@ impl Client {
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration).
     #[must_use]
     pub fn with_options(&self, change: impl FnOnce(Options) -> Options) -> Self {
-        let options = change(Options::of(self.inner.settings().clone()));
-        Self {
-            baseurl: self.baseurl.clone(),
-            client: self.client.clone(),
-            inner: self.inner.with_settings(options.into_settings()),
-        }
+        let options = change(Options::from_settings(Settings::clone(self.transport.settings())));
+        Self { transport: self.transport.with_settings(options.into_settings()) }
     }
 
     /// The address that the contract's paths are appended to, without a slash at its end.
     #[must_use]
     pub fn base_url(&self) -> &str {
-        &self.baseurl
+        self.transport.base_url()
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("base_url", &self.baseurl)
-            .field("credential", &self.inner.settings().credential)
-            .field("timeout", &self.inner.settings().timeout)
-            .field("retry", &self.inner.settings().retry)
+            .field("base_url", &self.base_url())
+            .field("credential", &self.transport.settings().credential)
+            .field("timeout", &self.transport.settings().timeout())
+            .field("retry", &self.transport.settings().retry)
             .finish_non_exhaustive()
     }
 }

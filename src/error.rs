@@ -1,7 +1,6 @@
-//! What can go wrong with a call, and what is known about it then.
+//! The error type of the crate.
 
 mod api;
-mod convert;
 mod kind;
 
 use std::{borrow::Cow, error, fmt, time::Duration};
@@ -9,33 +8,39 @@ use std::{borrow::Cow, error, fmt, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-pub(crate) use self::api::{error_type_of, shown};
 pub use self::{api::ApiError, kind::ErrorKind};
-pub use crate::runtime::RetryStop;
+pub(crate) use self::{
+    api::shorten,
+    kind::{Classification, status_text},
+};
 use crate::{
     generated::types::MessageResponse,
-    runtime::{Facts, REQUEST_ID},
+    response::{Head, RateLimits},
+    retry::RetryStop,
+    runtime::Violation,
 };
 
 /// A [`Result`](std::result::Result) with the crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// How much of a body [`Error::body_prefix`] shows, in bytes.
+/// Length of [`Error::body_prefix`], in bytes.
 const PREFIX: usize = 1024;
 
-/// Why a call, a stream, a tool or the building of a client failed.
+/// The error of every operation of this crate.
 ///
-/// [`kind`](Error::kind) says what happened and is what code should match on. Whatever is known
-/// about the answer stands beside it: status, request id, the API's own error object, how often
-/// the request was sent, and whether it may have been processed.
+/// Match on [`kind`](Error::kind). The other accessors return what is known about the call: status, request id, the error
+/// object of the API, the number of attempts, and whether the request may have been processed.
 ///
-/// The message is one sentence for people. It shows what the API says about an error
-/// ([`ApiError::message`]), and nothing else of a request or an answer: bodies and headers are
-/// reachable by their accessors only, and a credential is never shown, not even when a server
-/// repeats it.
+/// # Display
 ///
-/// The source is the error of the layer below. Where the time of the whole call ended after an attempt
-/// had failed, it is the `Error` of that attempt, with status, headers and body:
+/// The message is one sentence for people. It includes the message of the API ([`ApiError::message`]) and nothing else of
+/// the request or the response. Bodies and headers are available through their accessors only. A credential is never
+/// shown, even if a server repeats it.
+///
+/// # Source
+///
+/// The source is the error of the layer below. If the call timed out after an attempt had failed, the source is the `Error`
+/// of that attempt, with its status, headers and body:
 /// `error.source().and_then(|source| source.downcast_ref::<anthropic_messages::Error>())`.
 ///
 /// ```
@@ -59,141 +64,122 @@ pub struct Error(Box<Inner>);
 
 struct Inner {
     kind: ErrorKind,
-    message: String,
+    /// Our own words: nothing a server or a caller said, so that telemetry can record it.
+    sentence: Cow<'static, str>,
+    /// The server's words, shortened to one line.
+    detail: Option<String>,
     source: Option<Box<dyn error::Error + Send + Sync>>,
-    call: Call,
+    head: Head,
+    body: Bytes,
+    retry_after: Option<Duration>,
+    retry_stop: Option<RetryStop>,
     api: Option<ApiError>,
     pointer: Option<String>,
     partial: Option<Box<MessageResponse>>,
 }
 
-/// What is known about the call.
-#[derive(Default)]
-struct Call {
-    attempts: u32,
-    elapsed: Duration,
-    may_have_been_processed: bool,
-    status: Option<StatusCode>,
-    headers: HeaderMap,
-    body: Bytes,
-    retry_after: Option<Duration>,
-    retry_stop: Option<RetryStop>,
-}
-
-impl From<Facts> for Call {
-    fn from(facts: Facts) -> Self {
-        Self {
-            attempts: facts.attempts,
-            elapsed: facts.elapsed,
-            may_have_been_processed: facts.may_have_been_processed,
-            status: facts.status,
-            headers: facts.headers,
-            body: facts.body,
-            retry_after: facts.retry_after,
-            retry_stop: facts.retry_stop,
-        }
-    }
-}
-
 impl Error {
-    /// What happened.
+    /// Returns the kind of failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The HTTP status, where an answer came: also of a success that could not be read.
+    /// Returns the HTTP status, or `None` if no response arrived. It can be a success, for example if the body of the
+    /// response could not be decoded.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
-        self.0.call.status
+        self.0.head.status
     }
 
-    /// What the API says about the error, where the answer is an error of the API.
+    /// Returns the error object of the API, if the response contained one.
     #[must_use]
     pub fn api_error(&self) -> Option<&ApiError> {
         self.0.api.as_ref()
     }
 
-    /// The id that the server gave the request: what support asks for. From the header
-    /// `request-id`, else from the body of an API error.
+    /// Returns the id that the server gave the request. Support asks for it. It comes from the header `request-id`, else
+    /// from the error object of the API.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
-        let header = self.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
-        header.or_else(|| self.api_error()?.request_id())
+        self.0.head.request_id().or_else(|| self.api_error()?.request_id())
     }
 
-    /// How long the server asked to wait before the next try. It is set also when the wait was
-    /// longer than the client may wait by itself.
+    /// Returns how long the server asked to wait before the next attempt, even if that was longer than the client waits.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.0.call.retry_after
+        self.0.retry_after
     }
 
-    /// Why the call was not tried again. `None` where that was not decided: the call never reached
-    /// the network, its time as a whole was over, or its answer was a success of a status, content
-    /// type or content that could not be used.
+    /// Returns why the call wasn't retried, or `None` if it didn't get that far: it never reached the network, its timeout
+    /// ended, or the failure came after a successful response.
     #[must_use]
     pub fn retry_stop(&self) -> Option<RetryStop> {
-        self.0.call.retry_stop
+        self.0.retry_stop
     }
 
-    /// How often the request was sent, or was tried to be sent. 0 when it was refused before the first
-    /// attempt; an attempt that an [`Observer`](crate::Observer) refused counts.
+    /// Returns the number of attempts made, or 0 if the call failed before the first one. An attempt that an
+    /// [`Observer`](crate::Observer) refused counts.
     #[must_use]
     pub fn attempts(&self) -> u32 {
-        self.0.call.attempts
+        self.0.head.attempts
     }
 
-    /// How long the call took, waits between attempts included.
+    /// Returns the duration of the call, including delays between attempts.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
-        self.0.call.elapsed
+        self.0.head.elapsed
     }
 
-    /// Whether the server may have acted on the request in one of the attempts, and billed it.
+    /// Returns `true` if the server may have acted on the request in one of the attempts, and billed it.
     ///
-    /// `true` when the connection or the time ended after the request was sent, when an answer
-    /// began, and for the statuses 500, 502 and 504. `false` when no connection was made and when
-    /// the server rejected the request.
+    /// That is the case if the connection or the timeout ended after the request was sent, if a response began, and for the
+    /// statuses 500, 502 and 504. It returns `false` if no connection was made or the server rejected the request.
     #[must_use]
     pub fn may_have_been_processed(&self) -> bool {
-        self.0.call.may_have_been_processed
+        self.0.head.may_have_been_processed
     }
 
-    /// What had arrived of a message when its stream failed.
+    /// Returns the rate limits of the account, as the response headers state them.
+    #[must_use]
+    pub fn rate_limits(&self) -> RateLimits {
+        self.0.head.rate_limits()
+    }
+
+    /// Returns the part of the message that had arrived when its stream failed.
     #[must_use]
     pub fn partial_message(&self) -> Option<&MessageResponse> {
         self.0.partial.as_deref()
     }
 
-    /// What had arrived of a message when its stream failed, without copying it.
+    /// Returns the part of the message that had arrived when its stream failed, without copying it.
     #[must_use]
     pub fn into_partial_message(self) -> Option<MessageResponse> {
         self.0.partial.map(|message| *message)
     }
 
-    /// The headers of the answer; empty where none came. They are shown nowhere else.
+    /// Returns the response headers, or an empty map if no response arrived.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        &self.0.call.headers
+        self.0.head.headers.map()
     }
 
-    /// The body of the answer as far as it was read: all of it up to the client's limits. It is
-    /// shown nowhere else, and may hold what was said.
+    /// Returns the response body as far as it was read, within the limits of the client. It may contain a prompt or a
+    /// completion.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        &self.0.call.body
+        &self.0.body
     }
 
-    /// The first 1024 bytes of the body as text, for a log that may hold what was said.
+    /// Returns the first 1024 bytes of the body as text, for logs that may contain prompts and completions.
     #[must_use]
     pub fn body_prefix(&self) -> Cow<'_, str> {
         let body = self.body();
         String::from_utf8_lossy(body.get(..PREFIX).unwrap_or(body))
     }
 
-    /// The place that the error is about, as a JSON pointer (RFC 6901): in the request for
-    /// [`ErrorKind::Contract`], in the answer for [`ErrorKind::Decode`].
+    /// Returns the place of the failure as a JSON pointer (RFC 6901): in the request for [`ErrorKind::Contract`], in the
+    /// response for [`ErrorKind::Decode`].
     #[must_use]
     pub fn pointer(&self) -> Option<&str> {
         self.0.pointer.as_deref()
@@ -202,76 +188,146 @@ impl Error {
 
 /// Constructors for the layers below this one in the table of layers.
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ErrorKind, sentence: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {
             kind,
-            message: message.into(),
+            sentence: sentence.into(),
+            detail: None,
             source: None,
-            call: Call::default(),
+            head: Head::default(),
+            body: Bytes::new(),
+            retry_after: None,
+            retry_stop: None,
             api: None,
             pointer: None,
             partial: None,
         }))
     }
 
-    /// A client can't be built this way.
-    pub(crate) fn configuration(message: impl Into<String>) -> Self {
-        Self::new(ErrorKind::Configuration, message)
+    /// The error of a client that cannot be built.
+    pub(crate) fn configuration(sentence: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Configuration, sentence)
     }
 
-    /// Adds the error of the layer below.
+    /// The error of a stream that ended before its message.
+    pub(crate) fn incomplete() -> Self {
+        Self::new(ErrorKind::Incomplete, "stream ended before the message was complete")
+    }
+
+    /// The error of a response that was cut off while it was read.
+    pub(crate) fn truncated(source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Truncated, "connection closed before the response was complete").with_source(source)
+    }
+
+    /// The error of a response that exceeds a limit in bytes.
+    pub(crate) fn too_large(limit: u64) -> Self {
+        Self::new(ErrorKind::BodyTooLarge, format!("response exceeds the limit of {limit} bytes"))
+    }
+
+    /// The error of a stream on which nothing arrived for too long.
+    pub(crate) fn stalled(limit: Duration) -> Self {
+        Self::new(ErrorKind::Stalled, format!("no data on the stream for {limit:?}"))
+    }
+
+    /// The error of a call that exceeded its timeout.
+    pub(crate) fn timed_out(limit: Duration) -> Self {
+        Self::new(ErrorKind::Timeout, format!("call exceeded its timeout of {limit:?}"))
+    }
+
+    /// The error of a document that cannot be decoded. It keeps the document and the place in it.
+    pub(crate) fn undecodable(document: &str, pointer: &str, body: Bytes) -> Self {
+        Self::new(ErrorKind::Decode, format!("failed to decode {document}")).with_pointer(pointer).with_body(body)
+    }
+
+    /// The error that an error object of the API reports.
+    pub(crate) fn of_api(kind: ErrorKind, sentence: impl Into<Cow<'static, str>>, api: Option<ApiError>) -> Self {
+        let mut error = Self::new(kind, sentence);
+        error.0.detail = api.as_ref().map(ApiError::summary).filter(|summary| !summary.is_empty());
+        error.0.api = api;
+        error
+    }
+
+    /// Sets the error of the layer below.
     #[must_use]
-    pub(crate) fn because(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// Adds what came instead of what was asked for.
+    /// Sets what a server said, in one line.
     #[must_use]
-    pub(crate) fn with_body(mut self, body: Bytes) -> Self {
-        self.0.call.body = body;
+    pub(crate) fn with_detail(mut self, detail: String) -> Self {
+        self.0.detail = Some(detail);
         self
     }
 
-    /// Adds what could not be read, and the place in it.
+    /// Sets the body of the response.
     #[must_use]
-    pub(crate) fn in_document(mut self, pointer: &str, body: Bytes) -> Self {
-        self.0.pointer = Some(pointer.to_owned());
-        self.with_body(body)
+    pub(crate) fn with_body(mut self, body: Bytes) -> Self {
+        self.0.body = body;
+        self
     }
 
-    /// Adds what had arrived of a message.
+    /// Sets the place in a document.
+    #[must_use]
+    pub(crate) fn with_pointer(mut self, pointer: &str) -> Self {
+        self.0.pointer = Some(pointer.to_owned());
+        self
+    }
+
+    /// Sets the part of the message that had arrived.
     #[must_use]
     pub(crate) fn with_partial(mut self, message: MessageResponse) -> Self {
         self.0.partial = Some(Box::new(message));
         self
     }
 
-    /// Adds what is known of the answer that a stream came in, and the time since the start of the
-    /// call. It was a success: the request has been processed.
+    /// Sets the metadata of the call.
     #[must_use]
-    pub(crate) fn of_answer(
-        mut self,
-        status: StatusCode,
-        headers: &HeaderMap,
-        attempts: u32,
-        elapsed: Duration,
-    ) -> Self {
-        self.0.call.status = Some(status);
-        self.0.call.headers = headers.clone();
-        self.0.call.attempts = attempts;
-        self.0.call.elapsed = elapsed;
-        self.0.call.may_have_been_processed = true;
+    pub(crate) fn with_head(mut self, head: Head) -> Self {
+        self.0.head = head;
         self
+    }
+
+    /// Sets what the call decided about another attempt.
+    #[must_use]
+    pub(crate) fn with_retry(mut self, retry_after: Option<Duration>, retry_stop: Option<RetryStop>) -> Self {
+        (self.0.retry_after, self.0.retry_stop) = (retry_after, retry_stop);
+        self
+    }
+
+    pub(crate) fn head(&self) -> &Head {
+        &self.0.head
+    }
+
+    pub(crate) fn head_mut(&mut self) -> &mut Head {
+        &mut self.0.head
+    }
+
+    /// The message without the words of a server.
+    pub(crate) fn sentence(&self) -> &str {
+        &self.0.sentence
+    }
+}
+
+impl From<Violation> for Error {
+    fn from(violation: Violation) -> Self {
+        Self::new(ErrorKind::Contract, format!("invalid request: {violation}")).with_pointer(violation.pointer())
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)?;
+        f.write_str(&self.0.sentence)?;
+        if let Some(pointer) = self.pointer().filter(|pointer| self.kind() == ErrorKind::Decode && !pointer.is_empty()) {
+            write!(f, " at `{}`", api::shorten(pointer, 200))?;
+        }
+        if let Some(detail) = &self.0.detail {
+            write!(f, ": {detail}")?;
+        }
         let attempts = (self.attempts() > 1)
             .then(|| format!("{} attempts in {:.1} s", self.attempts(), self.elapsed().as_secs_f64()));
-        let request = self.request_id().map(|id| format!("request {}", api::shown(id, 64)));
+        let request = self.request_id().map(|id| format!("request {}", api::shorten(id, 64)));
         match (request, attempts) {
             (Some(request), Some(attempts)) => write!(f, " ({request}, {attempts})"),
             (Some(only), None) | (None, Some(only)) => write!(f, " ({only})"),
@@ -280,17 +336,17 @@ impl fmt::Display for Error {
     }
 }
 
-/// Body and headers are left out, and so is a partial message: they may hold what was said.
+/// Leaves out body, headers and partial message, which may contain prompts and completions.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
-            .field("message", &self.0.message)
-            .field("status", &self.0.call.status)
+            .field("message", &self.to_string())
+            .field("status", &self.0.head.status)
             .field("request_id", &self.request_id())
-            .field("attempts", &self.0.call.attempts)
-            .field("elapsed", &self.0.call.elapsed)
-            .field("may_have_been_processed", &self.0.call.may_have_been_processed)
+            .field("attempts", &self.0.head.attempts)
+            .field("elapsed", &self.0.head.elapsed)
+            .field("may_have_been_processed", &self.0.head.may_have_been_processed)
             .field("source", &self.0.source)
             .finish_non_exhaustive()
     }

@@ -11,6 +11,7 @@ mod error;
 mod generated;
 mod messages;
 pub mod observe;
+mod redact;
 mod response;
 pub mod retry;
 mod runtime;
@@ -30,16 +31,19 @@ pub use self::{
     auth::{ApiKey, AuthScheme},
     client::{ClientBuilder, Options},
     content::ContentError,
-    error::{ApiError, Error, ErrorKind, Result, RetryStop},
+    error::{ApiError, Error, ErrorKind, Result},
     generated::{Client, types, types::*},
     messages::MessageContent,
     observe::Observer,
     response::{RateLimit, RateLimits, Response},
-    retry::{Resend, RetryPolicy},
-    runtime::{ByteStream, DecodeError, Extra, Failure, Json, JsonType, Map, Violation},
+    retry::{Resend, RetryPolicy, RetryStop},
+    runtime::{DecodeError, Extra, Json, JsonType, Map, Violation},
     stream::{Accumulator, IncompleteInput, MessageStream, ProtocolError, TextStream, sse},
     tools::Tool,
+    transport::ByteStream,
 };
+
+pub use reqwest;
 
 #[cfg(feature = "schemars")]
 pub use schemars;

@@ -1,27 +1,27 @@
-//! Watching calls: the observer that a caller sets, and the spans of the `tracing` feature.
+//! Observing calls: the [`Observer`] of a client, and the spans of the `tracing` feature.
 
+mod recorder;
+#[cfg(feature = "tracing")]
 mod span;
-mod watch;
 
 use std::{error, fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-pub(crate) use self::{span::CallSpan, watch::Watch};
+pub(crate) use self::recorder::CallRecorder;
 use crate::{
-    error::ErrorKind,
-    runtime::{Failure, Noted, Reason},
+    error::{Error, ErrorKind},
+    generated::types::Usage,
+    response::RateLimits,
 };
 
-/// Is told of every attempt of every call of a client, and may add headers.
+/// Receives an event for each attempt a client makes and for the end of each call, and can add headers.
 ///
-/// All methods have an empty default. They run on the task of the call, between its steps: they
-/// should be quick and not block. Bodies are not shown to them, and the credential is not among
-/// the headers.
+/// Every method has an empty default. The methods run on the task of the call, between its steps, so they should be quick
+/// and must not block. They never see a body or the credential.
 ///
-/// The operation that they are told of is the one that is sent: a `create_message` for a long reply
-/// is sent as a stream (see [`ClientBuilder::timeout`](crate::ClientBuilder::timeout)), and is
-/// `create_message_stream` here.
+/// The operation is the one that is sent. A `create_message` for a long reply is sent as a stream (see
+/// [`ClientBuilder::timeout`](crate::ClientBuilder::timeout)) and appears as `create_message_stream`.
 ///
 /// ```
 /// use anthropic_messages::{Client, Observer, observe};
@@ -31,12 +31,15 @@ use crate::{
 /// struct Tag(AtomicU64);
 ///
 /// impl Observer for Tag {
-///     fn request(&self, request: &mut observe::Request<'_>) -> Result<(), observe::Refusal> {
+///     fn request(&self, request: &mut observe::Request<'_>) -> Result<(), observe::ObserverError> {
 ///         let number = self.0.fetch_add(1, Ordering::Relaxed);
 ///         request.set_header("x-request-number", &number.to_string())
 ///     }
 ///     fn error(&self, error: &observe::AttemptError<'_>) {
 ///         eprintln!("attempt {} of {} failed: {}", error.attempt, error.operation, error.description);
+///     }
+///     fn finished(&self, call: &observe::Finished<'_>) {
+///         println!("{} on {}: {:?} in {:?}", call.operation, call.server, call.outcome, call.elapsed);
 ///     }
 /// }
 ///
@@ -45,35 +48,38 @@ use crate::{
 /// # Ok::<(), anthropic_messages::Error>(())
 /// ```
 pub trait Observer: Send + Sync + 'static {
-    /// An attempt is about to be sent.
+    /// Called before an attempt is sent.
     ///
     /// # Errors
-    /// Whatever is returned here ends the call with an error of the kind
-    /// [`Refused`](crate::ErrorKind::Refused); nothing is sent.
-    fn request(&self, _request: &mut Request<'_>) -> Result<(), Refusal> {
+    /// An error ends the call with [`ErrorKind::Refused`]; nothing is sent.
+    fn request(&self, _request: &mut Request<'_>) -> Result<(), ObserverError> {
         Ok(())
     }
 
-    /// The headers of an answer arrived, whatever its status.
-    fn response(&self, _response: &Answer<'_>) {}
+    /// Called when the headers of a response arrive, whatever its status.
+    fn response(&self, _response: &ResponseInfo<'_>) {}
 
-    /// An attempt failed: on its way, or because its answer could not be used. Of a stream this is told
-    /// up to its last event, with the status and the number of the attempt that began it.
+    /// Called when an attempt fails: while it is sent, or because its response cannot be used. For a stream, a failure at
+    /// any of its events counts as a failure of the attempt that started it.
     fn error(&self, _error: &AttemptError<'_>) {}
 
-    /// An answer holds something that this version of the crate has no type for. It is kept in the
-    /// value (`extra`, `Unknown`).
+    /// Called when a response contains something this version of the crate has no type for. The value keeps it, in `extra`
+    /// or in an `Unknown` variant.
     fn unknown(&self, _unknown: &Unknown<'_>) {}
+
+    /// Called exactly once for every call, when it ends: with a value, with an error, or because its future or its stream
+    /// was dropped. A streamed call ends with its stream.
+    fn finished(&self, _call: &Finished<'_>) {}
 }
 
-/// For an observer that its maker keeps, to ask it what it saw.
-#[deny(clippy::missing_trait_methods, reason = "what is not handed on is lost")]
+/// Shares an observer with the code that reads what it recorded.
+#[deny(clippy::missing_trait_methods, reason = "a method that is not forwarded loses its events")]
 impl<O: Observer + ?Sized> Observer for Arc<O> {
-    fn request(&self, request: &mut Request<'_>) -> Result<(), Refusal> {
+    fn request(&self, request: &mut Request<'_>) -> Result<(), ObserverError> {
         (**self).request(request)
     }
 
-    fn response(&self, response: &Answer<'_>) {
+    fn response(&self, response: &ResponseInfo<'_>) {
         (**self).response(response);
     }
 
@@ -84,73 +90,129 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
     fn unknown(&self, unknown: &Unknown<'_>) {
         (**self).unknown(unknown);
     }
+
+    fn finished(&self, call: &Finished<'_>) {
+        (**self).finished(call);
+    }
 }
 
 /// An attempt that is about to be sent.
 pub struct Request<'a> {
-    pub(crate) operation: &'static str,
-    pub(crate) attempt: u32,
-    pub(crate) headers: &'a mut HeaderMap,
+    call_id: u64,
+    operation: &'static str,
+    attempt: u32,
+    headers: &'a mut HeaderMap,
 }
 
-/// The headers of an answer.
+/// The headers of a response.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Answer<'a> {
-    /// The operation, in snake case, such as `create_message`.
+pub struct ResponseInfo<'a> {
+    /// Number of the call, unique in this process.
+    pub call_id: u64,
+    /// Operation in snake case, such as `create_message`.
     pub operation: &'static str,
-    /// The number of the attempt, from 1.
+    /// Number of the attempt, from 1.
     pub attempt: u32,
-    /// The status.
+    /// HTTP status.
     pub status: StatusCode,
-    /// The `request-id` that the server gave.
+    /// The server's `request-id`.
     pub request_id: Option<&'a str>,
-    /// The time since the start of the call.
+    /// Time since the start of the call.
     pub elapsed: Duration,
 }
 
-/// An attempt that failed.
+/// A failed attempt.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct AttemptError<'a> {
-    /// The operation, in snake case, such as `create_message`.
+    /// Number of the call, unique in this process.
+    pub call_id: u64,
+    /// Operation in snake case, such as `create_message`.
     pub operation: &'static str,
-    /// The number of the attempt, from 1; 0 where the call ended before the first.
+    /// Host and port of the server.
+    pub server: &'a str,
+    /// Model of the request.
+    pub model: Option<&'a str>,
+    /// Number of the attempt, from 1, or 0 if the call ended before the first one.
     pub attempt: u32,
-    /// What happened, by its class. For labels of metrics: there are fewer than forty.
+    /// Kind of failure. It is suitable as a metric label: there are fewer than forty.
     pub kind: ErrorKind,
-    /// The status of the answer, where there was one.
+    /// HTTP status, if a response arrived.
     pub status: Option<StatusCode>,
-    /// What happened, in one sentence that holds nothing of what was said.
+    /// The server's `request-id`.
+    pub request_id: Option<&'a str>,
+    /// Description of the failure in one sentence, without the words of the server.
     pub description: &'a str,
-    /// The wait before the next attempt; `None` when there is none.
+    /// Delay before the next attempt, or `None` if there is none.
     pub retry_in: Option<Duration>,
-    /// The time since the start of the call.
+    /// Time since the start of the call.
     pub elapsed: Duration,
 }
 
-/// Something that this version of the crate has no type for.
+/// A call that has ended, and all that a record of it needs.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Finished<'a> {
+    /// Number of the call, unique in this process.
+    pub call_id: u64,
+    /// Operation in snake case, such as `create_message`.
+    pub operation: &'static str,
+    /// Host and port of the server.
+    pub server: &'a str,
+    /// Model of the request.
+    pub model: Option<&'a str>,
+    /// Whether the response was read as a stream.
+    pub streaming: bool,
+    /// Id of the reply.
+    pub response_id: Option<&'a str>,
+    /// Model that wrote the reply.
+    pub response_model: Option<&'a str>,
+    /// Token usage of the reply as far as it is known: also of a stream that failed or was dropped.
+    pub usage: Option<&'a Usage>,
+    /// Stop reason of the reply.
+    pub stop_reason: Option<&'a str>,
+    /// Rate limits from the last response.
+    pub rate_limits: RateLimits,
+    /// HTTP status of the last response.
+    pub status: Option<StatusCode>,
+    /// The server's `request-id` of the last response.
+    pub request_id: Option<&'a str>,
+    /// Number of attempts made.
+    pub attempts: u32,
+    /// Duration of the call.
+    pub elapsed: Duration,
+    /// How the call ended.
+    pub outcome: Outcome<'a>,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Outcome<'a> {
+    /// With a value.
+    Completed,
+    /// With an error.
+    Failed(&'a Error),
+    /// Its future or its stream was dropped before its end.
+    Dropped,
+}
+
+/// Something this version of the crate has no type for.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Unknown<'a> {
-    /// The operation, in snake case, such as `create_message`.
+    /// Operation in snake case, such as `create_message`.
     pub operation: &'static str,
-    /// What kind of thing it is.
+    /// Kind of item.
     pub item: UnknownItem,
-    /// The name of the field, the tag of the variant, or the value of the enumeration.
+    /// Name of the field, tag of the variant, or value of the enumeration.
     pub name: &'a str,
-    /// The schema that does not know it; `None` for a field.
+    /// Schema that does not define it, or `None` for a field.
     pub schema: Option<&'static str>,
 }
 
-impl<'a> Unknown<'a> {
-    pub(crate) fn new(operation: &'static str, noted: &'a Noted) -> Self {
-        let item = if noted.field { UnknownItem::Field } else { UnknownItem::Variant };
-        Self { operation, item, name: &noted.name, schema: noted.schema }
-    }
-}
-
-/// What kind of thing is unknown.
+/// The kind of an [`Unknown`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnknownItem {
@@ -161,44 +223,49 @@ pub enum UnknownItem {
 }
 
 impl Request<'_> {
-    /// The operation, in snake case, such as `create_message`.
+    /// Returns the number of the call, unique in this process.
+    #[must_use]
+    pub fn call_id(&self) -> u64 {
+        self.call_id
+    }
+
+    /// Returns the operation in snake case, such as `create_message`.
     #[must_use]
     pub fn operation(&self) -> &'static str {
         self.operation
     }
 
-    /// The number of the attempt, from 1.
+    /// Returns the number of the attempt, from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// The value of a header that will be sent. `None` for the credential and for every header that the
-    /// caller set on the client or its options: their values may be secrets. Shown are those that the
-    /// crate sets itself and those set [here](Self::set_header).
+    /// Returns the value of a header that will be sent. Returns `None` for the credential and for headers set on the client
+    /// or its options, whose values may be secrets.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let value = self.headers.get(name).filter(|value| !value.is_sensitive())?;
         value.to_str().ok()
     }
 
-    /// Sets a header of this attempt, in place of one with the same name.
+    /// Sets a header of this attempt, replacing one with the same name.
     ///
     /// # Errors
-    /// When name or value can't be a header, or the header is one that the crate sets itself:
-    /// those of the framing and of the credential.
-    pub fn set_header(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
-        let name = HeaderName::try_from(name).map_err(|_| Refusal::new("a header's name is not a name"))?;
+    /// Fails if the name or the value is not valid in a header, and for the headers of framing and of the credential, which
+    /// the crate sets itself.
+    pub fn set_header(&mut self, name: &str, value: &str) -> Result<(), ObserverError> {
+        let name = HeaderName::try_from(name).map_err(|_| ObserverError::new("invalid header name"))?;
         if is_reserved(&name) || is_credential(&name) {
-            return Err(Refusal::new("a header was set that the crate sets itself"));
+            return Err(ObserverError::new("the crate sets this header itself"));
         }
-        let value = HeaderValue::try_from(value).map_err(|_| Refusal::new("a header's value can't be sent"))?;
+        let value = HeaderValue::try_from(value).map_err(|_| ObserverError::new("invalid header value"))?;
         self.headers.insert(name, value);
         Ok(())
     }
 }
 
-/// The names and the number of headers only: a value may be a secret.
+/// Leaves out header values, which may be secrets.
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
@@ -209,37 +276,30 @@ impl fmt::Debug for Request<'_> {
     }
 }
 
-/// Why an observer does not let a request go out.
+/// The reason an observer refused a request.
 #[derive(Debug)]
-pub struct Refusal(Box<dyn error::Error + Send + Sync>);
+pub struct ObserverError(Box<dyn error::Error + Send + Sync>);
 
-impl Refusal {
-    /// A reason, in one lower-case sentence.
+impl ObserverError {
+    /// Creates an error from a reason.
     pub fn new(reason: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         Self(reason.into())
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ObserverError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl error::Error for Refusal {
+impl error::Error for ObserverError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         self.0.source()
     }
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::new(Reason::Refused).because(refusal)
-    }
-}
-
-/// Headers that say how a message is framed or routed: setting one would break the request, or
-/// smuggle a second one.
+/// Returns `true` for headers of framing and routing. Setting one would break the request, or smuggle a second one.
 pub(crate) fn is_reserved(name: &HeaderName) -> bool {
     const RESERVED: [&str; 12] = [
         "connection",
@@ -258,7 +318,7 @@ pub(crate) fn is_reserved(name: &HeaderName) -> bool {
     RESERVED.contains(&name.as_str())
 }
 
-/// The headers that carry a credential for the API.
+/// Returns `true` for headers that carry a credential for the API.
 pub(crate) fn is_credential(name: &HeaderName) -> bool {
     name == http::header::AUTHORIZATION || name.as_str() == "x-api-key"
 }

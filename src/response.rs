@@ -1,5 +1,6 @@
-//! An answer's value, with what else the answer said.
+//! Responses: a value, and the metadata of the HTTP response it came from.
 
+mod headers;
 mod rate_limits;
 
 use std::{
@@ -10,21 +11,21 @@ use std::{
 
 use http::{HeaderMap, StatusCode};
 
+pub(crate) use self::headers::PackedHeaders;
 pub use self::rate_limits::{RateLimit, RateLimits};
-use crate::runtime::{PackedHeaders, ResponseValue};
 
-/// The value of a successful call, with what else the answer said.
+/// The value of a successful call, and the metadata of its HTTP response.
 ///
-/// It dereferences to the value, so its fields and methods are at hand:
+/// `Response` dereferences to the value, so the fields and methods of the value can be used directly.
 ///
 /// ```
 /// # use anthropic_messages::{Client, types::{AnthropicMessage, MessageCreateRequest}};
 /// # async fn sample(client: Client) -> anthropic_messages::Result<()> {
 /// let request = MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024);
 /// let reply = client.create_message(&request).await?;
-/// println!("{} (request {:?}, sent {} times)", reply.text(), reply.request_id(), reply.attempts());
-/// if let Some(left) = reply.rate_limits().tokens.remaining {
-///     println!("{left} tokens left");
+/// println!("{} (request {:?}, {} attempts)", reply.text(), reply.request_id(), reply.attempts());
+/// if let Some(remaining) = reply.rate_limits().tokens.remaining {
+///     println!("{remaining} tokens left");
 /// }
 /// let message = reply.into_inner();
 /// # let _ = message;
@@ -34,76 +35,93 @@ use crate::runtime::{PackedHeaders, ResponseValue};
 #[derive(Clone)]
 pub struct Response<T> {
     value: T,
-    status: StatusCode,
-    headers: PackedHeaders,
-    attempts: u32,
-    elapsed: Duration,
+    head: Head,
+}
+
+/// The metadata that [`Response`] and [`Error`](crate::Error) share.
+#[derive(Clone, Default)]
+pub(crate) struct Head {
+    /// `None` if no response arrived.
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) headers: PackedHeaders,
+    /// Number of attempts made.
+    pub(crate) attempts: u32,
+    /// Time from the start of the call to its end; for a stream, to its start.
+    pub(crate) elapsed: Duration,
+    /// Whether the server may have acted on the request in one of the attempts.
+    pub(crate) may_have_been_processed: bool,
+}
+
+impl Head {
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.headers.text("request-id")
+    }
+
+    pub(crate) fn rate_limits(&self) -> RateLimits {
+        RateLimits::read(&self.headers)
+    }
 }
 
 impl<T> Response<T> {
-    /// The id that the server gave the request: what support asks for.
+    pub(crate) fn new(value: T, head: Head) -> Self {
+        Self { value, head }
+    }
+
+    /// Returns the id that the server gave the request. Support asks for it.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
-        self.headers.request_id()
+        self.head.request_id()
     }
 
-    /// How often the request was sent: 1 unless it was retried.
+    /// Returns the number of attempts made: 1 unless the call was retried.
     #[must_use]
     pub fn attempts(&self) -> u32 {
-        self.attempts
+        self.head.attempts
     }
 
-    /// From the start of the call to its answer, waits between attempts included. For a stream, to
-    /// its start.
+    /// Returns the time from the start of the call to its end, including delays between attempts. For a stream, the time
+    /// to its start.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
-        self.elapsed
+        self.head.elapsed
     }
 
-    /// What the answer says about the account's rate limits.
+    /// Returns the rate limits of the account, as the response headers state them.
     #[must_use]
     pub fn rate_limits(&self) -> RateLimits {
-        RateLimits::read(&self.headers)
+        self.head.rate_limits()
     }
 
-    /// The headers. They are kept packed, and a map of them is made by the first call.
+    /// Returns the response headers. The first call builds the map.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        self.headers.map()
+        self.head.headers.map()
     }
 
-    pub(crate) fn packed_headers(&self) -> &PackedHeaders {
-        &self.headers
-    }
-
-    #[must_use]
-    pub(crate) fn with_elapsed(mut self, elapsed: Duration) -> Self {
-        self.elapsed = elapsed;
-        self
-    }
-
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.head.status.unwrap_or_default()
     }
 
-    /// The value alone.
+    /// Returns the value alone.
     #[must_use]
     pub fn into_inner(self) -> T {
         self.value
     }
 
-    /// Makes another value of the value, and keeps the rest.
+    /// Applies a function to the value and keeps the metadata.
     #[must_use]
     pub fn map<U>(self, function: impl FnOnce(T) -> U) -> Response<U> {
-        Response {
-            value: function(self.value),
-            status: self.status,
-            headers: self.headers,
-            attempts: self.attempts,
-            elapsed: self.elapsed,
-        }
+        Response { value: function(self.value), head: self.head }
+    }
+
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    pub(crate) fn into_parts(self) -> (T, Head) {
+        (self.value, self.head)
     }
 }
 
@@ -121,23 +139,14 @@ impl<T> DerefMut for Response<T> {
     }
 }
 
-impl<T> From<ResponseValue<T>> for Response<T> {
-    fn from(value: ResponseValue<T>) -> Self {
-        let (value, reply) = value.into_parts();
-        let (attempts, elapsed) = (reply.attempts(), reply.elapsed());
-        let (status, headers) = reply.into_head();
-        Self { value, status, headers, attempts, elapsed }
-    }
-}
-
-/// The value is left out: print `*response` to see what was said.
+/// Leaves out the value, which may hold a completion. Print `*response` to see it.
 impl<T> fmt::Debug for Response<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
-            .field("status", &self.status)
+            .field("status", &self.status())
             .field("request_id", &self.request_id())
-            .field("attempts", &self.attempts)
-            .field("elapsed", &self.elapsed)
+            .field("attempts", &self.attempts())
+            .field("elapsed", &self.elapsed())
             .finish_non_exhaustive()
     }
 }

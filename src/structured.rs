@@ -1,10 +1,12 @@
 //! Structured output: replies that are a Rust type.
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::{MessageResponse, StopReason},
+    response::{Head, Response},
     runtime::Json,
 };
 #[cfg(feature = "schemars")]
@@ -59,33 +61,47 @@ impl MessageCreateRequest {
 }
 
 impl MessageResponse {
-    /// Reads the text of a reply that was asked for by
+    /// Decodes the text of a reply to a request made with
     /// [`MessageCreateRequest::structured`](crate::MessageCreateRequest).
     ///
-    /// It borrows the reply, so that the text, the stop reason and the usage are at hand whatever
-    /// comes out. It reads replies of any origin: of a stream or a tool run as well.
+    /// Borrows the reply, so that its text, stop reason and usage remain available. Works for replies of any origin: of a
+    /// stream or a tool run as well. On a [`Response`], the error also carries the metadata of the response.
     ///
     /// # Errors
-    /// What the reply is comes before what its text is, since a refusal and a reply that was cut
-    /// off need not fit the schema:
-    /// - [`ErrorKind::Refusal`] when the model refused,
-    /// - [`ErrorKind::CutOff`] when `max_tokens` or the context window ended the reply,
-    /// - [`ErrorKind::Decode`] when the text is no JSON, or JSON of another shape; the source is a
-    ///   [`DecodeError`](crate::DecodeError), which names the place.
+    /// The stop reason is checked first, because a refusal or a reply that was cut off need not match the schema:
+    /// - [`ErrorKind::Refusal`] if the model refused,
+    /// - [`ErrorKind::CutOff`] if `max_tokens` or the context window ended the reply,
+    /// - [`ErrorKind::Decode`] if the text is not JSON of the type. [`Error::pointer`] names the place in that JSON.
     pub fn structured<T: DeserializeOwned>(&self) -> Result<T> {
-        match &self.stop_reason {
-            Some(reason) if reason.is_refusal() => return Err(refused(self)),
-            Some(reason) if reason.is_truncated() => return Err(cut_off(reason)),
-            _ => {}
-        }
-        let text = self.text();
-        if text.is_empty() {
-            return Err(Error::new(ErrorKind::Decode, "the reply has no text to read"));
-        }
-        let undecodable =
-            |error| Error::new(ErrorKind::Decode, "the text of the reply is not of the type asked for").because(error);
-        Json::parse(&text).and_then(|json| json.to()).map_err(undecodable)
+        decode(self, Head { may_have_been_processed: true, ..Head::default() })
     }
+}
+
+impl Response<MessageResponse> {
+    /// Decodes the text of a reply as [`MessageResponse::structured`] does.
+    ///
+    /// # Errors
+    /// Fails as [`MessageResponse::structured`] does. The error carries the metadata of the response: request id, attempts,
+    /// headers.
+    pub fn structured<T: DeserializeOwned>(&self) -> Result<T> {
+        decode(self, self.head().clone())
+    }
+}
+
+fn decode<T: DeserializeOwned>(reply: &MessageResponse, head: Head) -> Result<T> {
+    match &reply.stop_reason {
+        Some(reason) if reason.is_refusal() => return Err(refused(reply).with_head(head)),
+        Some(reason) if reason.is_truncated() => return Err(cut_off(reason).with_head(head)),
+        _ => {}
+    }
+    let text = reply.text();
+    if text.is_empty() {
+        let sentence = "failed to decode the structured output: the reply has no text";
+        return Err(Error::new(ErrorKind::Decode, sentence).with_pointer("").with_head(head));
+    }
+    Json::parse(&text).and_then(|json| json.to()).map_err(|error| {
+        Error::undecodable("the structured output", error.pointer(), Bytes::new()).with_source(error).with_head(head)
+    })
 }
 
 fn refused(reply: &MessageResponse) -> Error {
@@ -98,5 +114,5 @@ fn refused(reply: &MessageResponse) -> Error {
 }
 
 fn cut_off(reason: &StopReason) -> Error {
-    Error::new(ErrorKind::CutOff, format!("the reply was cut off by `{reason}`, before its JSON was whole"))
+    Error::new(ErrorKind::CutOff, format!("the reply was cut off by `{reason}` before its JSON was complete"))
 }

@@ -28,7 +28,7 @@ use std::{net::TcpListener, time::Duration};
 use answers::{answer, answering, api_error, json, message, silent};
 use anthropic_messages::{
     AnthropicMessage, Client, ClientBuilder, Error, ErrorKind, MessageCreateRequest, Observer, RetryStop,
-    observe::{Refusal, Request},
+    observe::{ObserverError, Request},
     testing::{At, Fault, Reply, Server},
 };
 use bodies::{error_body, message_body};
@@ -215,8 +215,8 @@ mod kinds {
     async fn refused() {
         struct No;
         impl Observer for No {
-            fn request(&self, _: &mut Request<'_>) -> Result<(), Refusal> {
-                Err(Refusal::new("the budget of this month is spent"))
+            fn request(&self, _: &mut Request<'_>) -> Result<(), ObserverError> {
+                Err(ObserverError::new("the budget of this month is spent"))
             }
         }
         let server = answering([message("Hi")]);

@@ -166,12 +166,12 @@ fn repeating() -> Vec<(&'static str, Reply)> {
 struct Watching(Arc<Mutex<Vec<String>>>);
 
 impl Observer for Watching {
-    fn request(&self, request: &mut observe::Request<'_>) -> Result<(), observe::Refusal> {
+    fn request(&self, request: &mut observe::Request<'_>) -> Result<(), observe::ObserverError> {
         self.0.lock().unwrap().push(format!("{request:?}"));
         Ok(())
     }
 
-    fn response(&self, answer: &observe::Answer<'_>) {
+    fn response(&self, answer: &observe::ResponseInfo<'_>) {
         self.0.lock().unwrap().push(format!("{answer:?}"));
     }
 
@@ -184,8 +184,8 @@ impl Observer for Watching {
 struct Refusing;
 
 impl Observer for Refusing {
-    fn request(&self, request: &mut observe::Request<'_>) -> Result<(), observe::Refusal> {
-        Err(observe::Refusal::new(format!("{request:?} {:?}", request.header("authorization"))))
+    fn request(&self, request: &mut observe::Request<'_>) -> Result<(), observe::ObserverError> {
+        Err(observe::ObserverError::new(format!("{request:?} {:?}", request.header("authorization"))))
     }
 }
 

@@ -147,6 +147,12 @@ pub struct Operation {
     pub params: Option<String>,
     /// The name of the body's type, where it is one of ours.
     pub body: Option<Use>,
+    /// The type of the JSON document that it answers with; for a twin, that of its other form.
+    pub answer: Option<Use>,
+    /// `x-answer-requires`: the members without which a document is no answer of the operation.
+    pub requires: Vec<String>,
+    /// Whether the answer has a member `error` of its own.
+    pub declares_error: bool,
     /// Whether it is the twin that answers with a stream of events.
     pub is_stream_twin: bool,
 }

@@ -17,7 +17,7 @@ use crate::pipeline::node::{Node, below};
 const METHODS: [&str; 6] = ["get", "put", "post", "delete", "head", "patch"];
 
 /// Methods that the hand-written layer has, which a generated one would collide with.
-const RESERVED: [&str; 16] = [
+const RESERVED: [&str; 8] = [
     "new",
     "builder",
     "from_env",
@@ -26,15 +26,6 @@ const RESERVED: [&str; 16] = [
     "stream_message",
     "run_tools",
     "clone",
-    // What generated code calls on the client.
-    "pre",
-    "exec",
-    "post",
-    "url",
-    "client",
-    "baseurl",
-    "inner",
-    "api_version",
 ];
 
 /// An operation, and what progenitor reads of it.
@@ -154,7 +145,11 @@ impl Lowering<'_> {
             Content::Json(used) | Content::Form(used) => Some(used.clone()),
             Content::Bytes | Content::Nothing => None,
         };
+        let response = used(&answer.content);
         let model = Operation {
+            requires: self.answer_requires(at, operation, response.as_ref())?,
+            declares_error: response.as_ref().is_some_and(|response| self.declares(response, "error")),
+            answer: response.clone(),
             name: name.to_owned(),
             pointer: at.to_owned(),
             method: route.method.to_owned(),
@@ -175,7 +170,6 @@ impl Lowering<'_> {
             document.extend(body_document(&body).map(|body| ("requestBody".to_owned(), body)));
             Value::Object(document)
         };
-        let response = used(&answer.content);
         let twin = format!("{name}_stream");
         let has_twin = answer.has_events && model.body.as_ref().is_some_and(|body| self.has_property(body, "stream"));
         operations.push(Lowered { document: document(name, &answer.content), response, model: model.clone() });
@@ -193,6 +187,43 @@ impl Lowering<'_> {
             );
         }
         Ok(())
+    }
+
+    /// Reads `x-answer-requires`, the members that make a document an answer of the operation.
+    fn answer_requires(&self, at: &str, operation: &Node, answer: Option<&Use>) -> Result<Vec<String>, LowerError> {
+        let at = below(at, "x-answer-requires");
+        let Some(members) = operation.get("x-answer-requires") else { return Ok(Vec::new()) };
+        let members: Option<Vec<&str>> =
+            members.as_array().and_then(|members| members.iter().map(Node::as_str).collect());
+        let members = members.ok_or_else(|| LowerError::new(&at, "it is a list of names of members"))?;
+        let fields = match answer.and_then(|answer| self.components.get(answer.shape.named()?)) {
+            Some(component) => match &component.kind {
+                Kind::Object { fields } => fields.as_slice(),
+                _ => &[],
+            },
+            None => &[],
+        };
+        match members.iter().find(|member| !fields.iter().any(|field| field.name == **member)) {
+            Some(member) => Err(LowerError::new(&at, format!("the answer of the operation has no property `{member}`"))),
+            None => Ok(members.into_iter().map(str::to_owned).collect()),
+        }
+    }
+
+    /// Whether a value of a type may have a member of this name by the contract.
+    fn declares(&self, used: &Use, member: &str) -> bool {
+        let name = match &used.shape {
+            Shape::Map(_) => return true,
+            Shape::Named(name) => name,
+            _ => return false,
+        };
+        match self.components.get(name).map(|component| &component.kind) {
+            Some(Kind::Object { fields }) => fields.iter().any(|field| field.name == member),
+            Some(Kind::Tagged { variants, .. }) => {
+                variants.iter().any(|variant| self.declares(&Shape::Named(variant.component.clone()).plain(), member))
+            }
+            Some(Kind::Untagged { arms }) => arms.iter().any(|arm| self.declares(&arm.value, member)),
+            _ => false,
+        }
     }
 
     fn has_property(&self, body: &Use, property: &str) -> bool {

@@ -1,51 +1,89 @@
-//! The body of an operation: progenitor's statements, but for those that are changed here.
+//! The body of an operation: progenitor's statements up to the request, with those changed that have to be.
 
+use proc_macro2::Ident;
 use quote::quote;
 use syn::{
-    Block, Expr, Macro, Stmt, Token, parse_quote,
+    Block, Expr, ExprLit, Lit, Macro, Pat, Stmt, Token, parse_quote,
     punctuated::Punctuated,
     visit_mut::{self, VisitMut},
 };
 
-/// Changes what has to be, or says what is not as it is known.
+/// The part of progenitor's body that builds the request, and the statuses that it takes for a success.
+pub(super) struct Body {
+    pub statements: Vec<Stmt>,
+    /// The variable of the request.
+    pub request: Ident,
+    /// The first and last status of each range.
+    pub statuses: Vec<(u16, u16)>,
+}
+
+/// Takes a body apart, and changes what has to be, or says what is not as it is known.
 ///
 /// Variables are known by their values: progenitor gives them other names where a parameter has
 /// theirs.
-pub(super) fn rewrite(block: &mut Block, is_stream: bool, has_headers: bool) -> Result<(), &'static str> {
-    let mut expressions = Expressions { is_stream, has_headers, infos: 0, maps: 0 };
-    expressions.visit_block_mut(block);
-    if expressions.infos != 1 {
-        return Err("no `OperationInfo`");
-    }
+pub(super) fn take_apart(mut block: Block, has_headers: bool) -> Result<Body, &'static str> {
+    let statuses = statuses(&block).ok_or("no match of the status")?;
+    let mut expressions = Expressions { has_headers, maps: 0 };
+    expressions.visit_block_mut(&mut block);
     if expressions.maps != 1 {
         return Err("no use of `header_map`");
     }
-    let (mut addresses, mut requests) = (0, 0);
-    for value in block.stmts.iter_mut().filter_map(value) {
+    let mut statements = block.stmts;
+    let mut addresses = 0;
+    for value in statements.iter_mut().filter_map(value) {
         if let Some(address) = address(value) {
             *value = address;
             addresses += 1;
-        } else if is_request(value) {
-            // It is handed on, and large.
-            *value = parse_quote!(::std::boxed::Box::new(#value));
-            requests += 1;
         }
     }
     if addresses != 1 {
         return Err("no address");
     }
-    if requests != 1 {
-        return Err("no request");
-    }
-    let before = block.stmts.len();
-    block.stmts.retain(|statement| !is_api_version(statement));
-    if block.stmts.len() + 1 != before {
+    let at = statements.iter_mut().position(|statement| value(statement).is_some_and(|value| is_request(value)));
+    let at = at.ok_or("no request")?;
+    // What follows sends it, which is one call of the transport.
+    statements.truncate(at + 1);
+    let request = statements.get(at).and_then(variable).ok_or("no request")?;
+    let before = statements.len();
+    statements.retain(|statement| !is_api_version(statement));
+    if statements.len() + 1 != before {
         return Err("no header `api-version`");
     }
     if !has_headers {
-        block.stmts.retain(|statement| !is_header_map(statement));
+        statements.retain(|statement| !is_header_map(statement));
     }
-    Ok(())
+    Ok(Body { statements, request, statuses })
+}
+
+/// The variable of a `let`.
+fn variable(statement: &Stmt) -> Option<Ident> {
+    let Stmt::Local(local) = statement else { return None };
+    match &local.pat {
+        Pat::Ident(name) => Some(name.ident.clone()),
+        _ => None,
+    }
+}
+
+/// The statuses of the arms of `match response.status().as_u16()`, but for `_`, which is none of the contract's.
+fn statuses(block: &Block) -> Option<Vec<(u16, u16)>> {
+    let Some(Stmt::Expr(Expr::Match(found), _)) = block.stmts.last() else { return None };
+    let number = |expression: &Expr| match expression {
+        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number.base10_parse::<u16>().ok(),
+        _ => None,
+    };
+    let mut statuses = Vec::new();
+    for arm in &found.arms {
+        statuses.push(match &arm.pat {
+            Pat::Wild(_) => continue,
+            Pat::Lit(ExprLit { lit: Lit::Int(status), .. }) => {
+                let status = status.base10_parse().ok()?;
+                (status, status)
+            }
+            Pat::Range(range) => (number(range.start.as_deref()?)?, number(range.end.as_deref()?)?),
+            _ => return None,
+        });
+    }
+    (!statuses.is_empty()).then_some(statuses)
 }
 
 /// What `let` gives a variable.
@@ -54,7 +92,7 @@ fn value(statement: &mut Stmt) -> Option<&mut Expr> {
     Some(&mut *local.init.as_mut()?.expr)
 }
 
-/// `format!("{}/path", self.baseurl)` becomes `self.url("/path")`: the base was read when the client was made.
+/// `format!("{}/path", self.baseurl)` becomes `self.transport.url("/path")`: the base was read when the client was made.
 fn address(value: &Expr) -> Option<Expr> {
     let Expr::Macro(found) = value else { return None };
     let arguments = arguments(&found.mac)?;
@@ -64,8 +102,8 @@ fn address(value: &Expr) -> Option<Expr> {
     arguments.next().filter(|base| quote!(#base).to_string() == "self . baseurl")?;
     let parameters: Vec<_> = arguments.collect();
     Some(match parameters.as_slice() {
-        [] => parse_quote!(self.url(#path)),
-        _ => parse_quote!(self.url(&format!(#path, #(#parameters),*))),
+        [] => parse_quote!(self.transport.url(#path)),
+        _ => parse_quote!(self.transport.url(&format!(#path, #(#parameters),*))),
     })
 }
 
@@ -96,9 +134,7 @@ fn arguments(found: &Macro) -> Option<Punctuated<Expr, Token![,]>> {
 }
 
 struct Expressions {
-    is_stream: bool,
     has_headers: bool,
-    infos: usize,
     maps: usize,
 }
 
@@ -106,10 +142,8 @@ impl VisitMut for Expressions {
     fn visit_expr_mut(&mut self, expression: &mut Expr) {
         visit_mut::visit_expr_mut(self, expression);
         match expression {
-            Expr::Struct(info) if info.path.is_ident("OperationInfo") => {
-                let is_stream = self.is_stream;
-                info.fields.push(parse_quote!(streaming: #is_stream));
-                self.infos += 1;
+            Expr::Field(field) if quote!(#field).to_string() == "self . client" => {
+                *expression = parse_quote!(self.transport.http());
             }
             // A path parameter is checked, not only escaped.
             Expr::Call(call) if matches!(&*call.func, Expr::Path(path) if path.path.is_ident("encode_path")) => {

@@ -28,11 +28,11 @@ use syn::Item;
 use self::{found::Found, size::Sizes};
 use super::lower::model::{Kind, Lowered};
 
-/// Polishes generated code.
+/// Polishes generated code. `hand_written` names the operations whose public face is written by hand.
 ///
 /// # Errors
 /// When the code holds something that is not known, or lacks something that should be there.
-pub fn polish(lowered: &Lowered, file: syn::File) -> Result<syn::File, PolishError> {
+pub fn polish(lowered: &Lowered, hand_written: &[&str], file: syn::File) -> Result<syn::File, PolishError> {
     let parts = Parts::of(file)?;
     let found = Found::of(&parts.types, lowered)?;
     let sizes = Sizes::of(lowered);
@@ -46,16 +46,12 @@ pub fn polish(lowered: &Lowered, file: syn::File) -> Result<syn::File, PolishErr
             Kind::Pending => return Err(PolishError::new(format!("the type {name} was never finished"))),
         });
     }
-    let (operations, params) = operations::operations(lowered, parts.operations)?;
-    let client = operations::client(parts.client)?;
+    let (operations, params) = operations::operations(lowered, &found, hand_written, parts.operations)?;
+    let client = operations::client();
     let table = table::table(lowered);
-    let rest = parts.rest;
     let tokens = quote! {
         #[allow(unused_imports, reason = "which of them a contract needs depends on its operations")]
-        use crate::runtime::{
-            ByteStream, ClientHooks, ClientInfo, Error, OperationInfo, RequestBuilderExt, ResponseValue, Streamed,
-            encode_path,
-        };
+        use crate::transport::{ByteStream, RequestBuilderExt, Streamed, encode_path};
 
         /// The types of the contract.
         ///
@@ -67,7 +63,6 @@ pub fn polish(lowered: &Lowered, file: syn::File) -> Result<syn::File, PolishErr
         }
 
         #client
-        #(#rest)*
         #operations
         #table
     };
@@ -95,21 +90,22 @@ impl std::error::Error for PolishError {}
 /// progenitor's output, taken apart.
 struct Parts {
     types: Vec<Item>,
-    client: syn::ItemStruct,
     operations: Vec<syn::ImplItemFn>,
-    rest: Vec<Item>,
 }
 
 impl Parts {
     fn of(file: syn::File) -> Result<Self, PolishError> {
-        let (mut types, mut client, mut operations, mut rest) = (None, None, Vec::new(), Vec::new());
+        let (mut types, mut operations) = (None, Vec::new());
         for item in file.items {
             match item {
                 // The imports are written afresh, and the prelude names the client only.
                 Item::Use(_) => {}
                 Item::Mod(module) if module.ident == "prelude" => {}
                 Item::Mod(module) if module.ident == "types" => types = module.content.map(|(_, items)| items),
-                Item::Struct(item) if item.ident == "Client" => client = Some(item),
+                // The client is written afresh: all that it had is the transport's, and so are the hooks.
+                Item::Struct(item) if item.ident == "Client" => {}
+                Item::Impl(item) if item.trait_.is_some() => {}
+                Item::Const(_) => {}
                 Item::Impl(item) if item.trait_.is_none() => {
                     for function in item.items {
                         match function {
@@ -131,8 +127,6 @@ impl Parts {
                         }
                     }
                 }
-                // `impl ClientInfo for Client`, and the assertion that the hooks are there.
-                item @ (Item::Impl(_) | Item::Const(_)) => rest.push(paths::to_runtime(item)),
                 other => {
                     let text = quote!(#other).to_string();
                     let start: String = text.chars().take(60).collect();
@@ -142,9 +136,7 @@ impl Parts {
         }
         Ok(Self {
             types: types.ok_or_else(|| PolishError::new("progenitor wrote no module `types`"))?,
-            client: client.ok_or_else(|| PolishError::new("progenitor wrote no struct `Client`"))?,
             operations,
-            rest,
         })
     }
 }

@@ -1,33 +1,33 @@
-//! Operations, wrapped in place: progenitor's body, with the few changes of [`body`], and our signature.
+//! Operations: progenitor's statements that build the request, our signature, and one call of the transport.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{
-    ImplItemFn, ItemStruct, Type,
+    ImplItemFn, Type,
     visit_mut::{self, VisitMut},
 };
 
 use super::{
-    PolishError, body,
+    PolishError,
+    body::{self, Body},
     docs::docs,
+    found::Found,
     params::{Argument, bundled, name_of},
     paths,
 };
-use crate::pipeline::lower::model::{Kind, Location, Lowered, Operation, Shape};
+use crate::pipeline::lower::model::{Field, Kind, Location, Lowered, Operation, Shape, Use};
 
-/// The client: cloned cheaply, and printed by hand, since it holds a key.
-pub(super) fn client(client: ItemStruct) -> Result<TokenStream, PolishError> {
-    let syn::Fields::Named(fields) = client.fields else {
-        return Err(PolishError::new("progenitor wrote a `Client` without named fields"));
-    };
-    let fields = fields.named.iter();
-    Ok(quote! {
+/// The client, whose only field is the transport.
+pub(super) fn client() -> TokenStream {
+    quote! {
         #[doc = ::std::include_str!(::std::concat!(::std::env!("CARGO_MANIFEST_DIR"), "/src/client.md"))]
         #[derive(Clone)]
         pub struct Client {
-            #(#fields),*
+            pub(crate) transport: crate::transport::Transport,
         }
-    })
+    }
 }
 
 /// The operations, and the structs that bundle their optional parameters.
@@ -38,8 +38,13 @@ pub(super) fn client(client: ItemStruct) -> Result<TokenStream, PolishError> {
 ///     body: &'a types::X,              ->       body: &types::X,
 /// ) -> Result<ResponseValue<T>, Error<()>>  ) -> Result<crate::Response<T>, crate::Error>
 /// ```
+///
+/// An operation of which the hand-written layer has the public face is private, and is called `…_whole` where it has a
+/// twin that streams; the twin hands on the answer as it is.
 pub(super) fn operations(
     lowered: &Lowered,
+    found: &Found,
+    hand_written: &[&str],
     functions: Vec<ImplItemFn>,
 ) -> Result<(TokenStream, TokenStream), PolishError> {
     let mut wrapped = TokenStream::new();
@@ -51,22 +56,61 @@ pub(super) fn operations(
             .find(|function| function.as_ref().is_some_and(|function| function.sig.ident == operation.name))
             .and_then(Option::take)
             .ok_or_else(|| PolishError::new(format!("progenitor wrote no operation `{}`", operation.name)))?;
-        let (function, structure) = wrap(lowered, operation, function)?;
+        let own = operation.name.strip_suffix("_stream").filter(|_| operation.is_stream_twin);
+        let is_private = hand_written.contains(&own.unwrap_or(&operation.name));
+        let (function, structure) = wrap(lowered, operation, is_private, function)?;
         wrapped.extend(function);
         params.extend(structure);
     }
     if let Some(function) = functions.into_iter().flatten().next() {
         return Err(PolishError::new(format!("progenitor wrote an unknown operation `{}`", function.sig.ident)));
     }
-    Ok((quote!(impl Client { #wrapped }), params))
+    let answers = answer_types(lowered, found)?;
+    Ok((quote!(impl Client { #wrapped } #answers), params))
+}
+
+/// Says of each type that an operation answers with whether a member is there.
+fn answer_types(lowered: &Lowered, found: &Found) -> Result<TokenStream, PolishError> {
+    let mut required: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for operation in &lowered.operations {
+        if let Some(Use { shape: Shape::Named(name), .. }) = &operation.answer {
+            required.entry(name).or_default().extend(operation.requires.iter().map(String::as_str));
+        }
+    }
+    let mut implementations = TokenStream::new();
+    for (name, required) in required {
+        let fields = match lowered.components.get(name).map(|component| &component.kind) {
+            Some(Kind::Object { fields }) => fields.as_slice(),
+            _ => &[],
+        };
+        let mut arms = TokenStream::new();
+        // A field that is not an `Option` is always there.
+        let is_option = |field: &&Field| !field.required || field.value.nullable;
+        for field in fields.iter().filter(|field| required.contains(field.name.as_str())).filter(is_option) {
+            let (member, (ident, _)) = (&field.name, found.field(name, &field.name)?);
+            arms.extend(quote!(#member => self.#ident.is_some(),));
+        }
+        let ident = format_ident!("{name}");
+        implementations.extend(quote! {
+            impl crate::transport::AnswerType for types::#ident {
+                fn has(&self, member: &str) -> bool {
+                    match member {
+                        #arms
+                        _ => true,
+                    }
+                }
+            }
+        });
+    }
+    Ok(implementations)
 }
 
 fn wrap(
     lowered: &Lowered,
     operation: &Operation,
-    mut function: ImplItemFn,
+    is_private: bool,
+    function: ImplItemFn,
 ) -> Result<(TokenStream, Option<TokenStream>), PolishError> {
-    let name = &function.sig.ident;
     let failed =
         |problem: &str| PolishError::new(format!("progenitor wrote {problem} in the operation `{}`", operation.name));
     let answer = match &function.sig.output {
@@ -77,10 +121,10 @@ fn wrap(
         syn::ReturnType::Default => return Err(failed("no return type")),
     };
     let answer = paths::to_ours(answer);
-    paths::block_to_ours(&mut function.block);
-    let is_stream = operation.is_stream_twin || is_byte_stream(&answer);
+    let mut block = function.block;
+    paths::block_to_ours(&mut block);
     let has_headers = operation.parameters.iter().any(|parameter| parameter.location == Location::Header);
-    body::rewrite(&mut function.block, is_stream, has_headers).map_err(failed)?;
+    let Body { statements, request, statuses } = body::take_apart(block, has_headers).map_err(failed)?;
     let mut arguments = Vec::new();
     let mut optional = Vec::new();
     let found: Vec<Argument> =
@@ -129,48 +173,55 @@ fn wrap(
             };
         }
     });
-    let long = streamed_when_long(lowered, operation, &quote!(#answer));
-    let visibility = if operation.is_stream_twin { quote!(pub(crate)) } else { quote!(pub) };
-    let statements = &function.block.stmts;
+    let (form, answer, value) = match &answer {
+        _ if operation.is_stream_twin && is_private => {
+            (quote!(Events), quote!(crate::transport::Answer), quote!(::std::result::Result::Ok(answer)))
+        }
+        answer if is_byte_stream(answer) => {
+            let form = if operation.is_stream_twin { quote!(Events) } else { quote!(Bytes) };
+            (form, quote!(crate::Response<#answer>), quote!(::std::result::Result::Ok(answer.bytes())))
+        }
+        Type::Tuple(empty) if empty.elems.is_empty() => {
+            (quote!(Nothing), quote!(crate::Response<()>), quote!(::std::result::Result::Ok(answer.nothing())))
+        }
+        answer => (quote!(Json), quote!(crate::Response<#answer>), quote!(answer.json())),
+    };
+    let visibility = if is_private { quote!(pub(crate)) } else { quote!(pub) };
+    let has_twin = lowered.operations.iter().any(|other| other.is_stream_twin && other.pointer == operation.pointer);
+    let own_name = &operation.name;
+    let emitted = match is_private && has_twin && !operation.is_stream_twin {
+        true => format_ident!("{own_name}_whole"),
+        false => function.sig.ident.clone(),
+    };
+    let requires = &operation.requires;
+    let declares_error = operation.declares_error;
+    let statuses = statuses.iter().map(|(first, last)| quote!((#first, #last)));
     let documentation = documentation(operation);
     let function = quote! {
         #documentation
-        #visibility async fn #name #generics(
+        #visibility async fn #emitted #generics(
             &self,
             #(#arguments),*
-        ) -> ::std::result::Result<crate::Response<#answer>, crate::Error> {
+        ) -> ::std::result::Result<#answer, crate::Error> {
+            const OPERATION: crate::transport::Operation = crate::transport::Operation {
+                name: #own_name,
+                answers: crate::transport::Answers::#form,
+                statuses: &[#(#statuses),*],
+                requires: &[#(#requires),*],
+                declares_error: #declares_error,
+            };
             #check
-            #long
             #stream
             #lets
-            let value: ::std::result::Result<ResponseValue<#answer>, Error<()>> = async { #(#statements)* }.await;
-            ::std::result::Result::Ok(value?.into())
+            let built: ::std::result::Result<_, crate::transport::InvalidRequest> = (|| {
+                #(#statements)*
+                ::std::result::Result::Ok(::std::boxed::Box::new(#request))
+            })();
+            let answer = self.transport.send(built?, &OPERATION).await?;
+            #value
         }
     };
     Ok((function, structure))
-}
-
-/// A message whose writing may outlast a silent connection is asked for as a stream, and put together.
-fn streamed_when_long(lowered: &Lowered, operation: &Operation, answer: &TokenStream) -> Option<TokenStream> {
-    let twin = format!("{}_stream", operation.name);
-    let has_twin = lowered.operations.iter().any(|other| other.is_stream_twin && other.name == twin);
-    let Shape::Named(body) = &operation.body.as_ref()?.shape else { return None };
-    let Kind::Object { fields } = &lowered.components.get(body)?.kind else { return None };
-    let has = |name: &str| fields.iter().any(|field| field.name == name);
-    if !has_twin
-        || !operation.parameters.is_empty()
-        || !has("max_tokens")
-        || answer.to_string() != quote!(types::MessageResponse).to_string()
-    {
-        return None;
-    }
-    let twin = format_ident!("{twin}");
-    Some(quote! {
-        if crate::stream::must_stream(self, body.stream, body.max_tokens) {
-            let whole = async { crate::stream::whole(self, self.#twin(body).await?).await };
-            return ::std::boxed::Box::pin(whole).await;
-        }
-    })
 }
 
 fn documentation(operation: &Operation) -> TokenStream {

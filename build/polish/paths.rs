@@ -2,16 +2,9 @@
 
 use quote::quote;
 use syn::{
-    GenericArgument, Item, PathArguments, Type,
+    GenericArgument, PathArguments, Type,
     visit_mut::{self, VisitMut},
 };
-
-/// Paths of `progenitor_client` lead to `crate::runtime`: its own support crate reads bodies
-/// without bound, loses the status of an error that is no JSON, and prints whole bodies.
-pub(super) fn to_runtime(mut item: Item) -> Item {
-    ToRuntime.visit_item_mut(&mut item);
-    item
-}
 
 /// Rewrites a type: free-form JSON is `Json`, and maps keep their order.
 pub(super) fn to_ours(mut found: Type) -> Type {
@@ -43,6 +36,8 @@ pub(super) fn only_argument<'t>(found: &'t Type, name: &str) -> Option<&'t Type>
     })
 }
 
+/// Paths of `progenitor_client` lead to `crate::transport`: progenitor's own support crate reads bodies without bound,
+/// loses the status of an error that is not JSON, and prints whole bodies.
 struct ToRuntime;
 
 impl VisitMut for ToRuntime {
@@ -65,7 +60,7 @@ impl VisitMut for ToRuntime {
             ["progenitor_client", rest @ ..] => {
                 let rest: Vec<syn::Ident> = rest.iter().map(|name| quote::format_ident!("{name}")).collect();
                 let arguments = path.segments.last().map(|last| last.arguments.clone());
-                *path = syn::parse_quote!(crate::runtime::#(#rest)::*);
+                *path = syn::parse_quote!(crate::transport::#(#rest)::*);
                 if let (Some(last), Some(arguments)) = (path.segments.last_mut(), arguments) {
                     last.arguments = arguments;
                 }

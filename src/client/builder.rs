@@ -7,7 +7,7 @@ use std::{ffi::OsString, fmt, sync::Arc, time::Duration};
 use http::HeaderName;
 
 use super::{
-    http_client::Connections,
+    http_client::{ConfigureHttp, Connections},
     options::{USER_PROFILE, WORKSPACE},
 };
 use crate::{
@@ -16,9 +16,6 @@ use crate::{
     retry::{Resend, RetryPolicy},
     transport::Timing,
 };
-
-/// How long a call may take as a whole, unless someone says otherwise.
-pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
@@ -46,13 +43,15 @@ pub struct ClientBuilder {
     auth_token: Option<ApiKey>,
     scheme: AuthScheme,
     base_url: Option<String>,
+    default_base_path: bool,
     allow_cleartext: bool,
     headers: Vec<(String, String)>,
     betas: Vec<String>,
     surroundings: Option<Result<Surroundings, String>>,
     connections: Connections,
     http_client: Option<reqwest::Client>,
-    timeout: Duration,
+    configure_http: Option<ConfigureHttp>,
+    timeout: Option<Duration>,
     response_timeout: Option<Duration>,
     idle_timeout: Duration,
     retry: RetryPolicy,
@@ -70,13 +69,15 @@ impl Default for ClientBuilder {
             auth_token: None,
             scheme: AuthScheme::default(),
             base_url: None,
+            default_base_path: true,
             allow_cleartext: false,
             headers: Vec::new(),
             betas: Vec::new(),
             surroundings: None,
             connections: Connections::default(),
             http_client: None,
-            timeout: DEFAULT_TIMEOUT,
+            configure_http: None,
+            timeout: None,
             response_timeout: None,
             idle_timeout: Duration::from_secs(90),
             retry: RetryPolicy::default(),
@@ -133,19 +134,30 @@ impl ClientBuilder {
         self
     }
 
-    /// The address that the contract's paths (`/messages`) are appended to. Defaults to
+    /// Sets the address that the paths of operations (`/messages`) are appended to. Defaults to
     /// `https://api.anthropic.com/v1`.
     ///
-    /// A path is kept, a slash at the end is dropped. User name, password, query and fragment are
-    /// refused, and so is `http` to another host than this one; see
-    /// [`allow_cleartext`](Self::allow_cleartext).
+    /// A base URL without a path gets `/v1`, because that is where the API and servers like it have their operations; see
+    /// [`default_base_path`](Self::default_base_path). Any other path is used as written, without a slash at its end.
+    ///
+    /// [`build`](Self::build) refuses a URL that ends in `/v1/messages`, one with a user name, a password, a query or a
+    /// fragment, and `http` to another host than this one (see [`allow_cleartext`](Self::allow_cleartext)).
+    ///
+    /// A server on this host is never asked through a proxy of the environment.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
     }
 
-    /// Whether `http` to other hosts than this one is allowed, which shows the credential and
-    /// everything that is said to whoever is on the way. Defaults to `false`.
+    /// Sets whether a base URL without a path gets `/v1`. Defaults to `true`. With `false`, `https://host` sends to
+    /// `https://host/messages`.
+    pub fn default_base_path(mut self, append: bool) -> Self {
+        self.default_base_path = append;
+        self
+    }
+
+    /// Allows `http` to other hosts than this one. It exposes the credential, the prompts and the replies to everybody on
+    /// the network path, proxies included. Defaults to `false`.
     pub fn allow_cleartext(mut self, allow: bool) -> Self {
         self.allow_cleartext = allow;
         self
@@ -212,19 +224,17 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a call may take as a whole, all attempts and the waits between them included; for
-    /// a stream, up to its start. Then it fails with
-    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout). Defaults to 600 s.
+    /// Limits the duration of a call, including all attempts and the delays between them; for a stream, up to its start. A
+    /// call that takes longer fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout). Defaults to 600 s.
     ///
-    /// With the default, a call for a reply that may take longer (`max_tokens` above 21,333) is sent
-    /// as a stream and read to its end, since a connection on which nothing comes for so long is
-    /// likely to be lost. This limit then holds up to the start of the stream; what follows may take
-    /// as long as it does, within [`idle_timeout`](Self::idle_timeout) between two pieces,
-    /// [`max_event_bytes`](Self::max_event_bytes) for each event and
-    /// [`max_response_bytes`](Self::max_response_bytes) for all of them. With any other limit it is
-    /// sent as it is, and the limit holds for all of it, also where the request asks for a stream.
+    /// Unless a timeout is set here, a `create_message` whose reply may take longer (`max_tokens` above 21,333) is sent as a
+    /// stream and read to its end, because a connection that is silent for so long is likely to be lost. The default timeout
+    /// then covers the time up to the start of the stream. The rest may take as long as it needs, within
+    /// [`idle_timeout`](Self::idle_timeout) between two reads, [`max_event_bytes`](Self::max_event_bytes) for each event and
+    /// [`max_response_bytes`](Self::max_response_bytes) in all. With a timeout set here, 600 s included, the call is sent as
+    /// it is and the timeout covers all of it, also if the request asks for a stream.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = Some(timeout);
         self
     }
 
@@ -246,13 +256,11 @@ impl ClientBuilder {
         self
     }
 
-    /// How long making a connection may take, name resolution and TLS included. Then the attempt
-    /// fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), and another follows. Defaults to
-    /// 5 s.
+    /// Limits the time for making a connection, including name resolution and TLS. An attempt that takes longer fails with
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) and is retried. Defaults to 5 s.
     ///
-    /// Should be below [`timeout`](Self::timeout) and [`response_timeout`](Self::response_timeout).
-    /// Where one of them ends the attempt first, it is not known whether the request was sent:
-    /// [`Error::may_have_been_processed`](crate::Error::may_have_been_processed) says yes.
+    /// If [`timeout`](Self::timeout) or [`response_timeout`](Self::response_timeout) is shorter and ends while the
+    /// connection is being made, the error says as well that nothing was processed.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connections.connect_timeout = timeout;
         self
@@ -284,8 +292,8 @@ impl ClientBuilder {
 
 /// Connections and what watches them.
 impl ClientBuilder {
-    /// Passes over the proxies that `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name.
-    /// By default they are used.
+    /// Ignores the proxies that `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY` name. By default they are used, except for servers
+    /// on this host and those in `NO_PROXY`. A SOCKS proxy needs the feature `socks`.
     pub fn no_proxy(mut self) -> Self {
         self.connections.proxy = false;
         self
@@ -302,23 +310,50 @@ impl ClientBuilder {
         self
     }
 
-    /// An HTTP client of the caller's, for certificates, proxies or name resolution of one's own.
+    /// Configures the crate's own HTTP client: proxies, root certificates, connection pools, name resolution. The closure
+    /// runs in [`build`](Self::build), after the crate's settings, and before those that must hold: no redirects and no
+    /// retries, which are decided by the client.
     ///
-    /// Its own settings hold for [`connect_timeout`](Self::connect_timeout),
-    /// [`no_proxy`](Self::no_proxy) and the version of HTTP, which are not used then. It should be
-    /// built with `redirect::Policy::none()`: a client that follows redirects sends the request, and
-    /// an `x-api-key`, to wherever it is led. Such an answer is refused as
-    /// [`ErrorKind::Redirect`](crate::ErrorKind::Redirect), but it has been sent by then. It should
-    /// also have `retry::never().max_retries_per_request(0)`, since retries are the transport's; with
-    /// `never()` alone reqwest still copies each request. A total timeout of its own also ends
-    /// streams.
+    /// A proxy set here replaces those of the environment, and is used for servers on this host as well. With an `http`
+    /// base URL the client loads no trust store, so that certificates for a proxy have to be added here.
+    ///
+    /// ```
+    /// use anthropic_messages::{Client, reqwest};
+    ///
+    /// let proxy = reqwest::Proxy::https("http://proxy.example:8080")?;
+    /// let client = Client::builder()
+    ///     .api_key("sk-ant-example")
+    ///     .configure_http(move |http| http.proxy(proxy).pool_max_idle_per_host(4))
+    ///     .build()?;
+    /// # let _ = client;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn configure_http(
+        mut self,
+        configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
+    ) -> Self {
+        self.configure_http = Some(Box::new(configure));
+        self
+    }
+
+    /// Uses an existing HTTP client, for example to share its connections. To configure proxies or certificates, prefer
+    /// [`configure_http`](Self::configure_http).
+    ///
+    /// [`connect_timeout`](Self::connect_timeout), [`no_proxy`](Self::no_proxy) and the HTTP version are those of the given
+    /// client. It should be built with `redirect::Policy::none()`: a client that follows redirects sends the request and an
+    /// `x-api-key` to wherever it is led. Such a response is discarded with
+    /// [`ErrorKind::Redirect`](crate::ErrorKind::Redirect), but the request has been sent by then. It should also have
+    /// `retry::never().max_retries_per_request(0)`, because with `never()` alone reqwest still copies each request. A total
+    /// timeout of its own also ends streams.
+    ///
+    /// The crate cannot observe its connections, so that a retry after a closed connection is never immediate.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http_client = Some(client);
         self
     }
 
-    /// Who is told of every attempt, and may add headers. By default nobody is. An `Arc` of an
-    /// observer is one as well.
+    /// Sets the observer, which is called for every attempt and can add headers. Defaults to none. An `Arc` of an observer
+    /// is an observer as well.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Some(Arc::new(observer));
         self

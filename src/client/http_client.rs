@@ -1,10 +1,16 @@
-//! The HTTP client that the crate makes for itself.
+//! The HTTP client that the crate builds for itself.
 
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use reqwest::Url;
 
-/// What a caller may choose about connections.
+use super::proxy;
+use crate::{
+    error::{Error, Result},
+    transport::ConnectorLayer,
+};
+
+/// The connection options of the builder.
 #[derive(Clone, Debug)]
 pub(super) struct Connections {
     pub(super) connect_timeout: Duration,
@@ -24,35 +30,67 @@ impl Default for Connections {
     }
 }
 
-/// Below the 60 s after which common servers and gateways close an idle connection.
+/// The server that the client sends to.
+pub(super) struct Target<'a> {
+    pub(super) url: &'a Url,
+    pub(super) is_encrypted: bool,
+    pub(super) is_loopback: bool,
+}
+
+/// A caller's changes to the HTTP client.
+pub(super) type ConfigureHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
+
+/// Idle connections are closed before common servers and gateways close them, after 60 s.
 const POOL_IDLE: Duration = Duration::from_secs(30);
 
-/// Makes an HTTP client that neither follows redirects nor retries, has no cookies, sends no
-/// referer and has no time limit but the one on connecting: all of that is the transport's.
-pub(super) fn build(connections: &Connections, encrypted: bool) -> Result<reqwest::Client> {
+/// Builds an HTTP client that neither follows redirects nor retries, has no cookies, sends no referer and limits no time but
+/// that of connecting: all of these are decided by the transport. Returns it with the proxy it uses, for messages.
+pub(super) fn build(
+    connections: &Connections,
+    target: &Target<'_>,
+    configure: Option<ConfigureHttp>,
+) -> Result<(reqwest::Client, Option<String>)> {
     let mut builder = reqwest::Client::builder()
+        .connect_timeout(connections.connect_timeout)
+        .pool_idle_timeout(POOL_IDLE)
+        .https_only(target.is_encrypted);
+    let mut proxy = None;
+    // The loopback interface is not reachable through a proxy, and a proxy would see the credential in cleartext.
+    if connections.proxy && !target.is_loopback {
+        proxy = match proxy::of_environment(target.url, |name| std::env::var_os(name)) {
+            // The caller may set a proxy in place of one that cannot be used.
+            Err(_) if configure.is_some() => None,
+            other => other?,
+        };
+    } else {
+        builder = builder.no_proxy();
+    }
+    let loads_trust_store = target.is_encrypted || proxy.as_ref().is_some_and(|proxy| proxy.starts_with("https:"));
+    builder = tls(versions(builder, connections, target.is_encrypted), loads_trust_store)?;
+    if let Some(configure) = configure {
+        builder = configure(builder);
+        // It may be another one now.
+        proxy = None;
+    }
+    let client = builder
         .redirect(reqwest::redirect::Policy::none())
         // `never` alone would still copy each request.
         .retry(reqwest::retry::never().max_retries_per_request(0))
         .referer(false)
-        .connect_timeout(connections.connect_timeout)
-        .pool_idle_timeout(POOL_IDLE)
-        .https_only(encrypted);
-    if !connections.proxy {
-        builder = builder.no_proxy();
-    }
-    builder = tls(versions(builder, connections, encrypted), connections, encrypted)?;
-    builder.build().map_err(|error| Error::configuration("the HTTP client can't be set up").because(error))
+        .connector_layer(ConnectorLayer)
+        .build()
+        .map_err(|error| Error::configuration("the HTTP client cannot be built").with_source(error))?;
+    Ok((client, proxy))
 }
 
 #[cfg(feature = "http2")]
-fn versions(builder: reqwest::ClientBuilder, connections: &Connections, encrypted: bool) -> reqwest::ClientBuilder {
-    // A connection that died unnoticed would hold up all calls on it.
+fn versions(builder: reqwest::ClientBuilder, connections: &Connections, is_encrypted: bool) -> reqwest::ClientBuilder {
+    // Without keep-alive, a connection that died unnoticed holds up all calls on it.
     let builder =
         builder.http2_keep_alive_interval(Duration::from_secs(20)).http2_keep_alive_timeout(Duration::from_secs(10));
-    match (connections.http2, encrypted) {
+    match (connections.http2, is_encrypted) {
         (true, true) => builder,
-        // In clear text there is no negotiation.
+        // Without TLS there is no negotiation.
         (true, false) => builder.http2_prior_knowledge(),
         (false, _) => builder.http1_only(),
     }
@@ -60,49 +98,25 @@ fn versions(builder: reqwest::ClientBuilder, connections: &Connections, encrypte
 
 #[cfg(not(feature = "http2"))]
 fn versions(builder: reqwest::ClientBuilder, _: &Connections, _: bool) -> reqwest::ClientBuilder {
-    // Another crate may have turned HTTP/2 on for everyone.
+    // Another crate may have enabled HTTP/2 for everybody.
     builder.http1_only()
 }
 
-/// rustls with the platform's trust store, and the process's cryptography provider if one is
-/// installed, else ring. Nothing is installed for others.
-#[cfg(feature = "rustls")]
-fn tls(
-    builder: reqwest::ClientBuilder,
-    #[cfg_attr(not(feature = "http2"), expect(unused_variables, reason = "the protocol is not negotiated"))]
-    connections: &Connections,
-    _encrypted: bool,
-) -> Result<reqwest::ClientBuilder> {
-    use std::sync::Arc;
-
-    use rustls::crypto::{CryptoProvider, ring};
-    use rustls_platform_verifier::BuilderVerifierExt;
-
-    let provider = CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(BuilderVerifierExt::with_platform_verifier)
-        .map_err(|error| Error::configuration("TLS can't be set up").because(error))?;
-    #[cfg_attr(not(feature = "http2"), expect(unused_mut, reason = "the protocol is not negotiated"))]
-    let mut config = config.with_no_client_auth();
-    #[cfg(feature = "http2")]
-    if connections.http2 {
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    }
-    Ok(builder.tls_backend_preconfigured(config))
+/// Chooses reqwest's TLS. A client that needs no certificates loads none, so that a missing trust store breaks nothing.
+#[cfg(any(feature = "rustls", feature = "rustls-no-provider", feature = "native-tls"))]
+#[expect(clippy::unnecessary_wraps, reason = "fails without a feature for TLS")]
+fn tls(builder: reqwest::ClientBuilder, loads_trust_store: bool) -> Result<reqwest::ClientBuilder> {
+    #[cfg(any(feature = "rustls", feature = "rustls-no-provider"))]
+    let builder = builder.tls_backend_rustls();
+    #[cfg(not(any(feature = "rustls", feature = "rustls-no-provider")))]
+    let builder = builder.tls_backend_native();
+    Ok(if loads_trust_store { builder } else { builder.tls_certs_only([]) })
 }
 
-/// The platform's own TLS.
-#[cfg(all(feature = "native-tls", not(feature = "rustls")))]
-#[expect(clippy::unnecessary_wraps, reason = "the other backends can fail")]
-fn tls(builder: reqwest::ClientBuilder, _: &Connections, _encrypted: bool) -> Result<reqwest::ClientBuilder> {
-    Ok(builder.tls_backend_native())
-}
-
-#[cfg(not(any(feature = "rustls", feature = "native-tls")))]
-fn tls(builder: reqwest::ClientBuilder, _: &Connections, encrypted: bool) -> Result<reqwest::ClientBuilder> {
-    if encrypted {
-        return Err(Error::configuration("https needs the crate's feature `rustls` or `native-tls`"));
+#[cfg(not(any(feature = "rustls", feature = "rustls-no-provider", feature = "native-tls")))]
+fn tls(builder: reqwest::ClientBuilder, loads_trust_store: bool) -> Result<reqwest::ClientBuilder> {
+    if loads_trust_store {
+        return Err(Error::configuration("https requires the feature `rustls`, `rustls-no-provider` or `native-tls`"));
     }
     Ok(builder)
 }

@@ -25,7 +25,7 @@ pub struct Options {
 }
 
 impl Options {
-    pub(super) fn of(settings: Settings) -> Self {
+    pub(super) fn from_settings(settings: Settings) -> Self {
         Self { settings }
     }
 
@@ -35,7 +35,7 @@ impl Options {
 
     /// How long a call may take as a whole, see [`ClientBuilder::timeout`](crate::ClientBuilder::timeout).
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.settings.timeout = timeout;
+        self.settings.timeout = Some(timeout);
         self
     }
 
@@ -118,9 +118,9 @@ impl Options {
         self.header("anthropic-version", version)
     }
 
-    /// The first defect is the one to tell.
+    /// Keeps the first invalid option, which the calls fail with.
     fn refuse(&mut self, defect: String) {
-        self.settings.defect.get_or_insert(defect);
+        self.settings.invalid_option.get_or_insert(defect);
     }
 }
 

@@ -1,172 +1,314 @@
-//! The kinds of errors.
+//! The kinds of errors, and the classification of error responses.
 
 use http::StatusCode;
 
-/// What happened.
+use super::ApiError;
+use crate::retry;
+
+/// The kind of an [`Error`](crate::Error).
 ///
-/// Every kind says three things: what happened, whether the request may have been processed, and
-/// what to do. [`Error::may_have_been_processed`](crate::Error::may_have_been_processed) answers
-/// the second for the error at hand, with all its attempts.
+/// Each kind documents three things: what happened, whether the request may have been processed, and what to do.
+/// [`Error::may_have_been_processed`](crate::Error::may_have_been_processed) answers the second for all attempts of the
+/// call.
 ///
-/// The class of an error answer comes from the API's `error.type` where that is known, else from
-/// the HTTP status. An error object of an unknown type that came without an error status, in a
-/// stream or in a success, is of the kind [`Server`](Self::Server).
+/// The HTTP status decides the kind of an error response. The API's `error.type` refines it where the status is a general
+/// one (400, 500, 503), and decides where the error came in a success or in a stream. There an error status in the object's
+/// `code` takes precedence over the type, and an error with neither is of kind [`Server`](Self::Server).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A client can't be built this way: a missing or malformed credential, address or header.
-    /// Nothing was sent. Change the configuration; the message says what.
+    /// The client cannot be built or its options cannot be used: a missing or malformed credential, address, header or
+    /// proxy. Nothing was sent. Change the configuration that the message names.
     Configuration,
-    /// The request breaks the contract, at [`Error::pointer`](crate::Error::pointer). Nothing was
-    /// sent. Change the request.
+    /// The request violates the contract, at [`Error::pointer`](crate::Error::pointer). Nothing was sent. Change the
+    /// request.
     Contract,
-    /// The call was made outside of a tokio runtime. Nothing was sent. Call from async code that
-    /// tokio runs.
+    /// The call was made outside of a tokio runtime. Nothing was sent. Call from async code that tokio runs.
     NoRuntime,
-    /// An [`Observer`](crate::Observer) refused the request. Nothing was sent. Its reason is the
-    /// error's source.
+    /// An [`Observer`](crate::Observer) refused the request. Nothing was sent. The source is the observer's error.
     Refused,
 
-    /// No connection could be made: name resolution, a refused connection, TLS, a proxy. Nothing
-    /// was processed. Retried, except for a proxy that asks for a password and, with rustls, for
-    /// certificates that are not accepted; check address, network and proxy.
+    /// No connection could be made: name resolution, a refused connection, TLS, a proxy. Not processed. Retried, except for
+    /// a proxy that requires authentication and, with rustls, for a certificate that was refused. Check address, network
+    /// and proxy.
     Connect,
-    /// A connection, an answer or the whole call took longer than the client allows. After the
-    /// connection was made, the request may have been processed. Raise the limit, or stream.
+    /// A connection, a response or the whole call took longer than the client allows. The request may have been processed,
+    /// unless the connection was still being made. Raise the limit, or use a stream.
     Timeout,
-    /// The connection ended before an answer began. The request may have been processed. Retried
-    /// unless [`Resend::Never`](crate::retry::Resend::Never).
+    /// The connection ended before a response began. The request may have been processed. Retried unless
+    /// [`Resend::Never`](crate::retry::Resend::Never).
     Closed,
-    /// What came is not HTTP, or breaks its rules. The request may have been processed. Look for a
-    /// proxy or another service on that address.
+    /// The response is not HTTP or violates it. The request may have been processed. Not retried. Look for a proxy or
+    /// another service at that address.
     Http,
 
-    /// The API says that the request is wrong (`invalid_request_error`, 400, 412, 422, 431). Not
-    /// processed. Change the request.
+    /// The API rejected the request as invalid (`invalid_request_error`, 400, 412, 422, 431). Not processed. Change the
+    /// request.
     BadRequest,
-    /// The credential is not accepted (`authentication_error`, 401). Not processed. Change the key.
+    /// The credential was rejected (`authentication_error`, 401). Not processed. Change the key.
     Authentication,
-    /// The account can't pay for the request (`billing_error`, 402). Not processed. Look at the
-    /// account.
+    /// The account cannot pay for the request (`billing_error`, 402). Not processed. Check the account.
     Billing,
-    /// The credential may not do this (`permission_error`, 403). Not processed. Change the key, or
-    /// what it may do.
+    /// The credential lacks a permission (`permission_error`, 403). Not processed. Change the key or its permissions.
     Permission,
-    /// The resource or the model does not exist (`not_found_error`, 404). Not processed. Check the
-    /// model's name and the base URL.
+    /// The address, the resource or the model does not exist (`not_found_error`, 404, 405). Not processed. The message
+    /// names the address: check the base URL and the model.
     NotFound,
-    /// The request conflicts with another one (`conflict_error`, 409). Not processed; retried. Wait
-    /// for the other one.
+    /// The request conflicts with another one (`conflict_error`, 409). Not processed; retried. Wait for the other one.
     Conflict,
-    /// The request is larger than the API takes (`request_too_large`, 413). Not processed. Send
-    /// less, or upload files and name them.
+    /// The request is larger than the API accepts (`request_too_large`, 413). Not processed. Send less, or upload files
+    /// and refer to them.
     RequestTooLarge,
     /// Too many requests or tokens (`rate_limit_error`, 429). Not processed; retried. Wait for
     /// [`Error::retry_after`](crate::Error::retry_after), and send less at once.
     RateLimit,
-    /// The API is overloaded (`overloaded_error`, 529). Not processed; retried. Wait, or ask
-    /// another model.
+    /// The API is overloaded (`overloaded_error`, 529). Not processed, unless it interrupted a stream; retried. Wait, or
+    /// use another model.
     Overloaded,
-    /// The API gave up waiting (`timeout_error`, 408, 504). After a 504 the request may have been
-    /// processed; retried. Stream, or ask for less.
+    /// The API gave up waiting (`timeout_error`, 408, 504). After a 504 the request may have been processed. Retried. Use
+    /// a stream, or ask for less.
     ServerTimeout,
-    /// The API or a gateway failed (`api_error`, other 5xx), or sent an error of an unknown type
-    /// without an error status. After a 500 or 502 and without an error status the request may have
-    /// been processed. Retried where there is an error status, or `api_error` in a success. Wait, and report it with the request id if it stays.
+    /// The API or a gateway failed (`api_error`, other 5xx), or sent an error of an unknown type without an error status.
+    /// After a 500 or a 502, and without an error status, the request may have been processed. Retried if there is an
+    /// error status or a known type. Wait; report it with the request id if it persists.
     Server,
-    /// Another status outside of 2xx and 3xx. Not processed. See
-    /// [`Error::status`](crate::Error::status) and [`Error::api_error`](crate::Error::api_error).
+    /// Another error status. Not processed. See [`Error::status`](crate::Error::status) and
+    /// [`Error::api_error`](crate::Error::api_error).
     Status,
 
-    /// The server redirects. Redirects are not followed, so that the credential stays with the
-    /// configured server. Not processed, but for a 303, which says that it was, and where a client of
-    /// the caller's has followed one. Check the base URL.
+    /// The server redirects. The client does not follow redirects, so that the credential stays with the configured server.
+    /// Not processed, except after a 303 and if a custom HTTP client followed the redirect. Check the base URL.
     Redirect,
-    /// A success that is not of the content type asked for, such as a gateway's HTML page. The
-    /// request may have been processed. Look at
-    /// [`Error::body_prefix`](crate::Error::body_prefix).
+    /// A success whose content type is not the expected one, such as the HTML page of a gateway. The request may have been
+    /// processed. See [`Error::body_prefix`](crate::Error::body_prefix).
     ContentType,
-    /// The answer is compressed, which was not asked for. The request was processed. Look for a
-    /// proxy that compresses.
+    /// The response is compressed although the request asked for `identity`. The request was processed. The bytes are in
+    /// [`Error::body`](crate::Error::body). Look for a proxy that compresses.
     ContentEncoding,
-    /// The answer ended early. The request was processed. Look for what closes connections; a
-    /// [stream](crate::Client::stream_message) keeps what had come.
+    /// The response was cut off. The request was processed. Look for what closes connections. A
+    /// [stream](crate::Client::stream_message) keeps what had arrived.
     Truncated,
-    /// The answer is longer than the client's limit. The request was processed. Raise the limit.
+    /// The response exceeds a limit of the client. The request was processed. Raise the limit.
     BodyTooLarge,
-    /// The answer could not be read into its type, at
-    /// [`Error::pointer`](crate::Error::pointer). The request was processed; the answer is at
+    /// The response could not be decoded, at [`Error::pointer`](crate::Error::pointer), or lacks what makes it a response
+    /// of its operation, such as the `content` of a message. The request was processed. The response is in
     /// [`Error::body`](crate::Error::body). Report it: the contract or the server is wrong.
     Decode,
-    /// A success whose status the contract does not name. The request was processed; the answer is
-    /// at [`Error::body`](crate::Error::body).
+    /// A success with a status that the contract does not name. The request was processed. The response is in
+    /// [`Error::body`](crate::Error::body).
     UnexpectedStatus,
 
-    /// A stream's events came in an order that makes no message. The request was processed; what
-    /// came is at [`Error::partial_message`](crate::Error::partial_message). Report it, or look for
-    /// a gateway that changes streams.
+    /// The events of a stream violate their protocol. The request was processed. What had arrived is in
+    /// [`Error::partial_message`](crate::Error::partial_message). Report it, or look for a gateway that changes streams.
     Protocol,
-    /// A stream ended before its message did. The request was processed; what came is at
-    /// [`Error::partial_message`](crate::Error::partial_message). Send the request again if the
-    /// rest is worth paying twice for.
+    /// A stream ended before its message was complete. The request was processed. What had arrived is in
+    /// [`Error::partial_message`](crate::Error::partial_message). Send the request again if the rest is worth paying
+    /// for twice.
     Incomplete,
-    /// Nothing came on a stream for longer than the client allows. The request was processed; what
-    /// came is at [`Error::partial_message`](crate::Error::partial_message). As for `Incomplete`, or
-    /// raise [`idle_timeout`](crate::ClientBuilder::idle_timeout).
+    /// Nothing arrived on a stream for longer than the client allows. The request was processed. What had arrived is in
+    /// [`Error::partial_message`](crate::Error::partial_message). See [`Incomplete`](Self::Incomplete), or raise
+    /// [`idle_timeout`](crate::ClientBuilder::idle_timeout).
     Stalled,
-    /// A call of a tool can't be answered, since it has no id. The request before it was processed.
-    /// Look for a gateway that drops fields.
+    /// A tool call cannot be answered because it has no id. The request was processed. Look for a gateway that drops
+    /// fields.
     Tool,
-    /// A tool run made as many requests as it may, see
-    /// [`ToolRun::max_iterations`](crate::tools::ToolRun::max_iterations). They were processed.
-    /// Raise the limit, or run the conversation on.
+    /// A tool run reached [`ToolRun::max_iterations`](crate::tools::ToolRun::max_iterations). Its requests were processed.
+    /// Raise the limit, or continue the conversation in another run.
     ToolLimit,
-    /// A limit ended a reply within what was to be used: a call of a tool, or structured output.
-    /// The request was processed. Raise `max_tokens`.
+    /// A limit cut off a reply inside of a tool call or of structured output. The request was processed. Raise
+    /// `max_tokens`.
     CutOff,
-    /// The model refused, where structured output was to be read. The request was processed. The
-    /// reply may say why.
+    /// The model refused a request for structured output. The request was processed. The reply may say why.
     Refusal,
 }
 
+/// The class of an error response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Classification {
+    pub(crate) kind: ErrorKind,
+    /// The status that decides about another attempt and about what the server did. `None` for an error without any, which
+    /// came in a success: the server has done its work.
+    pub(crate) status: Option<StatusCode>,
+}
+
+impl Classification {
+    /// Classifies an error by the status of its response and by its error object. An error status decides. In a success, the
+    /// status that the object names decides, else the status that the API sends the object's type with.
+    pub(crate) fn new(status: StatusCode, api: Option<&ApiError>) -> Self {
+        let error_type = api.and_then(ApiError::error_type);
+        let status = if status.is_success() {
+            api.and_then(ApiError::status).or_else(|| status_of_type(error_type?))
+        } else {
+            Some(status)
+        };
+        let kind = match status {
+            Some(status) => ErrorKind::of_status(status).refined(status, error_type),
+            None => ErrorKind::Server,
+        };
+        Self { kind, status }
+    }
+}
+
 impl ErrorKind {
-    /// The class of an error answer.
-    pub(super) fn of_answer(error_type: Option<&str>, status: StatusCode) -> Self {
-        error_type.and_then(Self::of_type).unwrap_or_else(|| Self::of_status(status))
-    }
-
-    fn of_type(error_type: &str) -> Option<Self> {
-        Some(match error_type {
-            "invalid_request_error" => Self::BadRequest,
-            "authentication_error" => Self::Authentication,
-            "billing_error" => Self::Billing,
-            "permission_error" => Self::Permission,
-            "not_found_error" => Self::NotFound,
-            "conflict_error" => Self::Conflict,
-            "request_too_large" => Self::RequestTooLarge,
-            "rate_limit_error" => Self::RateLimit,
-            "timeout_error" => Self::ServerTimeout,
-            "api_error" => Self::Server,
-            "overloaded_error" => Self::Overloaded,
-            _ => return None,
-        })
-    }
-
     fn of_status(status: StatusCode) -> Self {
         match status.as_u16() {
             400 | 412 | 422 | 431 => Self::BadRequest,
             401 => Self::Authentication,
             402 => Self::Billing,
             403 => Self::Permission,
-            404 => Self::NotFound,
+            404 | 405 => Self::NotFound,
+            // A proxy says so: the request did not reach the server.
+            407 => Self::Connect,
             408 | 504 => Self::ServerTimeout,
             409 => Self::Conflict,
             413 => Self::RequestTooLarge,
             429 => Self::RateLimit,
             529 => Self::Overloaded,
-            // An error object that came with the status of a success says no more than that.
-            200..300 | 500.. => Self::Server,
+            500.. => Self::Server,
             _ => Self::Status,
         }
+    }
+
+    /// Takes the kind of the error type where the status is a general one, and where that kind promises the same: whether
+    /// such an error is retried and whether the request may have been processed.
+    fn refined(self, status: StatusCode, error_type: Option<&str>) -> Self {
+        if !matches!(self, Self::BadRequest | Self::Server | Self::Status) {
+            return self;
+        }
+        let Some(usual) = error_type.and_then(status_of_type) else { return self };
+        let promises = |status| (retry::is_retryable(status), retry::may_have_been_processed(status));
+        if promises(usual) == promises(status) { Self::of_status(usual) } else { self }
+    }
+}
+
+/// The status that the API sends an error type with.
+fn status_of_type(error_type: &str) -> Option<StatusCode> {
+    let status = match error_type {
+        "invalid_request_error" => 400,
+        "authentication_error" => 401,
+        "billing_error" => 402,
+        "permission_error" => 403,
+        "not_found_error" => 404,
+        "conflict_error" => 409,
+        "request_too_large" => 413,
+        "rate_limit_error" => 429,
+        "api_error" => 500,
+        "timeout_error" => 504,
+        "overloaded_error" => 529,
+        _ => return None,
+    };
+    StatusCode::from_u16(status).ok()
+}
+
+/// A status as people know it, such as `404 Not Found`.
+pub(crate) fn status_text(status: StatusCode) -> String {
+    match (status.canonical_reason(), status.as_u16()) {
+        (Some(reason), code) => format!("{code} {reason}"),
+        (None, 529) => "529 Overloaded".to_owned(),
+        (None, code) => code.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::retry::{is_retryable, may_have_been_processed};
+
+    const TYPES: [&str; 13] = [
+        "invalid_request_error",
+        "authentication_error",
+        "billing_error",
+        "permission_error",
+        "not_found_error",
+        "conflict_error",
+        "request_too_large",
+        "rate_limit_error",
+        "api_error",
+        "timeout_error",
+        "overloaded_error",
+        "internal_server_error",
+        "",
+    ];
+
+    fn classified(status: u16, body: &str) -> Classification {
+        Classification::new(StatusCode::from_u16(status).unwrap(), ApiError::read(body.as_bytes()).as_ref())
+    }
+
+    /// What the documentation of a kind promises: (retried, may have been processed), where it promises one thing.
+    fn documented(kind: ErrorKind) -> (Option<bool>, Option<bool>) {
+        match kind {
+            ErrorKind::BadRequest
+            | ErrorKind::Authentication
+            | ErrorKind::Billing
+            | ErrorKind::Permission
+            | ErrorKind::NotFound
+            | ErrorKind::RequestTooLarge
+            | ErrorKind::Connect
+            | ErrorKind::Status => (Some(false), Some(false)),
+            ErrorKind::Conflict | ErrorKind::RateLimit | ErrorKind::Overloaded => (Some(true), Some(false)),
+            // By the status: 500, 502 and 504 have been processed.
+            ErrorKind::ServerTimeout | ErrorKind::Server => (Some(true), None),
+            other => panic!("{other:?} is no kind of an error response"),
+        }
+    }
+
+    #[test]
+    fn kind_retry_and_processing_never_contradict_each_other() {
+        for status in (200..300).chain(400..1000) {
+            for error_type in TYPES {
+                for code in ["", r#","code":429"#, r#","code":"502""#, r#","code":400"#, r#","code":7"#] {
+                    let body = format!(r#"{{"error":{{"type":"{error_type}","message":"m"{code}}}}}"#);
+                    let Classification { kind, status: decisive } = classified(status, &body);
+                    let (retried, processed) = match decisive {
+                        Some(decisive) => (is_retryable(decisive), may_have_been_processed(decisive)),
+                        None => {
+                            assert_eq!(kind, ErrorKind::Server, "{status} {body}");
+                            continue;
+                        }
+                    };
+                    let (documented_retry, documented_processing) = documented(kind);
+                    assert!(documented_retry.is_none_or(|documented| documented == retried), "{status} {body} {kind:?}");
+                    assert!(
+                        documented_processing.is_none_or(|documented| documented == processed),
+                        "{status} {body} {kind:?}"
+                    );
+                    if status >= 400 {
+                        assert_eq!(decisive.map(|decisive| decisive.as_u16()), Some(status), "{body}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_status_decides_and_the_type_refines() {
+        let table = [
+            (401, "invalid_request_error", ErrorKind::Authentication),
+            (400, "api_error", ErrorKind::BadRequest),
+            (400, "authentication_error", ErrorKind::Authentication),
+            (400, "billing_error", ErrorKind::Billing),
+            (400, "rate_limit_error", ErrorKind::BadRequest),
+            (418, "invalid_request_error", ErrorKind::BadRequest),
+            (418, "teapot", ErrorKind::Status),
+            (404, "invalid_request_error", ErrorKind::NotFound),
+            (405, "", ErrorKind::NotFound),
+            (407, "", ErrorKind::Connect),
+            (429, "overloaded_error", ErrorKind::RateLimit),
+            (500, "invalid_request_error", ErrorKind::Server),
+            (500, "overloaded_error", ErrorKind::Server),
+            (500, "timeout_error", ErrorKind::ServerTimeout),
+            (503, "overloaded_error", ErrorKind::Overloaded),
+            (503, "timeout_error", ErrorKind::Server),
+            (529, "api_error", ErrorKind::Overloaded),
+            (200, "overloaded_error", ErrorKind::Overloaded),
+            (200, "invalid_request_error", ErrorKind::BadRequest),
+            (200, "internal_server_error", ErrorKind::Server),
+        ];
+        for (status, error_type, kind) in table {
+            let body = format!(r#"{{"error":{{"type":"{error_type}","message":"m"}}}}"#);
+            assert_eq!(classified(status, &body).kind, kind, "{status} {error_type}");
+        }
+        let coded = classified(200, r#"{"error":{"message":"m","type":"internal_server_error","code":"429"}}"#);
+        assert_eq!((coded.kind, coded.status), (ErrorKind::RateLimit, Some(StatusCode::TOO_MANY_REQUESTS)));
     }
 }

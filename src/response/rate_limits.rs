@@ -1,10 +1,10 @@
-//! The rate-limit headers.
+//! Rate limits, read from response headers.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use crate::runtime::PackedHeaders;
+use super::headers::PackedHeaders;
 
-/// What an answer says about the account's rate limits, from the headers
+/// The rate limits of the account, from the headers
 /// `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -19,15 +19,15 @@ pub struct RateLimits {
     pub output_tokens: RateLimit,
 }
 
-/// One rate limit. A header that is absent or can't be read is `None`.
+/// One rate limit. A field is `None` if its header is absent or malformed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateLimit {
-    /// How many requests or tokens are allowed in a period.
+    /// Number of requests or tokens allowed per period.
     pub limit: Option<u64>,
-    /// How many of them are left before the limit applies.
+    /// Number left before the limit applies.
     pub remaining: Option<u64>,
-    /// When all of the limit is there again, by the clock of the server.
+    /// Time at which the full limit is available again, by the clock of the server.
     pub reset: Option<SystemTime>,
 }
 
@@ -38,7 +38,7 @@ impl RateLimits {
             RateLimit {
                 limit: value("limit").and_then(|limit| limit.parse().ok()),
                 remaining: value("remaining").and_then(|remaining| remaining.parse().ok()),
-                reset: value("reset").and_then(|reset| humantime::parse_rfc3339(reset).ok()),
+                reset: value("reset").and_then(time),
             }
         };
         Self {
@@ -46,6 +46,52 @@ impl RateLimits {
             tokens: limit("tokens"),
             input_tokens: limit("input-tokens"),
             output_tokens: limit("output-tokens"),
+        }
+    }
+}
+
+/// Reads an RFC 3339 time with any offset: `Z`, `+00:00`, `-07:00`.
+fn time(text: &str) -> Option<SystemTime> {
+    let text = text.trim();
+    if text.ends_with(['Z', 'z']) {
+        return humantime::parse_rfc3339(&text.to_ascii_uppercase()).ok();
+    }
+    let (local, offset) = text.split_at_checked(text.len().checked_sub("+00:00".len())?)?;
+    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+    let (hours, minutes): (u64, u64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    if hours > 23 || minutes > 59 {
+        return None;
+    }
+    let local = humantime::parse_rfc3339(&format!("{}Z", local.to_ascii_uppercase())).ok()?;
+    let offset_length = Duration::from_secs((hours * 60 + minutes) * 60);
+    match offset.as_bytes().first()? {
+        b'+' => local.checked_sub(offset_length),
+        b'-' => local.checked_add(offset_length),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_time_may_have_any_offset() {
+        let noon = humantime::parse_rfc3339("2026-11-27T12:00:00Z").unwrap();
+        for text in [
+            "2026-11-27T12:00:00Z",
+            "2026-11-27t12:00:00z",
+            "2026-11-27T12:00:00+00:00",
+            "2026-11-27T12:00:00-00:00",
+            "2026-11-27T12:00:00.000+00:00",
+            "2026-11-27T17:30:00+05:30",
+            "2026-11-27T05:00:00-07:00",
+            " 2026-11-27T12:00:00Z ",
+        ] {
+            assert_eq!(time(text), Some(noon), "{text}");
+        }
+        for text in ["", "Z", "+00:00", "2026-11-27T12:00:00", "2026-11-27T12:00:00+0000", "2026-11-27T12:00:00+24:00", "soon"] {
+            assert_eq!(time(text), None, "{text}");
         }
     }
 }

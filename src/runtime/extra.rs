@@ -91,7 +91,7 @@ impl PartialEq for Extra {
 
 /// Reads a member that is no field. A name that is sent twice keeps its last value.
 pub(crate) fn unknown<'de, A: MapAccess<'de>>(entries: &mut A, extra: &mut Extra, name: &str) -> Result<(), A::Error> {
-    super::call::note_field(name);
+    super::noted::note_field(name);
     extra.insert(name, entries.next_value::<Json>()?);
     Ok(())
 }

@@ -5,21 +5,25 @@
 #![allow(dead_code, reason = "how much of it is called depends on the contract that the crate is built from")]
 
 mod blank;
-mod call;
 pub(crate) mod check;
 pub(crate) mod decode;
 mod decode_error;
 pub(crate) mod extra;
 mod json;
 mod macros;
+mod noted;
 mod tagged;
 mod text;
 
 #[cfg(feature = "testing")]
 pub(crate) use self::decode_error::round_trip;
-pub(crate) use self::{blank::Blank, call::*, check::Check, decode_error::from_slice};
+pub(crate) use self::{
+    blank::Blank,
+    check::Check,
+    decode_error::from_slice,
+    noted::{Noted, note_variant, noting},
+};
 pub use self::{
-    call::{ByteStream, Failure, RetryStop},
     check::Violation,
     decode_error::DecodeError,
     extra::Extra,

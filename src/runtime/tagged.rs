@@ -9,7 +9,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{
-    call::note_variant,
+    noted::note_variant,
     decode_error,
     json::Json,
     text::{self, Key},

@@ -1,16 +1,10 @@
-//! Calls that are answered with a stream.
+//! Calls for a message: whole, or as a stream of its events.
 
-use std::{collections::VecDeque, future::poll_fn, pin::Pin, time::Duration};
+use std::collections::VecDeque;
 
-use bytes::BytesMut;
-use futures_core::Stream as _;
-use http::header::CONTENT_TYPE;
-use tokio::time::timeout;
-
-use super::{MessageStream, teller::Teller};
+use super::MessageStream;
 use crate::{
-    client::{DEFAULT_TIMEOUT, Inner},
-    error::{Error, ErrorKind, Result, shown},
+    error::Result,
     generated::{
         Client,
         types::{
@@ -19,45 +13,56 @@ use crate::{
             StreamEventMessageStart, StreamEventMessageStop,
         },
     },
-    observe::Watch,
     response::Response,
-    runtime::{Blank, ByteStream, from_slice, is_event_stream, is_json},
-    transport::redacted_beginning,
+    runtime::Blank,
+    transport::{Answer, DEFAULT_TIMEOUT, Settings},
 };
 
-/// How much of an answer that is no stream is read to be shown, and for how long.
-const SHOWN: (usize, Duration) = (64 * 1024, Duration::from_secs(1));
-
-/// The time that a whole reply is expected to take at most: an hour for 128,000 tokens, as the
-/// official SDKs reckon. A call that is to take longer than the default time limit is likely to lose
-/// its connection while nothing is sent.
-fn may_outlast_the_connection(max_tokens: i64) -> bool {
-    u64::try_from(max_tokens).is_ok_and(|tokens| tokens.saturating_mul(3600) > DEFAULT_TIMEOUT.as_secs() * 128_000)
-}
-
-/// Whether a call for a whole message has to be made as a stream: the request asks for one, or the
-/// reply may take so long that a silent connection would not live to its end. A caller who chose a
-/// time limit has thought of that.
-pub(crate) fn must_stream(client: &Client, stream: Option<bool>, max_tokens: impl Into<Option<i64>>) -> bool {
-    let is_long = max_tokens.into().is_some_and(may_outlast_the_connection);
-    stream == Some(true) || (is_long && client.inner.settings().timeout == DEFAULT_TIMEOUT)
-}
-
-/// Reads a stream to its end, for a call that wants the whole message. A time limit of the caller's
-/// holds for all of it; the default one is for what comes before the stream.
-pub(crate) async fn whole(client: &Client, answer: Response<ByteStream>) -> Result<Response<MessageResponse>> {
-    let settings = client.inner.settings();
-    let stream = open(answer, client.inner.clone()).await?;
-    let limit = Some(settings.timeout).filter(|limit| *limit != DEFAULT_TIMEOUT);
-    let response = stream.at_most(settings.max_response_bytes).into_response(limit).await?;
-    response.ok_or_else(|| Error::new(ErrorKind::Incomplete, "the stream came in no answer"))
-}
-
 impl Client {
-    /// Sends a conversation and returns the model's next turn as a stream, to be read while it is
-    /// written. The request's `stream` is set.
+    /// Sends a conversation and returns the model's next turn.
     ///
-    /// The call is over when the stream begins: time limits and retries are for what comes before.
+    /// ```
+    /// use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
+    ///
+    /// # async fn sample(client: Client) -> anthropic_messages::Result<()> {
+    /// let request = MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024);
+    /// let reply = client.create_message(&request).await?;
+    /// println!("{} ({:?})", reply.text(), reply.request_id());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The call is sent as a stream and read to its end if the request sets `stream`, or if the reply may take longer than
+    /// the default timeout (`max_tokens` above 21,333) and the client sets no [`timeout`](crate::ClientBuilder::timeout):
+    /// a connection that is silent for so long is likely to be lost. The result is the same.
+    ///
+    /// # Errors
+    /// Fails if the request violates the contract or cannot be sent, if the API answers with an error, and if the response
+    /// is not a message. [`ErrorKind`](crate::ErrorKind) lists all kinds. With a stream, [`Error::partial_message`] returns
+    /// what had arrived.
+    ///
+    /// [`Error::partial_message`]: crate::Error::partial_message
+    pub async fn create_message(&self, request: &MessageCreateRequest) -> Result<Response<MessageResponse>> {
+        let is_long = Some(request.max_tokens).is_some_and(may_outlast_the_connection);
+        let is_streamed = request.stream == Some(true) || (is_long && self.transport.settings().timeout.is_none());
+        if !is_streamed {
+            return self.create_message_whole(request).await;
+        }
+        // Boxed to keep the futures of ordinary calls small.
+        Box::pin(async {
+            let settings = Settings { checks_first_event: true, ..Settings::clone(self.transport.settings()) };
+            let (timeout, limit) = (settings.timeout, settings.max_response_bytes);
+            let client = Self { transport: self.transport.with_settings(settings) };
+            let stream = MessageStream::from_answer(client.create_message_stream(request).await?)?;
+            stream.at_most(limit).into_response(timeout).await
+        })
+        .await
+    }
+
+    /// Sends a conversation and returns the model's next turn as a stream, to be read while it is written. Sets the
+    /// request's `stream`.
+    ///
+    /// The call succeeds when the stream begins. Timeout and retries cover the time before.
     ///
     /// ```
     /// use anthropic_messages::{Client, types::{AnthropicMessage, MessageCreateRequest, StreamEvent}};
@@ -75,79 +80,35 @@ impl Client {
     /// # }
     /// ```
     ///
-    /// A server that answers with a whole message instead is understood: its events are made from
-    /// it.
+    /// If the server answers with a whole message, the stream consists of the events of that message.
     ///
     /// # Errors
-    /// As [`create_message`](Self::create_message); of the kind
-    /// [`ErrorKind::ContentType`] when the answer is neither a stream nor JSON, such as a gateway's
-    /// page.
+    /// Fails as [`create_message`](Self::create_message) does, and with
+    /// [`ErrorKind::ContentType`](crate::ErrorKind::ContentType) if the response is neither a stream nor JSON, such as the
+    /// page of a gateway.
     pub async fn stream_message(&self, request: &MessageCreateRequest) -> Result<MessageStream> {
-        // In a box, or the task that reads the stream would keep the room for opening it.
-        let opening = async { open(self.create_message_stream(request).await?, self.inner.clone()).await };
-        Box::pin(opening).await
+        // Boxed: otherwise the task that reads the stream keeps the room for opening it.
+        Box::pin(async { MessageStream::from_answer(self.create_message_stream(request).await?) }).await
     }
 }
 
-/// Looks at what the answer is.
-async fn open(answer: Response<ByteStream>, inner: Inner) -> Result<MessageStream> {
-    let content_type = answer.packed_headers().get(CONTENT_TYPE.as_str()).map(<[u8]>::to_vec);
-    let mut answer = answer.map(Some);
-    let bytes = answer.take();
-    let response = answer.map(drop);
-    let Some(mut bytes) = bytes else {
-        return Err(Error::new(ErrorKind::Incomplete, "the answer has no body"));
-    };
-    match content_type {
-        Some(content_type) if is_json(&content_type) => {
-            // The transport has read it whole, within the client's limit.
-            let mut body = BytesMut::new();
-            gather(&mut bytes, usize::MAX, &mut body).await;
-            let body = body.freeze();
-            let read = match bytes.tell() {
-                Some(tell) => Teller::new(tell.clone()).reading(|| from_slice(&body)),
-                None => from_slice(&body),
-            };
-            let message = read.map_err(|error| {
-                let unread = Error::new(ErrorKind::Decode, "the answer could not be read into its type")
-                    .in_document(error.pointer(), body)
-                    .because(error);
-                unusable(unread, &bytes, &response)
-            })?;
-            Ok(MessageStream::of_events(events_of(message), response, inner))
-        }
-        Some(content_type) if !is_event_stream(&content_type) => {
-            let mut page = BytesMut::new();
-            // What came before the time ran out is kept.
-            let _ = timeout(SHOWN.1, gather(&mut bytes, SHOWN.0, &mut page)).await;
-            let body = redacted_beginning(page.freeze(), inner.settings().credential.secret());
-            let content_type = shown(&String::from_utf8_lossy(&content_type), 100);
-            let message = format!("the answer is no stream of events, its content type is {content_type}");
-            Err(unusable(Error::new(ErrorKind::ContentType, message).with_body(body), &bytes, &response))
-        }
-        // Without a type it is what was asked for.
-        _ => Ok(MessageStream::of_answer(bytes, response, inner)),
-    }
+/// Returns `true` if writing this many tokens may take longer than the default timeout. The official SDKs expect an hour for
+/// 128,000 tokens.
+fn may_outlast_the_connection(max_tokens: i64) -> bool {
+    u64::try_from(max_tokens).is_ok_and(|tokens| tokens.saturating_mul(3600) > DEFAULT_TIMEOUT.as_secs() * 128_000)
 }
 
-/// Tells of an answer that is of no use, and adds to its error what is known of it.
-fn unusable(error: Error, bytes: &ByteStream, response: &Response<()>) -> Error {
-    if let Some(watch) = bytes.companion::<Watch>() {
-        watch.failed(error.kind(), response.elapsed());
-    }
-    error.of_answer(response.status(), response.headers(), response.attempts(), response.elapsed())
-}
-
-/// Reads bytes up to a limit, or as far as they come.
-async fn gather(bytes: &mut ByteStream, limit: usize, body: &mut BytesMut) {
-    while body.len() < limit {
-        match poll_fn(|context| Pin::new(&mut *bytes).poll_next(context)).await {
-            Some(Ok(chunk)) if body.is_empty() && chunk.len() <= limit => *body = chunk.into(),
-            Some(Ok(chunk)) => body.extend_from_slice(&chunk),
-            Some(Err(_)) | None => break,
+impl MessageStream {
+    /// Reads the answer to a call: a stream of events, or a whole message, whose events are made from it.
+    fn from_answer(answer: Answer) -> Result<Self> {
+        let settings = answer.settings().clone();
+        if answer.is_stream() {
+            return Ok(Self::of_answer(answer.bytes(), settings));
         }
+        let response = answer.json::<MessageResponse>()?;
+        let (message, head) = response.into_parts();
+        Ok(Self::of_events(events_of(message), Response::new((), head), settings))
     }
-    body.truncate(limit);
 }
 
 /// The events that tell a message: each block whole, and why it stopped at the end.

@@ -8,6 +8,7 @@ use std::{
     fmt,
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,15 +20,15 @@ use super::{
     accumulate::{Accumulator, IncompleteInput},
     source::{Patience, Source},
     sse::Decoder,
-    teller::Teller,
     text_stream::TextStream,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::{MessageResponse, StreamEvent},
-    response::Response,
-    runtime::{ByteStream, Json},
-    transport::Inner,
+    observe::CallRecorder,
+    response::{Head, Response},
+    runtime::Json,
+    transport::{ByteStream, Settings},
 };
 
 /// A reply that is read while the model writes it, event by event.
@@ -85,7 +86,6 @@ pub struct MessageStream {
     accumulator: Accumulator,
     patience: Option<Patience>,
     answer: Option<Box<Answer>>,
-    teller: Option<Box<Teller>>,
     state: State,
     /// How many events have come.
     events: u64,
@@ -97,13 +97,18 @@ pub struct MessageStream {
 /// What is known of the answer that the stream comes in.
 struct Answer {
     response: Response<()>,
-    inner: Inner,
+    settings: Arc<Settings>,
+    recorder: CallRecorder,
     started: Instant,
 }
 
 impl Answer {
+    fn new(response: Response<()>, settings: Arc<Settings>, recorder: CallRecorder) -> Box<Self> {
+        Box::new(Self { response, settings, recorder, started: Instant::now() })
+    }
+
     fn secret(&self) -> &[u8] {
-        self.inner.settings().credential.secret()
+        self.settings.credential.secret()
     }
 }
 
@@ -132,22 +137,20 @@ impl MessageStream {
     }
 
     /// Reads the answer to a call.
-    pub(super) fn of_answer(bytes: ByteStream, response: Response<()>, inner: Inner) -> Self {
-        let settings = inner.settings();
-        let patience = Patience::new(settings.idle_timeout);
-        let decoder = settings.max_event_bytes.map_or_else(Decoder::default, Decoder::new);
+    pub(super) fn of_answer(answer: Response<ByteStream>, settings: Arc<Settings>) -> Self {
+        let (mut bytes, head) = answer.into_parts();
         Self {
-            patience: Some(patience),
-            teller: bytes.tell().cloned().map(|tell| Box::new(Teller::new(tell))),
-            answer: Some(Box::new(Answer { response, inner, started: Instant::now() })),
-            ..Self::of(Source::Answer(bytes), decoder)
+            patience: Some(Patience::new(settings.idle_timeout)),
+            decoder: settings.decoder(),
+            answer: Some(Answer::new(Response::new((), head), settings, bytes.take_recorder())),
+            ..Self::of(Source::Answer(bytes), Decoder::default())
         }
     }
 
-    /// Tells a message that came whole.
-    pub(super) fn of_events(events: VecDeque<StreamEvent>, response: Response<()>, inner: Inner) -> Self {
+    /// Reads the events of a message that arrived whole.
+    pub(super) fn of_events(events: VecDeque<StreamEvent>, response: Response<()>, settings: Arc<Settings>) -> Self {
         Self {
-            answer: Some(Box::new(Answer { response, inner, started: Instant::now() })),
+            answer: Some(Answer::new(response, settings, CallRecorder::default())),
             ..Self::of(Source::Told(events), Decoder::default())
         }
     }
@@ -159,7 +162,6 @@ impl MessageStream {
             accumulator: Accumulator::new(),
             patience: None,
             answer: None,
-            teller: None,
             state: State::Reading,
             events: 0,
             bytes: 0,
@@ -213,7 +215,7 @@ impl MessageStream {
             event?;
         }
         if self.state == State::Failed {
-            return Err(self.with_what_is_known(Error::new(ErrorKind::Incomplete, "the stream has failed before")));
+            return Err(self.with_what_is_known(Error::new(ErrorKind::Incomplete, "the stream already failed")));
         }
         Ok(self.message().clone())
     }
@@ -261,9 +263,8 @@ impl MessageStream {
         self.answer.as_ref().map(|answer| &answer.response)
     }
 
-    /// Reads to the end, within what is left of a limit on the whole call, and gives the message with
-    /// what else the answer said.
-    pub(super) async fn into_response(mut self, limit: Option<Duration>) -> Result<Option<Response<MessageResponse>>> {
+    /// Reads to the end, within what is left of a timeout of the whole call, and returns the message.
+    pub(super) async fn into_response(mut self, limit: Option<Duration>) -> Result<Response<MessageResponse>> {
         let message = match limit {
             None => self.final_message().await?,
             Some(limit) => match timeout(limit.saturating_sub(self.elapsed()), self.final_message()).await {
@@ -274,7 +275,8 @@ impl MessageStream {
             },
         };
         let elapsed = self.elapsed();
-        Ok(self.answer.map(|answer| answer.response.map(|()| message).with_elapsed(elapsed)))
+        let (_, head) = self.answer.map(|answer| answer.response.into_parts()).unwrap_or_default();
+        Ok(Response::new(message, Head { elapsed, ..head }))
     }
 }
 

@@ -7,11 +7,8 @@ mod event;
 mod message_stream;
 mod source;
 pub mod sse;
-mod teller;
 mod text_stream;
 
-#[allow(unused_imports, reason = "generated operations with a stream twin call them, if the contract has one")]
-pub(crate) use self::call::{must_stream, whole};
 pub use self::{
     accumulate::{Accumulator, IncompleteInput, ProtocolError},
     message_stream::MessageStream,

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::{generated::types::StreamEvent, runtime::ByteStream};
+use crate::{generated::types::StreamEvent, transport::ByteStream};
 
 pub(super) type BoxError = Box<dyn error::Error + Send + Sync>;
 

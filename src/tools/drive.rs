@@ -16,6 +16,7 @@ use crate::{
         Client,
         types::{ContentBlock, ContentBlockToolUse, MessageCreateRequest, MessageResponse},
     },
+    response::{Head, Response},
     runtime::{Json, JsonType},
 };
 
@@ -44,12 +45,15 @@ async fn turns(
 ) -> Result<Ending> {
     let toolbox = toolbox?;
     toolbox.declare(conversation.request_mut())?;
+    let mut head = Head::default();
     for iteration in 1..=options.max_iterations {
         stage.show(|| ToolStep::RequestStarted { iteration }).await;
-        let reply = ask(client, conversation.request(), options.streaming, stage).await?;
+        let (reply, reply_head) =
+            ask(client, conversation.request(), options.streaming, stage).await?.into_parts();
+        head = reply_head;
         stage.show(|| ToolStep::Reply(Box::new(reply.clone()))).await;
         conversation.add_reply(reply.clone());
-        match Turn::of(&reply)? {
+        match Turn::of(&reply).map_err(|error| error.with_head(head.clone()))? {
             Turn::Last => {
                 // What a refusal left of a call can't be sent, nor a call of a server's tool that was cut.
                 if reply.tool_uses().next().is_none() && !has_cut_input(&reply) {
@@ -70,8 +74,8 @@ async fn turns(
             return Ok(Ending { message: reply, stopped: true });
         }
     }
-    let sentence = format!("the tool run made as many requests as it may, {}", options.max_iterations);
-    Err(Error::new(ErrorKind::ToolLimit, sentence))
+    let sentence = format!("tool run stopped after {} requests", options.max_iterations);
+    Err(Error::new(ErrorKind::ToolLimit, sentence).with_head(head))
 }
 
 /// Sends a request and gives the whole reply.
@@ -80,16 +84,18 @@ async fn ask(
     request: &MessageCreateRequest,
     streaming: bool,
     stage: &Stage,
-) -> Result<MessageResponse> {
+) -> Result<Response<MessageResponse>> {
     if !streaming {
-        return Ok(client.create_message(request).await?.into_inner());
+        return client.create_message(request).await;
     }
     let mut stream = client.stream_message(request).await?;
     while let Some(event) = stream.next().await {
         let event = event?;
         stage.show(|| ToolStep::Event(Box::new(event))).await;
     }
-    stream.final_message().await
+    let message = stream.final_message().await?;
+    let head = stream.response().map(|response| response.head().clone()).unwrap_or_default();
+    Ok(Response::new(message, head))
 }
 
 /// What a reply asks for.

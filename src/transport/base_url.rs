@@ -19,6 +19,10 @@ impl BaseUrl {
         Self { url, path, first: OnceLock::new() }
     }
 
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
+    }
+
     /// The address as text, without a slash at its end.
     pub(crate) fn as_str(&self) -> &str {
         self.url.as_str().trim_end_matches('/')

@@ -132,13 +132,13 @@ mod observers {
     }
 
     impl Observer for Notes {
-        fn request(&self, request: &mut observe::Request<'_>) -> Result<(), observe::Refusal> {
+        fn request(&self, request: &mut observe::Request<'_>) -> Result<(), observe::ObserverError> {
             assert_eq!(request.header("authorization"), None);
             self.add(format!("{} {} {:?}", request.operation(), request.attempt(), request.header("accept")));
             request.set_header("idempotency-key", "one")
         }
 
-        fn response(&self, answer: &observe::Answer<'_>) {
+        fn response(&self, answer: &observe::ResponseInfo<'_>) {
             self.add(format!("{} {} {:?}", answer.attempt, answer.status.as_u16(), answer.request_id));
         }
 
@@ -251,9 +251,9 @@ mod observers {
     struct Strict(&'static str);
 
     impl Observer for Strict {
-        fn request(&self, request: &mut observe::Request<'_>) -> Result<(), observe::Refusal> {
+        fn request(&self, request: &mut observe::Request<'_>) -> Result<(), observe::ObserverError> {
             match self.0 {
-                "refuse" => Err(observe::Refusal::new("not today")),
+                "refuse" => Err(observe::ObserverError::new("not today")),
                 name => request.set_header(name, "x"),
             }
         }

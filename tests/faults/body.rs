@@ -256,7 +256,7 @@ async fn row_38_a_stream_that_trickles_runs_into_the_calls_limit() {
 struct UseUpTheTime(NoWaiting);
 
 impl Observer for UseUpTheTime {
-    fn response(&self, _: &observe::Answer<'_>) {
+    fn response(&self, _: &observe::ResponseInfo<'_>) {
         drop(self.0.sleep(Duration::from_millis(19_950)));
         tokio::time::pause();
     }
@@ -285,7 +285,7 @@ async fn row_38_a_message_that_came_within_the_limit_is_no_timeout() {
 struct StopTheClock;
 
 impl Observer for StopTheClock {
-    fn response(&self, _: &observe::Answer<'_>) {
+    fn response(&self, _: &observe::ResponseInfo<'_>) {
         tokio::time::pause();
     }
 }

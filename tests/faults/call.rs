@@ -67,7 +67,7 @@ async fn row_72_64_tasks_share_a_client() {
 struct Panicking(Arc<AtomicUsize>);
 
 impl Observer for Panicking {
-    fn request(&self, _: &mut observe::Request<'_>) -> Result<(), observe::Refusal> {
+    fn request(&self, _: &mut observe::Request<'_>) -> Result<(), observe::ObserverError> {
         assert!(self.0.fetch_add(1, Ordering::SeqCst) > 0, "the observer fails");
         Ok(())
     }

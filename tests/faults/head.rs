@@ -4,10 +4,10 @@ use std::{pin::Pin, time::Duration};
 
 use anthropic_messages::{
     Client, ErrorKind, RetryStop, Timing,
-    retry::{Budget, Decision, Moment, Outcome, Resend, RetryPolicy, decide},
+    retry::Resend,
     testing::{At, Fault, Matcher, Reply, Server},
 };
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -150,39 +150,6 @@ async fn row_19_a_dead_server_is_not_stormed() {
     }
     let requests = server.requests().len();
     assert!((CALLS..=CALLS * 12 / 10 + 50).contains(&requests), "{requests} requests for {CALLS} calls");
-}
-
-/// The largest number of 1,000 delays that fall into the same hundredth of a second.
-fn most_in_one_bin(headers: &HeaderMap) -> usize {
-    let mut random = fastrand::Rng::with_seed(7);
-    let mut bins = std::collections::BTreeMap::<u128, usize>::new();
-    for _ in 0..1000 {
-        let mut moment = Moment::default();
-        moment.random = random.f64();
-        let outcome = Outcome::Rejected { status: StatusCode::TOO_MANY_REQUESTS, headers };
-        match decide(1, &outcome, &RetryPolicy::default(), &moment, &mut Budget::default()) {
-            Decision::After(delay) => *bins.entry(delay.as_millis() / 10).or_default() += 1,
-            stopped => panic!("{stopped:?}"),
-        }
-    }
-    bins.into_values().max().unwrap()
-}
-
-/// The delays are those of the official SDKs, 375 to 500 ms at first: 80 of 1,000 in each of
-/// thirteen bins when they are even.
-#[test]
-fn row_20_retries_after_a_burst_are_spread() {
-    let most = most_in_one_bin(&HeaderMap::new());
-    assert!(most <= 120, "{most} of 1,000 in 10 ms");
-}
-
-/// A wait of one second becomes 1 to 1.1 s: 100 of 1,000 in each of ten bins when they are even.
-#[test]
-fn row_21_waits_that_a_server_asks_of_all_are_spread() {
-    let mut headers = HeaderMap::new();
-    headers.insert("retry-after", "1".parse().unwrap());
-    let most = most_in_one_bin(&headers);
-    assert!(most <= 140, "{most} of 1,000 in 10 ms");
 }
 
 #[tokio::test]

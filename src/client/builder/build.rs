@@ -8,7 +8,6 @@ use super::{ANTHROPIC_VERSION, ClientBuilder};
 use crate::{
     auth::{AuthScheme, Credential, Surroundings},
     client::{
-        Inner,
         address::{self, Address},
         http_client,
         options::{self, BETA},
@@ -16,7 +15,7 @@ use crate::{
     error::{Error, Result},
     generated::Client,
     retry::Budget,
-    transport::{Settings, Shared, TokioTiming},
+    transport::{Settings, Shared, TokioTiming, Transport},
 };
 
 /// The version of the API that this crate is written for.
@@ -35,19 +34,25 @@ impl ClientBuilder {
         let mut headers = default_headers();
         let own = self.own_headers(&mut headers, surroundings.as_ref())?;
         let credential = self.credential(own, surroundings).map_err(Error::configuration)?;
-        let foreign = self.http_client.is_some();
-        let client = match self.http_client {
-            Some(client) => client,
-            None => http_client::build(&self.connections, address.encrypted)?,
+        let observes_connections = self.http_client.is_none();
+        let target = http_client::Target {
+            url: address.base.url(),
+            is_encrypted: address.is_encrypted,
+            is_loopback: address.is_loopback,
         };
-        let baseurl = address.base.as_str().to_owned();
+        let (http, proxy) = match self.http_client {
+            Some(client) => (client, None),
+            None => http_client::build(&self.connections, &target, self.configure_http)?,
+        };
         let shared = Shared {
+            http,
             timing: self.timing.unwrap_or_else(|| Arc::new(TokioTiming::new())),
             observer: self.observer,
             budget: Mutex::new(Budget::default()),
             base: address.base,
-            host: address.host,
-            foreign,
+            host: address.host.into(),
+            proxy,
+            observes_connections,
         };
         let settings = Settings {
             credential,
@@ -60,15 +65,19 @@ impl ClientBuilder {
             max_response_bytes: self.max_response_bytes,
             max_error_bytes: self.max_error_bytes,
             max_event_bytes: self.max_event_bytes,
-            defect: None,
+            checks_first_event: false,
+            invalid_option: None,
         };
-        Ok(Client { baseurl, client, inner: Inner::new(shared, settings) })
+        Ok(Client { transport: Transport::new(shared, settings) })
     }
 
     fn address(&self, surroundings: Option<&Surroundings>) -> Result<Address> {
-        let variable = || surroundings?.base_url.as_deref().map(Address::from_variable);
-        let url = self.base_url.clone().or_else(variable);
-        Address::parse(url.as_deref().unwrap_or(address::DEFAULT), self.allow_cleartext)
+        let variable = || surroundings?.base_url.as_deref();
+        match (&self.base_url, variable()) {
+            (Some(url), _) => Address::parse(url, self.default_base_path, self.allow_cleartext),
+            (None, Some(url)) => Address::parse(&address::from_variable(url), false, self.allow_cleartext),
+            (None, None) => Address::parse(address::DEFAULT, false, false),
+        }
     }
 
     /// Sets the headers of environment and builder, and gives the credentials among them.

@@ -1,9 +1,10 @@
 //! What reading a stream does: from its bytes to events, to its end and to whoever watches the call.
 
 use std::{
+    mem,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -11,14 +12,15 @@ use futures_core::Stream;
 
 use super::{
     Answer, MessageStream, State,
-    failure::{broken, sent_error, unreadable},
+    failure::{broken, clean, unreadable},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    generated::types::{MessageResponse, StreamEvent},
-    observe::Watch,
-    runtime::{Failure, Json, Reason},
-    stream::{event, source::Source, sse::Decoder},
+    generated::types::StreamEvent,
+    response::{Head, PackedHeaders},
+    runtime::{DecodeError, noting},
+    stream::{event, source::Source, sse, sse::Decoder},
+    transport::{AttemptFailure, event_error},
 };
 
 /// After `message_stop` only the end of the body is left. It is read, so that the connection can be
@@ -43,8 +45,7 @@ impl Stream for MessageStream {
                 Some(Ok(chunk)) => {
                     this.bytes = this.bytes.saturating_add(chunk.len() as u64);
                     if this.bytes > this.max_bytes {
-                        let message = format!("the answer is longer than {} bytes", this.max_bytes);
-                        return Poll::Ready(Some(Err(this.fail(Error::new(ErrorKind::BodyTooLarge, message)))));
+                        return Poll::Ready(Some(Err(this.fail(Error::too_large(this.max_bytes)))));
                     }
                     this.decoder.feed_bytes(chunk);
                 }
@@ -66,23 +67,26 @@ impl MessageStream {
             let event = match self.decoder.next_event()? {
                 Ok(event) => event,
                 Err(error) => {
-                    let message = "an event of the stream is longer than the client's limit";
-                    return Some(Err(Error::new(ErrorKind::BodyTooLarge, message).because(error)));
+                    let message = "stream event exceeds the limit of the client";
+                    return Some(Err(Error::new(ErrorKind::BodyTooLarge, message).with_source(error)));
                 }
             };
-            let read = match &mut self.teller {
-                Some(teller) => teller.reading(|| event::read(&event)),
+            let answer = self.answer.as_deref_mut();
+            let read = match answer.filter(|answer| answer.recorder.is_enabled()) {
+                Some(answer) => {
+                    let (read, unknown) = noting(|| event::read(&event));
+                    answer.recorder.unknown(unknown);
+                    read
+                }
                 None => event::read(&event),
             };
             let Some(read) = read else { continue };
             self.events += 1;
-            let secret = self.answer.as_deref().map_or(&[][..], Answer::secret);
             let read = match read {
-                Ok(StreamEvent::Error(_)) => Err(sent_error(&event.data, secret)),
-                // Told by its name alone.
-                Ok(StreamEvent::Unknown(_)) | Err(_) if event.event == "error" => Err(sent_error(&event.data, secret)),
+                Ok(StreamEvent::Error(_) | StreamEvent::Unknown(_)) | Err(_) => {
+                    judge(&event, read, self.events, self.answer.as_deref(), self.accumulator.has_started())
+                }
                 Ok(event) => Ok(event),
-                Err(error) => Err(unreadable(self.events, &event.event, &event.data, error, secret)),
             };
             // The connection's buffer is not to be held while the consumer is elsewhere.
             self.decoder.release();
@@ -92,17 +96,18 @@ impl MessageStream {
 
     fn take_in(&mut self, event: &StreamEvent) -> Result<()> {
         self.accumulator.push(event).map_err(|error| {
-            let message = format!("event {} of the stream can't follow those before it", self.events);
-            Error::new(ErrorKind::Protocol, message).because(error)
+            let message = format!("event {} of the stream cannot follow those before it", self.events);
+            Error::new(ErrorKind::Protocol, message).with_source(error)
         })?;
-        if cfg!(feature = "tracing")
-            && let StreamEvent::MessageStart(start) = event
-            && let Ok(message) = Json::of(&start.message)
-        {
-            self.tell(|watch, _, _| watch.span().message(message.get().as_bytes()));
+        if let Some(answer) = self.answer.as_deref_mut() {
+            match event {
+                StreamEvent::MessageStart(start) => answer.recorder.message_started(&start.message),
+                StreamEvent::MessageDelta(_) => answer.recorder.message_progressed(self.accumulator.message()),
+                _ => {}
+            }
         }
         if self.accumulator.has_stopped() {
-            self.tell_the_end();
+            self.complete();
             self.state = State::Draining(0);
             if let Some(patience) = &mut self.patience {
                 patience.restart(DRAINED.1);
@@ -123,8 +128,7 @@ impl MessageStream {
         }
         let Some(patience) = &mut self.patience else { return Poll::Pending };
         ready!(patience.poll(context));
-        let message = format!("nothing came on the stream for {:?}", patience.limit());
-        Poll::Ready(Some(Err(Error::new(ErrorKind::Stalled, message))))
+        Poll::Ready(Some(Err(Error::stalled(patience.limit()))))
     }
 
     /// Reads what is left after the message, and closes.
@@ -145,24 +149,27 @@ impl MessageStream {
     fn ended(&mut self) -> Option<Result<StreamEvent>> {
         let in_an_event = self.decoder.finish();
         if self.accumulator.finish() && !in_an_event {
-            self.tell_the_end();
+            self.complete();
             self.close(State::Done);
             return None;
         }
-        Some(Err(self.fail(Error::new(ErrorKind::Incomplete, "the stream ended before its message did"))))
+        Some(Err(self.fail(Error::incomplete())))
     }
 
     /// The call as a whole took too long.
     pub(super) fn out_of_time(&mut self, limit: Duration) -> Error {
-        self.fail(Failure::new(Reason::TotalTimeout(limit)).into())
+        self.fail(Error::timed_out(limit))
     }
 
     fn fail(&mut self, error: Error) -> Error {
         // Inputs that are still open were cut.
         let _ = self.accumulator.finish();
-        self.tell(|watch, _, elapsed| watch.failed(error.kind(), elapsed));
         self.close(State::Failed);
-        self.with_what_is_known(error)
+        let error = self.with_what_is_known(error);
+        if let Some(answer) = self.answer.as_deref_mut() {
+            mem::take(&mut answer.recorder).failed(&error);
+        }
+        error
     }
 
     fn close(&mut self, state: State) {
@@ -172,10 +179,14 @@ impl MessageStream {
         self.patience = None;
     }
 
-    pub(super) fn with_what_is_known(&self, mut error: Error) -> Error {
+    pub(super) fn with_what_is_known(&self, error: Error) -> Error {
+        let mut error = error;
         if let Some(response) = self.response() {
-            let elapsed = self.elapsed();
-            error = error.of_answer(response.status(), response.headers(), response.attempts(), elapsed);
+            // An error in the place of the message says itself what the server did.
+            let is_rejection = error.api_error().is_some() && !self.accumulator.has_started();
+            let processed = if is_rejection { error.may_have_been_processed() } else { true };
+            let head = Head { elapsed: self.elapsed(), may_have_been_processed: processed, ..response.head().clone() };
+            error = error.with_head(head);
         }
         if self.accumulator.has_started() {
             error = error.with_partial(self.message().clone());
@@ -183,23 +194,11 @@ impl MessageStream {
         error
     }
 
-    fn tell_the_end(&self) {
-        self.tell(|watch, message, elapsed| {
-            if cfg!(feature = "tracing") {
-                if let Some(Ok(usage)) = message.usage.as_ref().map(Json::of) {
-                    watch.span().usage(&usage);
-                }
-                watch.span().finished(message.stop_reason.as_ref().map(|reason| reason.as_str()), elapsed);
-            }
-        });
-    }
-
-    /// Tells who watches the call, if there is someone.
-    fn tell(&self, what: impl FnOnce(&Watch, &MessageResponse, Duration)) {
-        if let Source::Answer(bytes) = &self.source
-            && let Some(watch) = bytes.companion()
-        {
-            what(watch, self.accumulator.message(), self.elapsed());
+    /// Ends the recording of the call.
+    fn complete(&mut self) {
+        let elapsed = self.elapsed();
+        if let Some(Answer { recorder, response, .. }) = self.answer.as_deref_mut() {
+            mem::take(recorder).completed(&Head { elapsed, ..response.head().clone() });
         }
     }
 
@@ -207,5 +206,25 @@ impl MessageStream {
     pub(super) fn elapsed(&self) -> Duration {
         let since = |answer: &Answer| answer.response.elapsed().saturating_add(answer.started.elapsed());
         self.answer.as_deref().map(since).unwrap_or_default()
+    }
+}
+
+/// Judges an event that is none of the message's: an error, an unknown event, or unreadable.
+fn judge(
+    event: &sse::Event<'_>,
+    read: Result<StreamEvent, DecodeError>,
+    number: u64,
+    answer: Option<&Answer>,
+    has_started: bool,
+) -> Result<StreamEvent> {
+    let secret = answer.map_or(&[][..], Answer::secret);
+    let none = PackedHeaders::default();
+    let headers = answer.map_or(&none, |answer| &answer.response.head().headers);
+    match event_error(&event.event, &clean(&event.data, secret), headers, SystemTime::now()) {
+        Some(AttemptFailure { mut error, outcome }) => {
+            error.head_mut().may_have_been_processed = has_started || outcome.may_have_been_processed();
+            Err(error)
+        }
+        None => read.map_err(|error| unreadable(number, &event.event, &event.data, error, secret)),
     }
 }

@@ -1,13 +1,13 @@
-//! What generated operations put into a request: path parameters, query parameters, bodies.
-
-use std::{error, fmt};
+//! The parts of a request that generated operations encode: path parameters, query parameters, bodies.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use reqwest::{RequestBuilder, header::InvalidHeaderValue};
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 use serde_json::Value;
 
-/// What a path segment may not hold as it is (RFC 3986, section 3.3).
+use crate::error::{Error, ErrorKind};
+
+/// The characters that a path segment must encode (RFC 3986, section 3.3).
 const SEGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -26,21 +26,20 @@ const SEGMENT: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// Encodes a path parameter, so that it stays one segment of the path.
+/// Encodes a path parameter so that it stays one segment of the path.
 ///
 /// # Errors
-/// When it is empty, `.` or `..`, also with percent-encoded dots: such a segment would address
-/// another resource.
+/// Fails if it is empty, `.` or `..`, also with percent-encoded dots: such a segment would address another resource.
 pub(crate) fn encode_path(parameter: &str) -> Result<String, InvalidRequest> {
     let dots = parameter.to_ascii_lowercase().replace("%2e", ".");
     if matches!(dots.as_str(), "" | "." | "..") {
-        return Err(InvalidRequest::new("a path parameter is empty, `.` or `..`", None));
+        return Err(InvalidRequest::new("invalid request: a path parameter is empty, `.` or `..`"));
     }
     Ok(utf8_percent_encode(parameter, SEGMENT).to_string())
 }
 
-/// A query parameter as OpenAPI writes it by default (`style: form`, `explode: true`): absent when
-/// `None`, once for each item of a list, the members of an object by their own names.
+/// A query parameter in OpenAPI's default style (`style: form`, `explode: true`): absent if `None`, once for each item of a
+/// list, and an object's members under their own names.
 #[derive(Debug)]
 pub(crate) struct QueryParam<'a, T> {
     name: &'a str,
@@ -89,12 +88,12 @@ fn plain(value: &Value) -> Option<String> {
     }
 }
 
-/// What generated operations ask of a request builder.
+/// The request builder's methods that generated operations call beside reqwest's own.
 pub(crate) trait RequestBuilderExt: Sized {
     /// Sets a form as the body (`application/x-www-form-urlencoded`).
     ///
     /// # Errors
-    /// None here: a form that can't be written is reported when the request is built.
+    /// None. A form that cannot be encoded fails when the request is built.
     fn form_urlencoded<T: Serialize + ?Sized>(self, body: &T) -> Result<Self, InvalidRequest>;
 }
 
@@ -104,63 +103,48 @@ impl RequestBuilderExt for RequestBuilder {
     }
 }
 
-/// A body with `stream` set. It is not copied for that, unless it says the opposite: prompts are
-/// large.
+/// A body with `stream` set. It is copied only if it says the opposite, because prompts are large.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum Streamed<'a, T> {
-    /// It asks for a stream already.
+    /// The body asks for a stream already.
     Asks(&'a T),
-    /// It says nothing of a stream.
+    /// The body does not mention a stream.
     Added {
         #[serde(flatten)]
         body: &'a T,
         stream: bool,
     },
-    /// It said the opposite.
+    /// A copy of a body that declined a stream.
     Changed(T),
 }
 
-/// Why a request could not be built from its parameters.
+/// The parameters of a call could not be written as a request.
 #[derive(Debug)]
-pub(crate) struct InvalidRequest {
-    message: &'static str,
-    source: Option<Box<dyn error::Error + Send + Sync>>,
-}
+pub(crate) struct InvalidRequest(Error);
 
 impl InvalidRequest {
-    fn new(message: &'static str, source: Option<Box<dyn error::Error + Send + Sync>>) -> Self {
-        Self { message, source }
-    }
-
-    /// Takes the error of the layer below out.
-    pub(crate) fn into_source(self) -> Option<Box<dyn error::Error + Send + Sync>> {
-        self.source
+    fn new(sentence: &'static str) -> Self {
+        Self(Error::new(ErrorKind::Contract, sentence))
     }
 }
 
-impl fmt::Display for InvalidRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message)
-    }
-}
-
-impl error::Error for InvalidRequest {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+impl From<InvalidRequest> for Error {
+    fn from(invalid: InvalidRequest) -> Self {
+        invalid.0
     }
 }
 
 impl From<reqwest::Error> for InvalidRequest {
     fn from(error: reqwest::Error) -> Self {
         // The address may hold what the caller put into the query.
-        Self::new("the parameters can't be written as a request", Some(Box::new(error.without_url())))
+        Self(Self::new("invalid request: its parameters cannot be encoded").0.with_source(error.without_url()))
     }
 }
 
 impl From<InvalidHeaderValue> for InvalidRequest {
     fn from(error: InvalidHeaderValue) -> Self {
-        Self::new("a header parameter has a character that a header can't carry", Some(Box::new(error)))
+        Self(Self::new("invalid request: a header parameter contains a character that headers cannot carry").0.with_source(error))
     }
 }
 

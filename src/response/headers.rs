@@ -1,4 +1,4 @@
-//! The headers of an answer, for as long as somebody keeps them.
+//! Response headers, kept compactly.
 
 use std::{iter, str, sync::OnceLock};
 
@@ -6,18 +6,14 @@ use bytes::Bytes;
 use memchr::{memchr, memchr2};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-/// The header with the id that the server gave the request.
-pub(crate) const REQUEST_ID: &str = "request-id";
-
-/// Headers as lines in one piece of memory of their own.
+/// Response headers in one allocation of their own.
 ///
-/// As the HTTP client gives them they are a map of several times the size, and their values lie in
-/// the connection's read buffer, which would be kept for as long as they are. A map is made when
-/// somebody asks for one.
+/// The [`HeaderMap`] of the HTTP client is several times as large, and its values keep the connection's read buffer alive.
+/// A map is built only when it is asked for.
 #[derive(Clone, Default)]
 pub(crate) struct PackedHeaders {
-    /// A line for each value: the name, [`PLAIN`] or [`SENSITIVE`], the value, a line feed. None of
-    /// these can be in a name, and no line feed in a value.
+    /// A line for each value: the name, [`PLAIN`] or [`SENSITIVE`], the value, a line feed. A name contains none of these,
+    /// and a value contains no line feed.
     lines: Bytes,
     map: OnceLock<Box<HeaderMap>>,
 }
@@ -38,12 +34,12 @@ impl PackedHeaders {
         Self { lines: lines.into(), map: OnceLock::new() }
     }
 
-    /// Names and values, one after the other.
+    /// All names and values, one after the other.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.lines
     }
 
-    /// The values of a header, in the order in which they came. The name is in lower case.
+    /// The values of a header in the order received. `name` is lower case.
     pub(crate) fn get_all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.lines().filter(move |line| line.name == name.as_bytes()).map(|line| line.value)
     }
@@ -53,24 +49,21 @@ impl PackedHeaders {
         self.get_all(name).next()
     }
 
-    /// The first value of a header, where it is ASCII.
+    /// The first value of a header, if it is ASCII.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         str::from_utf8(self.get(name)?).ok().filter(|text| text.is_ascii())
     }
 
-    /// The id that the server gave the request.
-    pub(crate) fn request_id(&self) -> Option<&str> {
-        self.text(REQUEST_ID)
+    /// The value of a header that was received exactly once, without surrounding white space, if it is ASCII.
+    pub(crate) fn single(&self, name: &str) -> Option<&str> {
+        let mut values = self.get_all(name);
+        let value = values.next().filter(|_| values.next().is_none())?;
+        str::from_utf8(value).ok().filter(|text| text.is_ascii()).map(str::trim)
     }
 
-    /// The headers as a map, which is made when it is first asked for.
+    /// The headers as a map, built on first use.
     pub(crate) fn map(&self) -> &HeaderMap {
         self.map.get_or_init(|| Box::new(self.unpacked()))
-    }
-
-    /// Makes a map of the headers.
-    pub(crate) fn into_map(mut self) -> HeaderMap {
-        self.map.take().map_or_else(|| self.unpacked(), |map| *map)
     }
 
     fn unpacked(&self) -> HeaderMap {
@@ -108,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_packed_comes_back() {
+    fn packed_headers_unpack_to_the_same_map() {
         let mut headers = HeaderMap::new();
         let mut add = |name: &'static str, value: &[u8], is_sensitive: bool| {
             let mut value = HeaderValue::from_bytes(value).unwrap();
@@ -126,11 +119,11 @@ mod tests {
         assert_eq!(packed.get("content-type"), Some(&b"text/event-stream; charset=utf-8"[..]));
         assert_eq!((packed.get("x-absent"), packed.get("x")), (None, None));
         assert_eq!(packed.get_all("x-repeated").collect::<Vec<_>>(), [&b"a: b;c"[..], b"\xff\xe2\x80\xa6"]);
-        assert_eq!((packed.request_id(), packed.text("x-wide")), (Some("req_1"), None));
+        assert_eq!((packed.text("request-id"), packed.text("x-wide")), (Some("req_1"), None));
+        assert_eq!((packed.single("request-id"), packed.single("x-repeated")), (Some("req_1"), None));
         assert_eq!(packed.map(), &headers);
         assert!(packed.map()["x-secret"].is_sensitive() && !packed.map()["x-empty"].is_sensitive());
-        assert_eq!(packed.clone().into_map(), headers);
-        assert_eq!(PackedHeaders::pack(&headers).into_map(), headers);
-        assert_eq!(PackedHeaders::pack(&HeaderMap::new()).into_map(), HeaderMap::new());
+        assert_eq!(packed.clone().map(), &headers);
+        assert_eq!(PackedHeaders::pack(&HeaderMap::new()).map(), &HeaderMap::new());
     }
 }

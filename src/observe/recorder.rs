@@ -1,0 +1,328 @@
+//! The recording of one call, from its start to its end, for whoever observes it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+#[cfg(feature = "tracing")]
+use super::span::CallSpan;
+use super::{AttemptError, Finished, Observer, ObserverError, Outcome, Request, ResponseInfo, Unknown, UnknownItem};
+use crate::{
+    error::Error,
+    generated::types::{MessageResponse, Usage},
+    response::Head,
+    runtime::{Json, Noted, from_slice},
+};
+
+/// Most unknown items reported of one call.
+const MAX_UNKNOWN: usize = 100;
+
+/// Records one call, or does nothing if nobody observes it. Dropping the recorder ends the call as dropped.
+#[derive(Default)]
+pub(crate) struct CallRecorder(Option<Box<Recording>>);
+
+struct Recording {
+    #[cfg(feature = "tracing")]
+    span: CallSpan,
+    observer: Option<Arc<dyn Observer>>,
+    call: CallInfo,
+    started: Instant,
+    /// The last attempt, as far as it is known.
+    head: Head,
+    message: MessageSummary,
+    unknown: Vec<Noted>,
+    has_ended: bool,
+}
+
+/// What is known of a call before it is sent.
+pub(crate) struct CallInfo {
+    pub(crate) id: u64,
+    pub(crate) operation: &'static str,
+    pub(crate) streaming: bool,
+    pub(crate) server: Arc<str>,
+    pub(crate) model: Option<String>,
+    #[cfg(feature = "tracing")]
+    pub(crate) max_tokens: Option<i64>,
+}
+
+/// What a record of a call keeps of its message.
+#[derive(Default)]
+pub(crate) struct MessageSummary {
+    id: Option<String>,
+    model: Option<String>,
+    stop_reason: Option<String>,
+    usage: Option<Usage>,
+}
+
+impl CallRecorder {
+    /// Starts to record a call.
+    pub(crate) fn start(
+        observer: Option<&Arc<dyn Observer>>,
+        operation: &'static str,
+        streaming: bool,
+        server: &Arc<str>,
+        body: Option<&[u8]>,
+    ) -> Self {
+        static CALLS: AtomicU64 = AtomicU64::new(1);
+        if observer.is_none() && !is_traced() {
+            return Self(None);
+        }
+        #[derive(Deserialize)]
+        struct Body {
+            model: Option<Json>,
+            #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "only spans show it"))]
+            max_tokens: Option<Json>,
+        }
+        let body = body.and_then(|body| from_slice::<Body>(body).ok());
+        let call = CallInfo {
+            id: CALLS.fetch_add(1, Ordering::Relaxed),
+            operation,
+            streaming,
+            server: Arc::clone(server),
+            model: body.as_ref().and_then(|body| body.model.as_ref()?.to().ok()),
+            #[cfg(feature = "tracing")]
+            max_tokens: body.as_ref().and_then(|body| body.max_tokens.as_ref()?.to().ok()),
+        };
+        Self(Some(Box::new(Recording {
+            #[cfg(feature = "tracing")]
+            span: CallSpan::new(&call),
+            observer: observer.cloned(),
+            call,
+            started: Instant::now(),
+            head: Head::default(),
+            message: MessageSummary::default(),
+            unknown: Vec::new(),
+            has_ended: false,
+        })))
+    }
+
+    /// Returns `true` if somebody observes the call.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The span of the call.
+    pub(crate) fn span(&self) -> Instrument {
+        Instrument {
+            #[cfg(feature = "tracing")]
+            span: self.0.as_ref().map_or_else(tracing::Span::none, |recording| recording.span.span()),
+        }
+    }
+
+    /// Shows an attempt that is about to be sent.
+    pub(crate) fn request(&mut self, attempt: u32, headers: &mut HeaderMap) -> Result<(), ObserverError> {
+        let Some(recording) = &mut self.0 else { return Ok(()) };
+        recording.head = Head { attempts: attempt, ..Head::default() };
+        let Some(observer) = &recording.observer else { return Ok(()) };
+        observer.request(&mut Request {
+            call_id: recording.call.id,
+            operation: recording.call.operation,
+            attempt,
+            headers,
+        })
+    }
+
+    /// Records the headers of a response.
+    pub(crate) fn response(&mut self, head: &Head) {
+        let Some(recording) = &mut self.0 else { return };
+        recording.head = head.clone();
+        let response = ResponseInfo {
+            call_id: recording.call.id,
+            operation: recording.call.operation,
+            attempt: head.attempts,
+            status: head.status.unwrap_or(StatusCode::OK),
+            request_id: head.request_id(),
+            elapsed: head.elapsed,
+        };
+        recording.each(|observer| observer.response(&response));
+    }
+
+    /// Records a failed attempt that another one follows.
+    pub(crate) fn retrying(&self, error: &Error, delay: Duration) {
+        if let Some(recording) = &self.0 {
+            recording.attempt_failed(error, Some(delay));
+        }
+    }
+
+    /// Records things that there are no types for, each of them once.
+    pub(crate) fn unknown(&mut self, items: Vec<Noted>) {
+        let Some(recording) = &mut self.0 else { return };
+        for item in items {
+            if recording.unknown.len() >= MAX_UNKNOWN || recording.unknown.contains(&item) {
+                continue;
+            }
+            recording.each(|observer| {
+                observer.unknown(&Unknown {
+                    operation: recording.call.operation,
+                    item: if item.field { UnknownItem::Field } else { UnknownItem::Variant },
+                    name: &item.name,
+                    schema: item.schema,
+                });
+            });
+            recording.unknown.push(item);
+        }
+    }
+
+    /// Records what a JSON response says about its message.
+    pub(crate) fn document(&mut self, body: &[u8]) {
+        if let Some(recording) = &mut self.0 {
+            recording.message = MessageSummary::read(body);
+        }
+    }
+
+    /// Records the message at the start of a stream.
+    pub(crate) fn message_started(&mut self, message: &MessageResponse) {
+        if let Some(recording) = &mut self.0
+            && let Ok(json) = Json::of(message)
+        {
+            recording.message = MessageSummary::read(json.get().as_bytes());
+        }
+    }
+
+    /// Records what a stream has said of its message by now.
+    pub(crate) fn message_progressed(&mut self, message: &MessageResponse) {
+        if let Some(recording) = &mut self.0 {
+            recording.message.usage.clone_from(&message.usage);
+            recording.message.stop_reason = message.stop_reason.as_ref().map(|reason| reason.as_str().to_owned());
+        }
+    }
+
+    /// Ends the call with a value.
+    pub(crate) fn completed(mut self, head: &Head) {
+        if let Some(recording) = &mut self.0 {
+            recording.head = head.clone();
+            recording.end(Outcome::Completed, head.elapsed);
+        }
+    }
+
+    /// Ends the call with an error.
+    pub(crate) fn failed(mut self, error: &Error) {
+        if let Some(recording) = &mut self.0 {
+            recording.attempt_failed(error, None);
+            if error.status().is_some() {
+                recording.head = error.head().clone();
+            }
+            recording.head.attempts = error.attempts();
+            recording.end(Outcome::Failed(error), error.elapsed());
+        }
+    }
+}
+
+/// Runs a call inside of its span, if there are spans.
+pub(crate) struct Instrument {
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
+}
+
+impl Instrument {
+    #[cfg(feature = "tracing")]
+    pub(crate) fn instrument<F: Future>(self, call: F) -> impl Future<Output = F::Output> {
+        tracing::Instrument::instrument(call, self.span)
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    #[expect(clippy::unused_self, reason = "the feature `tracing` has a span")]
+    pub(crate) fn instrument<F: Future>(self, call: F) -> F {
+        call
+    }
+}
+
+impl Recording {
+    fn each(&self, event: impl Fn(&dyn Observer)) {
+        #[cfg(feature = "tracing")]
+        event(&self.span);
+        if let Some(observer) = &self.observer {
+            event(&**observer);
+        }
+    }
+
+    fn attempt_failed(&self, error: &Error, retry_in: Option<Duration>) {
+        let event = AttemptError {
+            call_id: self.call.id,
+            operation: self.call.operation,
+            server: &self.call.server,
+            model: self.call.model.as_deref(),
+            attempt: error.attempts(),
+            kind: error.kind(),
+            status: error.status(),
+            request_id: error.head().request_id(),
+            description: error.sentence(),
+            retry_in,
+            elapsed: error.elapsed(),
+        };
+        self.each(|observer| observer.error(&event));
+    }
+
+    fn end(&mut self, outcome: Outcome<'_>, elapsed: Duration) {
+        self.has_ended = true;
+        let finished = Finished {
+            call_id: self.call.id,
+            operation: self.call.operation,
+            server: &self.call.server,
+            model: self.call.model.as_deref(),
+            streaming: self.call.streaming,
+            response_id: self.message.id.as_deref(),
+            response_model: self.message.model.as_deref(),
+            usage: self.message.usage.as_ref(),
+            stop_reason: self.message.stop_reason.as_deref(),
+            rate_limits: self.head.rate_limits(),
+            status: self.head.status,
+            request_id: self.head.request_id(),
+            attempts: self.head.attempts,
+            elapsed,
+            outcome,
+        };
+        self.each(|observer| observer.finished(&finished));
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.end(Outcome::Dropped, self.started.elapsed());
+        }
+    }
+}
+
+impl MessageSummary {
+    /// Reads a message, or a count of tokens, as far as it has the members.
+    fn read(document: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct Message {
+            id: Option<Json>,
+            model: Option<Json>,
+            stop_reason: Option<Json>,
+            usage: Option<Json>,
+            input_tokens: Option<Json>,
+        }
+        let Ok(message) = from_slice::<Message>(document) else { return Self::default() };
+        let text = |json: Option<Json>| json?.to::<String>().ok();
+        let usage = message.usage.or_else(|| {
+            let input_tokens = message.input_tokens?;
+            Json::parse(&format!(r#"{{"input_tokens":{input_tokens}}}"#)).ok()
+        });
+        Self {
+            id: text(message.id),
+            model: text(message.model),
+            stop_reason: text(message.stop_reason),
+            usage: usage.and_then(|usage| usage.to().ok()),
+        }
+    }
+}
+
+/// Returns `true` if a `tracing` subscriber may record spans.
+fn is_traced() -> bool {
+    #[cfg(feature = "tracing")]
+    let is_traced = !tracing::level_filters::LevelFilter::current().eq(&tracing::level_filters::LevelFilter::OFF);
+    #[cfg(not(feature = "tracing"))]
+    let is_traced = false;
+    is_traced
+}

@@ -1,0 +1,225 @@
+//! The one decision about what a response is: the answer of its operation, or which error.
+
+use bytes::Bytes;
+use http::{
+    StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION},
+};
+use memchr::memmem::Finder;
+use std::{sync::LazyLock, time::SystemTime};
+
+use super::operation::{Answers, Operation};
+use crate::{
+    error::{ApiError, Classification, Error, ErrorKind, shorten, status_text},
+    response::PackedHeaders,
+    retry::Outcome,
+};
+
+/// An attempt that failed: the error it would end the call with, and the outcome that decides about another attempt.
+#[derive(Debug)]
+pub(crate) struct AttemptFailure {
+    pub(crate) error: Error,
+    pub(crate) outcome: Outcome,
+}
+
+impl AttemptFailure {
+    pub(super) fn new(error: Error, outcome: Outcome) -> Self {
+        Self { error, outcome }
+    }
+}
+
+/// The form of a response body, decided by status and headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A redirect. Its body is not read.
+    Redirect,
+    /// A body to read as far as it explains an error.
+    Error,
+    /// A document to read whole and to [`check`].
+    Document,
+    /// A stream of server-sent events.
+    Events,
+    /// Either: the first byte decides.
+    Unknown,
+    /// Bytes to hand on.
+    Bytes,
+}
+
+/// Decides what to read of a response.
+pub(super) fn form(status: StatusCode, headers: &PackedHeaders, operation: &Operation) -> Form {
+    if status.is_redirection() {
+        return Form::Redirect;
+    }
+    if !status.is_success() || encoding(headers).is_some() {
+        return Form::Error;
+    }
+    match (operation.answers, headers.get(CONTENT_TYPE.as_str())) {
+        (Answers::Bytes, _) if names(operation, status) => Form::Bytes,
+        (Answers::Events, Some(content_type)) if is_event_stream(content_type) && names(operation, status) => Form::Events,
+        (Answers::Events, Some(content_type)) if !is_json(content_type) => Form::Error,
+        (Answers::Events, None) if names(operation, status) => Form::Unknown,
+        (Answers::Bytes, _) => Form::Error,
+        _ => Form::Document,
+    }
+}
+
+/// Returns `true` if a body that begins with these bytes is no stream of events but a document or a page. No line of a stream
+/// begins like that.
+pub(crate) fn begins_as_document(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
+    matches!(bytes.first(), Some(b'{' | b'[' | b'<' | b'"'))
+}
+
+/// Judges a response whose body has been read, all of it or as far as an error needs it.
+///
+/// # Errors
+/// Fails if the response is not the answer of the operation, as far as that can be told without its type.
+pub(super) fn check(
+    status: StatusCode,
+    headers: &PackedHeaders,
+    operation: &Operation,
+    body: &Bytes,
+    origin: &Origin<'_>,
+) -> Result<(), AttemptFailure> {
+    let reject = |error: Error, outcome| Err(AttemptFailure::new(error.with_body(body.clone()), outcome));
+    if status.is_redirection() {
+        let outcome = match status {
+            // The request was processed, and its result is elsewhere.
+            StatusCode::SEE_OTHER => Outcome::Committed,
+            _ => Outcome::NotSent { permanent: true },
+        };
+        let sentence = format!("{} from {}, but redirects are not followed", status_text(status), origin.host);
+        let error = Error::new(ErrorKind::Redirect, sentence).with_detail(redirect_target(headers));
+        return reject(error, outcome);
+    }
+    if !status.is_success() {
+        let api = if encoding(headers).is_some() { None } else { ApiError::read(body) };
+        let sentence = match status.as_u16() {
+            404 | 405 => format!("{} from {}", status_text(status), origin.address),
+            407 => match origin.proxy {
+                Some(proxy) => format!("{} from the proxy {proxy}", status_text(status)),
+                None => format!("{} from the proxy", status_text(status)),
+            },
+            _ => format!("{} from {}", status_text(status), origin.host),
+        };
+        let AttemptFailure { error, outcome } = api_error(status, headers, sentence, api, origin.wall);
+        return reject(error, outcome);
+    }
+    if let Some(encoding) = encoding(headers) {
+        let error = Error::new(ErrorKind::ContentEncoding, "response is compressed, which the request did not ask for");
+        return reject(error.with_detail(text(encoding, 40)), Outcome::Committed);
+    }
+    if operation.answers != Answers::Bytes
+        && !operation.declares_error
+        && let Some(api) = error_in(body)
+    {
+        let sentence = format!("{} from {} contains an error", status_text(status), origin.host);
+        let AttemptFailure { error, outcome } = api_error(status, headers, sentence, Some(api), origin.wall);
+        return reject(error, outcome);
+    }
+    if !names(operation, status) {
+        let error = Error::new(ErrorKind::UnexpectedStatus, format!("unexpected status {}", status_text(status)));
+        return reject(error, Outcome::Committed);
+    }
+    let content_type = headers.get(CONTENT_TYPE.as_str());
+    let is_json = content_type.is_none_or(is_json);
+    let expected = match operation.answers {
+        // An empty body has no content of another type.
+        Answers::Json if !is_json && !body.is_empty() => "JSON",
+        Answers::Events if !is_json => "a stream of events",
+        _ => return Ok(()),
+    };
+    let error = Error::new(ErrorKind::ContentType, format!("response is not {expected}"));
+    let detail = format!("its content type is {}", text(content_type.unwrap_or_default(), 100));
+    reject(error.with_detail(detail), Outcome::Committed)
+}
+
+/// Where a response came from, for messages and dates.
+pub(super) struct Origin<'a> {
+    /// Host and port of the server.
+    pub(super) host: &'a str,
+    /// Scheme, host and path of the request.
+    pub(super) address: &'a str,
+    /// The proxy that requests are sent through.
+    pub(super) proxy: Option<&'a str>,
+    pub(super) wall: SystemTime,
+}
+
+/// Judges a stream's event that is none of the message's. Returns `None` unless it is an error: by its name, or because its
+/// data says so.
+pub(crate) fn event_error(name: &str, data: &[u8], headers: &PackedHeaders, wall: SystemTime) -> Option<AttemptFailure> {
+    let api = if name == "error" { ApiError::read(data) } else { Some(error_in(data)?) };
+    let AttemptFailure { error, outcome } =
+        api_error(StatusCode::OK, headers, "error event in the stream".to_owned(), api, wall);
+    Some(AttemptFailure::new(error.with_body(Bytes::copy_from_slice(data)), outcome))
+}
+
+fn api_error(
+    status: StatusCode,
+    headers: &PackedHeaders,
+    sentence: String,
+    api: Option<ApiError>,
+    wall: SystemTime,
+) -> AttemptFailure {
+    let Classification { kind, status: decisive } = Classification::new(status, api.as_ref());
+    let outcome = match decisive {
+        Some(decisive) => Outcome::rejected(decisive, |name| headers.single(name), wall),
+        None => Outcome::Committed,
+    };
+    AttemptFailure::new(Error::of_api(kind, sentence, api), outcome)
+}
+
+/// The error that a success contains.
+fn error_in(body: &[u8]) -> Option<ApiError> {
+    static MENTION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
+    // Nearly every body is no error, and a search tells so without decoding it.
+    MENTION.find(body)?;
+    ApiError::in_success(body)
+}
+
+fn names(operation: &Operation, status: StatusCode) -> bool {
+    operation.statuses.iter().any(|(first, last)| (*first..=*last).contains(&status.as_u16()))
+}
+
+/// The content coding, other than `identity`, which the request asks for.
+fn encoding(headers: &PackedHeaders) -> Option<&[u8]> {
+    headers.get_all(CONTENT_ENCODING.as_str()).find(|coding| {
+        let coding = coding.trim_ascii();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+    })
+}
+
+/// Returns `true` for `application/json`, `text/json` and every type that ends in `+json`.
+fn is_json(content_type: &[u8]) -> bool {
+    let essence = essence(content_type);
+    let ends_in_json =
+        || essence.len() > 5 && essence.rchunks(5).next().is_some_and(|end| end.eq_ignore_ascii_case(b"+json"));
+    essence.eq_ignore_ascii_case(b"application/json") || essence.eq_ignore_ascii_case(b"text/json") || ends_in_json()
+}
+
+fn is_event_stream(content_type: &[u8]) -> bool {
+    essence(content_type).eq_ignore_ascii_case(b"text/event-stream")
+}
+
+/// A media type without its parameters.
+fn essence(content_type: &[u8]) -> &[u8] {
+    content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
+}
+
+/// The origin of a redirect's target. Path and query may hold anything.
+fn redirect_target(headers: &PackedHeaders) -> String {
+    let location = headers.text(LOCATION.as_str());
+    match location.map(|location| location.parse::<http::Uri>()) {
+        Some(Ok(uri)) => match (uri.scheme_str(), uri.host()) {
+            (Some(scheme), Some(host)) => format!("to {scheme}://{}", shorten(host, 100)),
+            _ => "to another path".to_owned(),
+        },
+        Some(Err(_)) => "to an invalid address".to_owned(),
+        None => "without an address".to_owned(),
+    }
+}
+
+/// A header value as part of a message.
+fn text(value: &[u8], characters: usize) -> String {
+    shorten(&String::from_utf8_lossy(value), characters)
+}
