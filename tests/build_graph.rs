@@ -16,7 +16,7 @@ use std::{
 use serde_json::Value;
 
 /// `native-tls` brings crates that `cargo test` has not fetched, and the network is not asked here.
-const ALL_BUT_NATIVE_TLS: [&str; 2] = ["--features", "http2,testing,tracing"];
+const ALL_BUT_NATIVE_TLS: [&str; 2] = ["--features", "http2,tracing"];
 
 /// The platform that build scripts run on. Packages of others need not have been fetched.
 fn host() -> String {

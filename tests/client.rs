@@ -28,10 +28,9 @@ mod timing;
 
 use std::process::Command;
 
-use anthropic_messages::{
-    AnthropicMessage, Client, ClientBuilder, Error, ErrorKind, MessageCreateRequest, Response,
-    testing::{ReceivedRequest, Server},
-};
+use anthropic_messages::internal_for_tests::TestClientBuilder as _;
+use anthropic_messages::{AnthropicMessage, Client, ClientBuilder, Error, ErrorKind, MessageCreateRequest, Response};
+use anthropic_messages_testing::{ReceivedRequest, Server};
 use timing::NoWaiting;
 
 fn request() -> MessageCreateRequest {

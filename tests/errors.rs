@@ -26,11 +26,12 @@ mod timing;
 use std::{net::TcpListener, time::Duration};
 
 use answers::{answer, answering, api_error, json, message, silent};
+use anthropic_messages::internal_for_tests::TestClientBuilder as _;
 use anthropic_messages::{
     AnthropicMessage, Client, ClientBuilder, Error, ErrorKind, MessageCreateRequest, Observer, RetryStop,
     observe::{Refusal, Request},
-    testing::{At, Fault, Reply, Server},
 };
+use anthropic_messages_testing::{At, Fault, Reply, Server};
 use bodies::{error_body, message_body};
 use raw::RawServer;
 use timing::NoWaiting;

@@ -62,10 +62,9 @@ mod timing;
 use std::time::Duration;
 
 use answers::answering;
-use anthropic_messages::{
-    AnthropicMessage, Client, ClientBuilder, Error, MessageCreateRequest,
-    testing::{Reply, Server},
-};
+use anthropic_messages::internal_for_tests::TestClientBuilder as _;
+use anthropic_messages::{AnthropicMessage, Client, ClientBuilder, Error, MessageCreateRequest};
+use anthropic_messages_testing::{Reply, Server};
 use raw::RawServer;
 use timing::NoWaiting;
 

@@ -13,15 +13,12 @@
     reason = "a test that can't go on fails"
 )]
 
-mod support;
-
 use std::{
     path::{Path, PathBuf},
     process::Command,
 };
 
 use serde_json::{Value, json};
-use support::surface::surface;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -99,9 +96,10 @@ fn run_now(command: &mut Command) -> Build {
         .filter(|message| message["package_id"].as_str().is_some_and(|id| id.contains("anthropic-messages")))
         .filter_map(|message| message["out_dir"].as_str().map(PathBuf::from))
         .next_back();
-    let source =
-        out_dir.and_then(|folder| std::fs::read_to_string(folder.join("generated.rs")).ok()).unwrap_or_default();
-    let surface = if source.is_empty() { String::new() } else { surface(&source) };
+    let written = |file: &str| {
+        out_dir.as_ref().and_then(|folder| std::fs::read_to_string(folder.join(file)).ok()).unwrap_or_default()
+    };
+    let (source, surface) = (written("generated.rs"), written("surface.txt"));
     Build { success: output.status.success(), messages, surface, source }
 }
 

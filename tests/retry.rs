@@ -29,11 +29,12 @@ use std::{
 };
 
 use answers::{answer, answering, api_error, message};
+use anthropic_messages::internal_for_tests::{TestClientBuilder as _, Timing};
 use anthropic_messages::{
-    AnthropicMessage, Client, Error, MessageCreateRequest, RetryStop, Timing,
+    AnthropicMessage, Client, Error, MessageCreateRequest, RetryStop,
     retry::{Budget, Decision, Moment, Outcome, Resend, RetryPolicy, decide, server_delay},
-    testing::{Reply, Server},
 };
+use anthropic_messages_testing::{Reply, Server};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
 use timing::NoWaiting;

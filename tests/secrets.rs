@@ -38,10 +38,11 @@ use std::{
 };
 
 use answers::{answer, answering, json, message};
+use anthropic_messages::internal_for_tests::TestClientBuilder as _;
 use anthropic_messages::{
     AnthropicMessage, ApiKey, AuthScheme, Client, ClientBuilder, Error, MessageCreateRequest, Observer, observe,
-    testing::{At, Fault, Framing, Reply, Server},
 };
+use anthropic_messages_testing::{At, Fault, Framing, Reply, Server};
 use bodies::error_body;
 use capture::Capture;
 use raw::RawServer;

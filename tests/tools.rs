@@ -28,9 +28,9 @@ mod truncation;
 use anthropic_messages::{
     AnthropicMessage, MessageCreateRequest,
     schemars::{self, JsonSchema},
-    testing::{ReceivedRequest, Server},
     tools::Tool,
 };
+use anthropic_messages_testing::{ReceivedRequest, Server};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -28,7 +28,9 @@ mod timing;
 use std::collections::BTreeMap;
 
 use answers::{answer, answering, api_error, json, message};
-use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest, testing::Server};
+use anthropic_messages::internal_for_tests::TestClientBuilder as _;
+use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
+use anthropic_messages_testing::Server;
 use bodies::message_body;
 use capture::Capture;
 use timing::NoWaiting;

@@ -1,22 +1,15 @@
-//! Runs the build's pipeline on any OpenAPI 3.x document, and shows what comes out.
+//! Generates a client from any OpenAPI 3.x document, and shows what comes out.
 //!
 //! ```text
-//! cargo run --example generate -- SPEC [--overlay FILE] [--out FILE] [--lowered FILE] [--strict]
+//! cargo run -p anthropic-messages-codegen --example generate -- SPEC [--overlay FILE] [--out FILE] [--lowered FILE] [--strict]
 //! ```
 //!
 //! Prints the notes (what the generated code does not express) and counts; `--out` writes the source, `--lowered` the
 //! OpenAPI 3.0 document that progenitor is given, `--strict` makes notes an error.
 
-#[path = "../build/pipeline.rs"]
-#[allow(
-    dead_code,
-    unreachable_pub,
-    clippy::pedantic,
-    reason = "the build script's own module, of which this example uses a part"
-)]
-mod pipeline;
+use std::{error::Error, process::ExitCode};
 
-use std::process::ExitCode;
+use anthropic_messages_codegen::{Contract, Requirements, finish, run, settings};
 
 const USAGE: &str = "usage: generate SPEC [--overlay FILE] [--out FILE] [--lowered FILE] [--strict]";
 
@@ -29,9 +22,9 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    // What progenitor prints when it gives up is of no use here; the error says it in one sentence.
-    std::panic::set_hook(Box::new(|_| {}));
-    match arguments(std::env::args().skip(1)).and_then(|arguments| run(&arguments)) {
+    match arguments(std::env::args().skip(1))
+        .and_then(|arguments| run(|| generate(&arguments)).map_err(|error| error.to_string()))
+    {
         Ok(code) => code,
         Err(problem) => {
             eprintln!("{problem}");
@@ -55,17 +48,17 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, Strin
     if arguments.spec.is_empty() { Err(USAGE.to_owned()) } else { Ok(arguments) }
 }
 
-fn run(arguments: &Arguments) -> Result<ExitCode, String> {
+fn generate(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let read =
         |path: &str| std::fs::read_to_string(path).map_err(|error| format!("{path}: the file can't be read: {error}"));
-    let spec = read(&arguments.spec)?;
-    let overlay = arguments.overlay.as_deref().map(|path| Ok::<_, String>((path, read(path)?))).transpose()?;
-    let generated = pipeline::generate_any(&pipeline::Source {
-        contract: (&arguments.spec, &spec),
-        overlay: overlay.as_ref().map(|(path, text)| (*path, text.as_str())),
-    })
-    .map_err(|error| error.to_string())?;
-    for note in &generated.notes {
+    let mut contract = Contract::parse(&arguments.spec, &read(&arguments.spec)?)?;
+    if let Some(overlay) = &arguments.overlay {
+        contract = contract.overlay(overlay, &read(overlay)?)?;
+    }
+    let lowered = contract.lower()?;
+    let code = progenitor::Generator::new(&settings()).generate_tokens(&lowered.openapi()?)?;
+    let generated = finish(&lowered, &Requirements::default(), code)?;
+    for note in &lowered.notes {
         println!("note: {}, at #{}", note.text, note.pointer);
     }
     let count = |start: &str| generated.source.lines().filter(|line| line.trim_start().starts_with(start)).count();
@@ -75,7 +68,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         count("pub async fn "),
         count("pub struct ").saturating_sub(1),
         count("pub enum "),
-        generated.notes.len(),
+        lowered.notes.len(),
         generated.source.lines().count(),
     );
     let write = |file: &Option<String>, text: &str| match file {
@@ -83,6 +76,6 @@ fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         None => Ok(()),
     };
     write(&arguments.out, &generated.source)?;
-    write(&arguments.lowered, &generated.lowered.to_string())?;
-    Ok(if arguments.strict && !generated.notes.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    write(&arguments.lowered, &lowered.document.to_string())?;
+    Ok(if arguments.strict && !lowered.notes.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -15,7 +15,7 @@ use serde_json::Number;
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Node {
+pub(crate) enum Node {
     Null,
     Bool(bool),
     Number(Number),
@@ -26,46 +26,46 @@ pub enum Node {
 
 impl Node {
     /// The member of an object.
-    pub fn get(&self, name: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Node> {
         self.as_object()?.get(name)
     }
 
-    pub fn as_object(&self) -> Option<&IndexMap<String, Node>> {
+    pub(crate) fn as_object(&self) -> Option<&IndexMap<String, Node>> {
         match self {
             Self::Object(members) => Some(members),
             _ => None,
         }
     }
 
-    pub fn as_array(&self) -> Option<&[Node]> {
+    pub(crate) fn as_array(&self) -> Option<&[Node]> {
         match self {
             Self::Array(items) => Some(items),
             _ => None,
         }
     }
 
-    pub fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
             _ => None,
         }
     }
 
-    pub fn as_bool(&self) -> Option<bool> {
+    pub(crate) fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Bool(value) => Some(*value),
             _ => None,
         }
     }
 
-    pub fn as_f64(&self) -> Option<f64> {
+    pub(crate) fn as_f64(&self) -> Option<f64> {
         match self {
             Self::Number(number) => number.as_f64(),
             _ => None,
         }
     }
 
-    pub fn as_u64(&self) -> Option<u64> {
+    pub(crate) fn as_u64(&self) -> Option<u64> {
         match self {
             Self::Number(number) => number.as_u64(),
             _ => None,
@@ -73,7 +73,7 @@ impl Node {
     }
 
     /// How many values it consists of.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         match self {
             Self::Array(items) => items.iter().map(Self::size).sum::<usize>() + 1,
             Self::Object(members) => members.values().map(Self::size).sum::<usize>() + 1,
@@ -82,7 +82,7 @@ impl Node {
     }
 
     /// The value at a JSON pointer (RFC 6901).
-    pub fn pointer(&self, pointer: &str) -> Option<&Node> {
+    pub(crate) fn pointer(&self, pointer: &str) -> Option<&Node> {
         steps(pointer)?.iter().try_fold(self, |node, step| match node {
             Self::Object(members) => members.get(step),
             Self::Array(items) => items.get(step.parse::<usize>().ok()?),
@@ -91,7 +91,7 @@ impl Node {
     }
 
     /// The same, to change it.
-    pub fn pointer_mut(&mut self, pointer: &str) -> Option<&mut Node> {
+    pub(crate) fn pointer_mut(&mut self, pointer: &str) -> Option<&mut Node> {
         steps(pointer)?.iter().try_fold(self, |node, step| match node {
             Self::Object(members) => members.get_mut(step),
             Self::Array(items) => items.get_mut(step.parse::<usize>().ok()?),
@@ -100,7 +100,7 @@ impl Node {
     }
 
     /// The same document for libraries that ask for it.
-    pub fn to_value(&self) -> serde_json::Value {
+    pub(crate) fn to_value(&self) -> serde_json::Value {
         use serde_json::Value;
         match self {
             Self::Null => Value::Null,
@@ -116,7 +116,7 @@ impl Node {
 }
 
 /// The steps of a JSON pointer; `None` when it does not start with `/`.
-pub fn steps(pointer: &str) -> Option<Vec<String>> {
+pub(crate) fn steps(pointer: &str) -> Option<Vec<String>> {
     if pointer.is_empty() {
         return Some(Vec::new());
     }
@@ -125,7 +125,7 @@ pub fn steps(pointer: &str) -> Option<Vec<String>> {
 }
 
 /// A JSON pointer one step further down.
-pub fn below(pointer: &str, step: impl fmt::Display) -> String {
+pub(crate) fn below(pointer: &str, step: impl fmt::Display) -> String {
     format!("{pointer}/{}", step.to_string().replace('~', "~0").replace('/', "~1"))
 }
 

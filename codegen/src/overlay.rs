@@ -16,7 +16,7 @@ use super::node::{Node, below};
 /// # Errors
 /// When the overlay is malformed, an action's target matches nothing, or an action contradicts
 /// the document. The error names the action and the place.
-pub fn apply(document: Node, overlay: &Node) -> Result<Node, OverlayError> {
+pub(crate) fn apply(document: Node, overlay: &Node) -> Result<Node, OverlayError> {
     let version = overlay.get("overlay").and_then(Node::as_str).unwrap_or_default();
     if !version.starts_with("1.") {
         return Err(OverlayError::of_document("`overlay` must be a version 1.x of the OpenAPI Overlay Specification"));
@@ -35,7 +35,7 @@ pub fn apply(document: Node, overlay: &Node) -> Result<Node, OverlayError> {
 
 /// Why an overlay could not be applied.
 #[derive(Debug)]
-pub struct OverlayError {
+pub(crate) struct OverlayError {
     action: Option<(usize, String)>,
     pointer: String,
     problem: String,

@@ -127,8 +127,7 @@ impl ClientBuilder {
     }
 
     /// As [`from_env`](Self::from_env), with another source of variables.
-    #[doc(hidden)]
-    pub fn from_env_with(mut self, lookup: impl Fn(&str) -> Option<OsString>) -> Self {
+    pub(crate) fn set_env(mut self, lookup: impl Fn(&str) -> Option<OsString>) -> Self {
         self.surroundings = Some(Surroundings::read(lookup));
         self
     }
@@ -325,8 +324,7 @@ impl ClientBuilder {
     }
 
     /// Other clocks, randomness and waits between attempts, for tests.
-    #[doc(hidden)]
-    pub fn timing(mut self, timing: impl Timing) -> Self {
+    pub(crate) fn set_timing(mut self, timing: impl Timing) -> Self {
         self.timing = Some(Arc::new(timing));
         self
     }

@@ -15,8 +15,6 @@ mod macros;
 mod tagged;
 mod text;
 
-#[cfg(feature = "testing")]
-pub(crate) use self::decode_error::round_trip;
 pub(crate) use self::{blank::Blank, call::*, check::Check, decode_error::from_slice};
 pub use self::{
     call::{ByteStream, Failure, RetryStop},

@@ -9,7 +9,7 @@ use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
 use self::explain::explain;
-use crate::generated::CONTRACT_DOCUMENT;
+use anthropic_messages::CONTRACT_DOCUMENT;
 
 /// The routes of a contract document, with the checks of their bodies.
 #[derive(Debug)]

@@ -152,7 +152,7 @@ fn picked(object: &Object, names: &[&str]) -> Object {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::fold;
+    use crate::fold;
 
     fn message(content: &str) -> Object {
         let text = format!(

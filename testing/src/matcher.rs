@@ -13,7 +13,7 @@ use super::request::ReceivedRequest;
 /// A matcher sees the request with its credentials redacted.
 ///
 /// ```
-/// use anthropic_messages::testing::Matcher;
+/// use anthropic_messages_testing::Matcher;
 ///
 /// let matcher = Matcher::model("claude-sonnet-5").and(Matcher::last_user_text_contains("weather"));
 /// assert_eq!(matcher.to_string(), r#"model is "claude-sonnet-5" and last user text contains "weather""#);

@@ -32,7 +32,7 @@ use super::request::ReceivedRequest;
 ///
 /// ```
 /// use std::time::Duration;
-/// use anthropic_messages::testing::{At, Chunking, Fault, Reply};
+/// use anthropic_messages_testing::{At, Chunking, Fault, Reply};
 ///
 /// let call = Reply::text("Let me look.").and_tool_call("weather", serde_json::json!({"city": "Paris"}));
 /// let busy = Reply::overloaded().retry_after(Duration::from_secs(2));
@@ -105,7 +105,7 @@ impl Reply {
     }
 
     /// A message given as anything that serialises to a JSON object: a
-    /// [`MessageResponse`](crate::types::MessageResponse), a `serde_json::Value`.
+    /// [`MessageResponse`](anthropic_messages::types::MessageResponse), a `serde_json::Value`.
     ///
     /// What a message must have and the object lacks is filled in: `id`, `type`, `role`, the
     /// `model` of the request, empty `content`, `stop_reason`, `stop_sequence`, and a `usage` that

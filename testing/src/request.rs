@@ -8,7 +8,7 @@ use http::{Method, Uri, Version};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::types::MessageCreateRequest;
+use anthropic_messages::types::MessageCreateRequest;
 
 /// A request that a [`Server`](super::Server) received.
 ///

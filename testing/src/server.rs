@@ -20,7 +20,7 @@ use super::reply::Reply;
 use super::request::ReceivedRequest;
 use super::script::{Expectation, When, lock, report};
 use super::service::Service;
-use crate::{Client, ClientBuilder};
+use anthropic_messages::{Client, ClientBuilder};
 
 /// A server on the loopback interface that speaks the contract; see the [module](super) for what it
 /// does.
@@ -70,7 +70,7 @@ impl Server {
     ///
     /// # Errors
     /// As [`ClientBuilder::build`].
-    pub fn client(&self) -> crate::Result<Client> {
+    pub fn client(&self) -> anthropic_messages::Result<Client> {
         self.client_builder().build()
     }
 
@@ -120,7 +120,7 @@ impl Server {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = anthropic_messages::testing::Server::start()?;
+    /// # let server = anthropic_messages_testing::Server::start()?;
     /// drop(std::net::TcpStream::connect(server.address())?);
     /// server.until(|counts| counts.closed_connections == 1).await?;
     /// # Ok(()) }

@@ -2,11 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use anthropic_messages::{
-    Client, ErrorKind,
-    retry::Resend,
-    testing::{At, Fault},
-};
+use anthropic_messages::{Client, ErrorKind, retry::Resend};
+use anthropic_messages_testing::{At, Fault};
 use http::Version;
 
 use crate::{

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, ffi::OsString};
 
+use anthropic_messages::internal_for_tests::TestClientBuilder as _;
 use anthropic_messages::{AuthScheme, Client, ClientBuilder};
 
 use crate::{

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use anthropic_messages::{
-    Client, ErrorKind, Observer, Timing as _, observe,
-    testing::{At, Chunking, Fault, Framing, Reply},
-};
+use anthropic_messages::internal_for_tests::{TestClientBuilder as _, Timing as _};
+use anthropic_messages::{Client, ErrorKind, Observer, observe};
+use anthropic_messages_testing::{At, Chunking, Fault, Framing, Reply};
 
 use crate::{
     answered,

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use anthropic_messages::internal_for_tests::TestClientBuilder as _;
 use anthropic_messages::{Client, ClientBuilder, ErrorKind, RetryStop};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 

@@ -2,11 +2,12 @@
 
 use std::{pin::Pin, time::Duration};
 
+use anthropic_messages::internal_for_tests::{TestClientBuilder as _, Timing};
 use anthropic_messages::{
-    Client, ErrorKind, RetryStop, Timing,
+    Client, ErrorKind, RetryStop,
     retry::{Budget, Decision, Moment, Outcome, Resend, RetryPolicy, decide},
-    testing::{At, Fault, Matcher, Reply, Server},
 };
+use anthropic_messages_testing::{At, Fault, Matcher, Reply, Server};
 use http::{HeaderMap, StatusCode};
 use tokio::sync::mpsc;
 

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use anthropic_messages::internal_for_tests::TestClientBuilder as _;
 use anthropic_messages::{Client, ErrorKind, RetryStop, retry::Resend};
 use bytes::Bytes;
 use h2::{Reason, server};

@@ -3,10 +3,8 @@
 
 use std::{io::Write, sync::mpsc, time::Duration};
 
-use anthropic_messages::{
-    Client, ErrorKind, MessageStream, StreamEvent,
-    testing::{At, Clock, Fault, Framing, Reply, Server},
-};
+use anthropic_messages::{Client, ErrorKind, MessageStream, StreamEvent};
+use anthropic_messages_testing::{At, Clock, Fault, Framing, Reply, Server};
 use serde_json::json;
 use tokio::time::timeout;
 

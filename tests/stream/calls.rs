@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use anthropic_messages::{
     AnthropicMessage, ErrorKind, MessageCreateRequest, MessageStream, Observer, StreamEvent, observe,
-    testing::{At, Fault, Matcher, Reply, Server},
 };
+use anthropic_messages_testing::{At, Fault, Matcher, Reply, Server};
 use serde_json::{Value, json};
 
 use crate::{read, transcripts};

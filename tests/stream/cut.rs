@@ -8,10 +8,8 @@ use std::{
     time::Duration,
 };
 
-use anthropic_messages::{
-    AnthropicMessage, Error, ErrorKind, MessageCreateRequest, MessageResponse,
-    testing::{At, Fault, Framing, Reply, Server},
-};
+use anthropic_messages::{AnthropicMessage, Error, ErrorKind, MessageCreateRequest, MessageResponse};
+use anthropic_messages_testing::{At, Fault, Framing, Reply, Server};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 

@@ -1,6 +1,6 @@
 //! Answers of the testing server, of which a test knows every header and every byte.
 
-use anthropic_messages::testing::{At, Fault, Reply, Server};
+use anthropic_messages_testing::{At, Fault, Reply, Server};
 
 use crate::bodies::{error_body, message_body};
 

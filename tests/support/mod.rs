@@ -3,4 +3,4 @@
 
 pub mod contract;
 pub mod instances;
-pub mod surface;
+pub mod types;

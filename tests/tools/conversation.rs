@@ -2,10 +2,10 @@
 
 use anthropic_messages::{
     AnthropicMessage, AnthropicTool, Client, ErrorKind, MessageCreateRequest,
-    testing::{Reply, Server},
     tools::{Tool, ToolRun},
     types::ToolUnion,
 };
+use anthropic_messages_testing::{Reply, Server};
 use serde_json::{Value, json};
 
 use super::{messages, request, results, weather};

@@ -11,10 +11,10 @@ use std::{
 
 use anthropic_messages::{
     AnthropicTool, ErrorKind,
-    testing::{Reply, Server},
     tools::{Tool, ToolCall, ToolError, ToolFailure, ToolHandler, ToolStep},
     types::ToolUnionBash20250124,
 };
+use anthropic_messages_testing::{Reply, Server};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 

@@ -2,9 +2,9 @@
 
 use anthropic_messages::{
     ContentBlock, Json,
-    testing::{Reply, Server},
     tools::{IntoToolResult, Tool, ToolError, ToolHandler, ToolOutput},
 };
+use anthropic_messages_testing::{Reply, Server};
 use serde_json::{Value, json};
 
 use super::{City, request};

@@ -11,9 +11,9 @@ use std::{
 
 use anthropic_messages::{
     ErrorKind, StreamEvent,
-    testing::{At, Fault, Reply, Server},
     tools::{Tool, ToolStep, ToolSteps},
 };
+use anthropic_messages_testing::{At, Fault, Reply, Server};
 use serde_json::json;
 
 use super::{City, request, weather};

@@ -7,9 +7,9 @@ use std::sync::{
 
 use anthropic_messages::{
     AnthropicTool, ErrorKind,
-    testing::{At, Fault, Reply, Server},
     tools::{Tool, ToolRunError},
 };
+use anthropic_messages_testing::{At, Fault, Reply, Server};
 use serde_json::{Value, json};
 
 use super::request;

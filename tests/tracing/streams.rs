@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use anthropic_messages::{
-    AnthropicMessage, Client, MessageCreateRequest,
-    testing::{At, Fault, Reply},
-};
+use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
+use anthropic_messages_testing::{At, Fault, Reply};
 
 use super::{
     answers::{answer, answering},

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::{LowerError, Lowering};
-use crate::pipeline::node::{Node, below};
+use crate::node::{Node, below};
 
 /// How many `allOf` may stand in each other.
 const LEVELS: usize = 200;

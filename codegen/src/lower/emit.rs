@@ -7,7 +7,7 @@ use super::{
     model::{Component, Kind, Shape, Use},
     operations::Lowered,
 };
-use crate::pipeline::node::Node;
+use crate::node::Node;
 
 pub(super) fn document(source: &Node, components: &IndexMap<String, Component>, operations: &[Lowered]) -> Value {
     let text = |pointer: &str| source.pointer(pointer).and_then(Node::as_str).unwrap_or_default();

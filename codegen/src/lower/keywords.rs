@@ -1,7 +1,7 @@
 //! The keywords of a schema, read one by one.
 
 use super::model::{Rule, Shape};
-use crate::pipeline::node::Node;
+use crate::node::Node;
 
 /// The text of a keyword.
 pub(super) fn text(schema: &Node, keyword: &str) -> Option<String> {

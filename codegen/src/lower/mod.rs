@@ -2,67 +2,9 @@
 //!
 //! `lower` takes a document apart into a small model ([`model`]) and writes a fresh 3.0 document
 //! from it ([`emit`]). What the model can't hold never reaches progenitor, so syntax that nobody
-//! thought of can't break the build. What a construct becomes:
-//!
-//! | 3.1 | lowered to | lost |
-//! |---|---|---|
-//! | `info.version` missing, or not ASCII | `0.0.0`, or its ASCII characters | nothing |
-//! | `type: [T, "null"]`, `null` in `enum`, `oneOf: [X, null]`, `nullable` | `nullable` where it is used | nothing |
-//! | `type: "null"`, `const: null` | any JSON that may be null | the restriction |
-//! | `type: [A, B]` | a union of one branch a type; any JSON where it is all types | nothing |
-//! | `const` and `enum` of strings | an open enum | nothing |
-//! | `enum` whose values have no Rust names of their own | a string, with a note | the names of the values |
-//! | `const` and `enum` of numbers, booleans, lists and objects | the plain type, with a note | the restriction |
-//! | `enum` of several types | any JSON, with a note | the type |
-//! | `true`, `{}` as a schema | any JSON | nothing |
-//! | `false` as a schema | any JSON, with a note | the restriction |
-//! | inline object, enum or union | a component named after its place | nothing |
-//! | names that Rust or another schema has taken | numbered | nothing |
-//! | properties that have one Rust name | the first one; the others are in `extra`, with a note | a field |
-//! | `oneOf`/`anyOf` of objects with a constant property | a tagged union | nothing |
-//! | a discriminator whose tag is no constant in the branches | a tagged union; a branch that stands nowhere else gets the constant | nothing |
-//! | a union with one branch without the tag | that branch where the tag is absent | nothing |
-//! | a union of objects that another union tells apart by another property | an untagged union, with a note | dispatch on the tag |
-//! | a string beside its enum, an integer beside a number | the string, the number | the names of the values |
-//! | other `oneOf`/`anyOf` | an untagged union, the branch that asks for most first | nothing |
-//! | a union as a branch of its own branch | left out, with a note | nothing that has a value |
-//! | branches that only say `required` or `not` | the object beside them, with a note | validation |
-//! | properties beside a union | taken into each branch, with a note | nothing |
-//! | `allOf` | one merged schema; where its parts differ in a keyword the first counts, with a note | the subtype relation |
-//! | a parent that lists the children that take it in by `allOf` | the list is not the children's | nothing |
-//! | `$ref` with siblings | the target, merged with them | nothing |
-//! | `$defs`, deep `$ref` | components | nothing |
-//! | `$ref` out of the document or to an anchor, `$dynamicRef` | any JSON, with a note | the type |
-//! | a `$ref` or `allOf` that leads to nothing but itself | any JSON, with a note; an error in `allOf` | the type |
-//! | more than 2,000 schemas in each other | any JSON, with a note | the type |
-//! | schemas that multiply when put together | an error | everything |
-//! | `prefixItems` | a list of any JSON, with a note | the items' types |
-//! | `patternProperties` | any JSON, with a note | the type |
-//! | `additionalProperties` beside `properties` | `extra`, with a note where it has a type | its type |
-//! | `additionalProperties` alone | a map | nothing |
-//! | `type: object` alone | JSON that must be an object | nothing |
-//! | a required property that is not described | `extra`, with a note | a field |
-//! | `minItems` and its like | checks before sending | nothing |
-//! | `pattern`, `format`, `default`, `content*`, `contains`, `not`, `if`, `dependent*`, `unevaluated*` | dropped | validation |
-//! | `title`, `examples`, `xml` | dropped | documentation |
-//! | error responses | dropped: the transport reads every error itself | nothing |
-//! | several good responses | the first one with content, with a note | the others' types |
-//! | `default` without a good response | the good response | nothing |
-//! | several media types | JSON, then `+json`, `*/*`, a form, bytes; with a note | the others |
-//! | `multipart/*` alone, `OPTIONS`, `TRACE` | the operation is left out, with a note | the operation |
-//! | a body that may be null | the body, with a note | a body of `null` |
-//! | an operation without `operationId` | named after method and path | nothing |
-//! | an `operationId` that is taken | numbered, with a note | nothing |
-//! | a path without a slash, with braces that don't close or that Rust can't tell apart | left out, with a note | its operations |
-//! | a path with `#…` or `?…` | cut, or sent as it stands | nothing |
-//! | a parameter of the path that nothing declares | a string | its type |
-//! | parameters that are no scalars or lists of them, `deepObject`, `content` | strings, with a note where it is no string | their types |
-//! | parameters in cookies, headers that OpenAPI says are none, two with one Rust name | left out, with a note | the parameter |
-//! | `components` that operations refer to, also by way of each other | followed | nothing |
-//! | webhooks, callbacks, links, servers, security | dropped | what they say |
-//! | 200 that is both JSON and `text/event-stream` | a twin operation for the stream | nothing |
+//! thought of can't break the build. The table of the crate documentation says what a construct becomes.
 
-pub mod model;
+pub(crate) mod model;
 
 mod all_of;
 mod emit;
@@ -92,7 +34,7 @@ use super::node::{Node, below};
 ///
 /// # Errors
 /// When the document is no OpenAPI 3.x, or a `$ref` points to nothing; the error names the place.
-pub fn lower(document: &Node) -> Result<Lowered, LowerError> {
+pub(crate) fn lower(name: &str, document: &Node) -> Result<Lowered, LowerError> {
     let version = document.get("openapi").and_then(Node::as_str).unwrap_or_default();
     if !version.starts_with("3.") {
         return Err(LowerError::new("/openapi", "the document must say which OpenAPI 3.x it is written in"));
@@ -122,6 +64,7 @@ pub fn lower(document: &Node) -> Result<Lowered, LowerError> {
     lowering.drop_unused(&operations);
     let server = document.pointer("/servers/0/url").and_then(Node::as_str).map(str::to_owned);
     Ok(Lowered {
+        name: name.to_owned(),
         document: emit::document(document, &lowering.components, &operations),
         components: lowering.components,
         operations: operations.into_iter().map(|operation| operation.model).collect(),
@@ -132,9 +75,9 @@ pub fn lower(document: &Node) -> Result<Lowered, LowerError> {
 
 /// Why a document could not be lowered, and where.
 #[derive(Debug)]
-pub struct LowerError {
-    pub pointer: String,
-    pub problem: String,
+pub(crate) struct LowerError {
+    pub(crate) pointer: String,
+    pub(crate) problem: String,
 }
 
 impl LowerError {

@@ -6,12 +6,14 @@ use serde_json::Value;
 /// A contract in the form that progenitor reads, and beside it what typify would forget.
 #[derive(Debug)]
 pub struct Lowered {
+    /// The name of the contract, for errors.
+    pub(crate) name: String,
     /// The OpenAPI 3.0 document.
     pub document: Value,
     /// Every type that is generated, by its Rust name, in the contract's order.
-    pub components: IndexMap<String, Component>,
+    pub(crate) components: IndexMap<String, Component>,
     /// Every operation that is generated, in the contract's order; a stream twin follows its own.
-    pub operations: Vec<Operation>,
+    pub(crate) operations: Vec<Operation>,
     /// What could not be kept.
     pub notes: Vec<Note>,
     /// The contract's first server.
@@ -29,16 +31,16 @@ pub struct Note {
 
 /// A generated type.
 #[derive(Clone, Debug)]
-pub struct Component {
-    pub pointer: String,
-    pub description: Option<String>,
-    pub kind: Kind,
+pub(crate) struct Component {
+    pub(crate) pointer: String,
+    pub(crate) description: Option<String>,
+    pub(crate) kind: Kind,
     /// Whether it stood inline and got its name from where it stood.
-    pub hoisted: bool,
+    pub(crate) hoisted: bool,
 }
 
 #[derive(Clone, Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Set while the type is being lowered, so that it can refer to itself.
     Pending,
     Object {
@@ -61,41 +63,41 @@ pub enum Kind {
 }
 
 #[derive(Clone, Debug)]
-pub struct Variant {
-    pub ident: String,
-    pub tags: Vec<String>,
-    pub component: String,
+pub(crate) struct Variant {
+    pub(crate) ident: String,
+    pub(crate) tags: Vec<String>,
+    pub(crate) component: String,
 }
 
 /// `x-string-shorthand`: a bare string in place of a list stands for one object of this variant.
 #[derive(Clone, Debug)]
-pub struct Shorthand {
-    pub variant: String,
+pub(crate) struct Shorthand {
+    pub(crate) variant: String,
 }
 
 #[derive(Clone, Debug)]
-pub struct Arm {
-    pub ident: String,
-    pub value: Use,
+pub(crate) struct Arm {
+    pub(crate) ident: String,
+    pub(crate) value: Use,
 }
 
 #[derive(Clone, Debug)]
-pub struct Field {
-    pub name: String,
-    pub description: Option<String>,
-    pub required: bool,
-    pub value: Use,
-    pub rules: Vec<Rule>,
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) required: bool,
+    pub(crate) value: Use,
+    pub(crate) rules: Vec<Rule>,
     /// The only value that the contract gives it.
-    pub only: Option<String>,
+    pub(crate) only: Option<String>,
     /// Whether the only value tells the variants of a union apart: then it is no field of the
     /// generated type, and always written.
-    pub is_tag: bool,
+    pub(crate) is_tag: bool,
 }
 
 /// A constraint, checked before a request is sent.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Rule {
+pub(crate) enum Rule {
     MinItems(u64),
     MaxItems(u64),
     MinLength(u64),
@@ -108,13 +110,13 @@ pub enum Rule {
 
 /// A type as it is used in one place.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Use {
-    pub shape: Shape,
-    pub nullable: bool,
+pub(crate) struct Use {
+    pub(crate) shape: Shape,
+    pub(crate) nullable: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Shape {
+pub(crate) enum Shape {
     Any,
     FreeObject,
     String,
@@ -127,39 +129,39 @@ pub enum Shape {
 }
 
 impl Shape {
-    pub fn plain(self) -> Use {
+    pub(crate) fn plain(self) -> Use {
         Use { shape: self, nullable: false }
     }
 }
 
 /// A generated method.
 #[derive(Clone, Debug)]
-pub struct Operation {
+pub(crate) struct Operation {
     /// The name of the generated method.
-    pub name: String,
-    pub pointer: String,
-    pub method: String,
-    pub path: String,
-    pub summary: Option<String>,
-    pub description: Option<String>,
-    pub parameters: Vec<Parameter>,
+    pub(crate) name: String,
+    pub(crate) pointer: String,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) summary: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) parameters: Vec<Parameter>,
     /// The name of the type that bundles the optional parameters, where there are any.
-    pub params: Option<String>,
+    pub(crate) params: Option<String>,
     /// The name of the body's type, where it is one of ours.
-    pub body: Option<Use>,
+    pub(crate) body: Option<Use>,
     /// Whether it is the twin that answers with a stream of events.
-    pub is_stream_twin: bool,
+    pub(crate) is_stream_twin: bool,
 }
 
 #[derive(Clone, Debug)]
-pub struct Parameter {
-    pub name: String,
-    pub location: Location,
-    pub description: Option<String>,
+pub(crate) struct Parameter {
+    pub(crate) name: String,
+    pub(crate) location: Location,
+    pub(crate) description: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Location {
+pub(crate) enum Location {
     Path,
     Query,
     Header,

@@ -11,7 +11,7 @@ use super::{
     names::{field_name, type_name},
     parameters::{Route, placeholders},
 };
-use crate::pipeline::node::{Node, below};
+use crate::node::{Node, below};
 
 /// The methods that reqwest, and so progenitor, has a function for.
 const METHODS: [&str; 6] = ["get", "put", "post", "delete", "head", "patch"];
@@ -39,8 +39,8 @@ const RESERVED: [&str; 16] = [
 
 /// An operation, and what progenitor reads of it.
 pub(super) struct Lowered {
-    pub model: Operation,
-    pub document: Value,
+    pub(crate) model: Operation,
+    pub(crate) document: Value,
     response: Option<Use>,
 }
 

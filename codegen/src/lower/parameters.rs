@@ -10,7 +10,7 @@ use super::{
     model::{Kind, Location, Parameter, Shape, Use},
     names::{field_name, type_name},
 };
-use crate::pipeline::node::{Node, below};
+use crate::node::{Node, below};
 
 /// Where an operation is to be found.
 pub(super) struct Route<'r> {

@@ -10,7 +10,7 @@ use super::{
     model::{Component, Field, Kind, Shape, Use},
     names::{field_name, type_name},
 };
-use crate::pipeline::node::{Node, below};
+use crate::node::{Node, below};
 
 /// Keywords that say nothing about the shape.
 const ANNOTATIONS: [&str; 11] = [

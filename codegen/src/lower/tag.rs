@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::keywords::{types, values};
-use crate::pipeline::node::Node;
+use crate::node::Node;
 
 /// A branch of a union: where it stands, as it stands, and with its references followed.
 pub(super) struct Branch {

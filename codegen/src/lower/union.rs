@@ -9,7 +9,7 @@ use super::{
     names::type_name,
     tag::{Branch, Tag, is_optional, tag},
 };
-use crate::pipeline::node::{Node, below};
+use crate::node::{Node, below};
 
 impl Lowering<'_> {
     /// A union; `None` when its branches only say which properties are required.

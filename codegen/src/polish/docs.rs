@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::pipeline::lower::model::Component;
+use crate::lower::model::Component;
 
 /// The documentation of a type.
 pub(super) fn of_component(component: &Component, stand_in: &str) -> TokenStream {

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
 use super::{PolishError, docs::of_component, found::Found};
-use crate::pipeline::lower::model::Component;
+use crate::lower::model::Component;
 
 /// Every string enum gains `Unknown`, so that a new value breaks no deployed client:
 ///

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use syn::{Attribute, Ident, Item, Type};
 
 use super::{PolishError, paths};
-use crate::pipeline::lower::model::{Kind, Lowered};
+use crate::lower::model::{Kind, Lowered};
 
 /// The types that typify chose, by the names of the contract.
 pub(super) struct Found {

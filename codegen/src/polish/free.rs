@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::pipeline::lower::model::{Shape, Use};
+use crate::lower::model::{Shape, Use};
 
 /// Whether there is such JSON in a value of this shape: itself, its items, or theirs.
 pub(super) fn is_in(shape: &Shape) -> bool {

@@ -25,21 +25,31 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Item;
 
+pub(crate) use self::table::table;
 use self::{found::Found, size::Sizes};
-use super::lower::model::{Kind, Lowered};
+use super::{
+    lower::model::{Kind, Lowered},
+    requirements::Requirements,
+};
 
 /// Polishes generated code.
 ///
 /// # Errors
 /// When the code holds something that is not known, or lacks something that should be there.
-pub fn polish(lowered: &Lowered, file: syn::File) -> Result<syn::File, PolishError> {
+pub(crate) fn polish(
+    lowered: &Lowered,
+    requirements: &Requirements,
+    file: syn::File,
+) -> Result<syn::File, PolishError> {
     let parts = Parts::of(file)?;
     let found = Found::of(&parts.types, lowered)?;
     let sizes = Sizes::of(lowered);
     let mut types = TokenStream::new();
     for (name, component) in &lowered.components {
         types.extend(match &component.kind {
-            Kind::Object { fields } => object::object(lowered, &found, name, component, fields)?,
+            Kind::Object { fields } => {
+                object::object(lowered, &found, name, component, fields, requirements.methods(name))?
+            }
             Kind::Enum { values } => enumeration::enumeration(&found, name, component, values)?,
             Kind::Tagged { .. } => union::tagged(lowered, &found, &sizes, name, component)?,
             Kind::Untagged { arms } => union::untagged(lowered, &found, name, component, arms)?,
@@ -48,7 +58,6 @@ pub fn polish(lowered: &Lowered, file: syn::File) -> Result<syn::File, PolishErr
     }
     let (operations, params) = operations::operations(lowered, parts.operations)?;
     let client = operations::client(parts.client)?;
-    let table = table::table(lowered);
     let rest = parts.rest;
     let tokens = quote! {
         #[allow(unused_imports, reason = "which of them a contract needs depends on its operations")]
@@ -69,14 +78,13 @@ pub fn polish(lowered: &Lowered, file: syn::File) -> Result<syn::File, PolishErr
         #client
         #(#rest)*
         #operations
-        #table
     };
     syn::parse2(tokens).map_err(|error| PolishError::new(format!("the polished code does not parse: {error}")))
 }
 
 /// Why code could not be polished.
 #[derive(Debug)]
-pub struct PolishError(String);
+pub(crate) struct PolishError(String);
 
 impl PolishError {
     fn new(problem: impl Into<String>) -> Self {

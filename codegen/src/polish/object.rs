@@ -12,12 +12,9 @@ use super::{
     paths::only_argument,
     serde,
 };
-use crate::pipeline::{
-    lower::{
-        model::{Component, Field, Kind, Lowered, Rule, Shape},
-        type_name,
-    },
-    requirements,
+use crate::lower::{
+    model::{Component, Field, Kind, Lowered, Rule, Shape},
+    type_name,
 };
 
 /// A field as it is generated.
@@ -67,6 +64,7 @@ pub(super) fn object(
     name: &str,
     component: &Component,
     fields: &[Field],
+    methods: &[String],
 ) -> Result<TokenStream, PolishError> {
     let ident = format_ident!("{name}");
     let mut written = Vec::new();
@@ -90,7 +88,7 @@ pub(super) fn object(
             docs(written.field.description.as_deref(), &format!("The field `{}`.", written.field.name), None);
         quote!(#documentation pub #field_ident: #full,)
     });
-    let builders = builders(&ident, &written, &tags);
+    let builders = builders(&ident, &written, &tags, methods);
     let decode = serde::decode(&ident, name, &written, &tags, tag);
     let encode = serde::encode(&ident, &written, &tags);
     let check = check(&ident, &written);
@@ -131,7 +129,7 @@ fn only_value(lowered: &Lowered, found: &Found, field: &Field) -> Result<Option<
 }
 
 /// `new` with what is required, in the contract's order, and a setter for each optional field.
-fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field]) -> TokenStream {
+fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[String]) -> TokenStream {
     let names: Vec<&str> = tags
         .iter()
         .map(|field| field.name.as_str())
@@ -161,7 +159,7 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field]) -> TokenStr
         let (field_ident, (taken, value)) = (&written.ident, written.argument());
         let setter = match field_ident.to_string().as_str() {
             name @ ("new" | "check" | "set_extra") => format_ident!("{name}_"),
-            name if requirements::has_method(&ident.to_string(), name) => format_ident!("{name}_"),
+            name if methods.iter().any(|method| method == name) => format_ident!("{name}_"),
             _ => field_ident.clone(),
         };
         let text = format!(" Sets [`{field_ident}`](Self::{field_ident}); absent by default.");

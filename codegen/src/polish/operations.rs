@@ -13,7 +13,7 @@ use super::{
     params::{Argument, bundled, name_of},
     paths,
 };
-use crate::pipeline::lower::model::{Kind, Location, Lowered, Operation, Shape};
+use crate::lower::model::{Kind, Location, Lowered, Operation, Shape};
 
 /// The client: cloned cheaply, and printed by hand, since it holds a key.
 pub(super) fn client(client: ItemStruct) -> Result<TokenStream, PolishError> {

@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 use syn::{FnArg, Pat, Type};
 
 use super::{PolishError, docs::docs, paths};
-use crate::pipeline::lower::{
+use crate::lower::{
     field_name,
     model::{Operation, Parameter},
 };

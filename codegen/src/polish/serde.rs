@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::{free, object::Written};
-use crate::pipeline::lower::model::{Field, Shape};
+use crate::lower::model::{Field, Shape};
 
 /// `Decode` and `Deserialize`: known members by a match, the others into `extra`, nothing buffered.
 ///

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::pipeline::lower::model::{Field, Kind, Lowered, Shape, Use};
+use crate::lower::model::{Field, Kind, Lowered, Shape, Use};
 
 /// A larger variant of a union is kept in a box: every value of the union is as large as its
 /// largest variant, and is moved as often as the smallest.

@@ -12,7 +12,7 @@ use super::{
     paths::only_argument,
     size::Sizes,
 };
-use crate::pipeline::lower::model::{Arm, Component, Kind, Lowered, Shape};
+use crate::lower::model::{Arm, Component, Kind, Lowered, Shape};
 
 /// A union of objects with a constant tag is named by its tags and keeps what it does not know:
 ///

@@ -11,17 +11,6 @@
     reason = "a test that can't go on fails"
 )]
 
-#[path = "../../build/pipeline.rs"]
-#[allow(
-    dead_code,
-    unreachable_pub,
-    clippy::pedantic,
-    reason = "the build script's own module, of which this file uses a part"
-)]
-mod pipeline;
-#[path = "../support/surface.rs"]
-mod surface;
-
 mod constructs;
 mod hostile;
 mod mutations;
@@ -29,6 +18,7 @@ mod operations;
 mod semantics;
 mod unions;
 
+use anthropic_messages_codegen::{Contract, Generated, Lowered, Requirements, finish, run, settings};
 use serde_json::{Value, json};
 
 /// What generation gives for a document: the surface, the notes, and the source.
@@ -36,17 +26,31 @@ struct Outcome {
     surface: String,
     notes: Vec<String>,
     source: String,
+    types: String,
 }
 
 fn generate(document: &Value) -> Result<Outcome, String> {
-    let text = document.to_string();
-    let source = pipeline::Source { contract: ("spec.json", &text), overlay: None };
-    let generated = pipeline::generate_any(&source).map_err(|error| error.to_string())?;
+    let contract = Contract::parse("spec.json", &document.to_string()).map_err(|error| error.to_string())?;
+    let (lowered, generated) = build(&contract, &Requirements::default())?;
     Ok(Outcome {
-        surface: surface::surface(&generated.source),
-        notes: generated.notes.iter().map(|note| format!("{}: {}", note.pointer, note.text)).collect(),
+        surface: generated.surface,
+        notes: lowered.notes.iter().map(|note| format!("{}: {}", note.pointer, note.text)).collect(),
         source: generated.source,
+        types: generated.types,
     })
+}
+
+/// What a build script does with a contract.
+fn build(contract: &Contract, requirements: &Requirements) -> Result<(Lowered, Generated), String> {
+    type Problem = Box<dyn std::error::Error + Send + Sync>;
+    let generated = run(|| {
+        let lowered = contract.lower()?;
+        requirements.check(&lowered)?;
+        let code = progenitor::Generator::new(&settings()).generate_tokens(&lowered.openapi()?)?;
+        let generated = finish(&lowered, requirements, code)?;
+        Ok::<_, Problem>((lowered, generated))
+    });
+    generated.map_err(|error| error.to_string())
 }
 
 /// A document of these schemas.

@@ -1,21 +1,22 @@
 //! The crate's own contract, changed in every way that a new version may change it.
 
+use anthropic_messages_codegen::{Contract, Requirements};
 use serde_json::{Value, json};
 
-use crate::{pipeline, surface::surface};
-
 fn contract() -> Value {
-    serde_json::from_str(include_str!("../../openapi.json")).unwrap()
+    serde_json::from_str(include_str!("../../../openapi.json")).unwrap()
 }
 
 /// Runs the pipeline as the build does, with the crate's overlay.
 fn build(contract: &Value) -> Result<String, String> {
-    let text = contract.to_string();
-    let overlay = include_str!("../../overlay.json");
-    let source = pipeline::Source { contract: ("openapi.json", &text), overlay: Some(("overlay.json", overlay)) };
-    let generated = pipeline::generate(&source).map_err(|error| error.to_string())?;
+    let (overlay, required) = (include_str!("../../../overlay.json"), include_str!("../../../src/requirements.json"));
+    let requirements = Requirements::parse("requirements.json", required).unwrap();
+    let contract = Contract::parse("openapi.json", &contract.to_string())
+        .and_then(|contract| contract.overlay("overlay.json", overlay))
+        .map_err(|error| error.to_string())?;
+    let (_, generated) = crate::build(&contract, &requirements)?;
     syn::parse_file(&generated.source).map_err(|error| error.to_string())?;
-    Ok(surface(&generated.source))
+    Ok(generated.surface)
 }
 
 enum Outcome {

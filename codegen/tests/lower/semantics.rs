@@ -190,10 +190,10 @@ fn operations() -> Value {
 
 #[test]
 fn what_is_valid_under_the_schema_comes_back_through_the_type() {
-    let root = env!("CARGO_MANIFEST_DIR");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shapes");
     std::fs::create_dir_all(folder.join("src")).unwrap();
-    let mut main = include_str!("shapes.rs.txt").replace("{root}", root);
+    let mut main = include_str!("shapes.rs.txt").replace("{root}", root.to_str().unwrap());
     let mut rows = String::new();
     let mut instances = 0;
     for case in cases() {
@@ -201,7 +201,11 @@ fn what_is_valid_under_the_schema_comes_back_through_the_type() {
         judge["$ref"] = json!("#/components/schemas/Root");
         let judge = jsonschema::draft202012::options().build(&judge).unwrap();
         let generated = generate(&schemas(&case.schemas)).unwrap_or_else(|error| panic!("{}: {error}", case.name));
-        std::fs::write(folder.join(format!("src/{}.rs", case.name)), &generated.source).unwrap();
+        std::fs::write(
+            folder.join(format!("src/{}.rs", case.name)),
+            format!("{}{TABLE}{};", generated.source, generated.types),
+        )
+        .unwrap();
         writeln!(main, "mod {0};\nhooks!({0});", case.name).unwrap();
         for instance in &case.instances {
             assert!(judge.is_valid(instance), "{}: {instance} is not valid under the schema", case.name);
@@ -217,7 +221,7 @@ fn what_is_valid_under_the_schema_comes_back_through_the_type() {
     write_if_changed(&folder.join("src/main.rs"), &main);
     write_if_changed(&folder.join("src/client.md"), "A client.\n");
     write_if_changed(&folder.join("Cargo.toml"), include_str!("shapes.toml.txt"));
-    std::fs::copy(Path::new(root).join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+    std::fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
     let output = Command::new(env!("CARGO"))
         .args(["run", "--quiet", "--offline"])
         .current_dir(&folder)
@@ -229,6 +233,9 @@ fn what_is_valid_under_the_schema_comes_back_through_the_type() {
     assert!(output.status.success(), "{out}{err}");
     assert_eq!(out.trim(), format!("{instances} instances came back"));
 }
+
+/// Precedes the table of the types of a case.
+const TABLE: &str = "use crate::{Function, round_trip};\npub const TYPES: &[(&str, &str, Function)] = &";
 
 fn write_if_changed(path: &Path, text: &str) {
     if std::fs::read_to_string(path).ok().as_deref() != Some(text) {

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use anthropic_messages::testing::{Reply, Server};
+use anthropic_messages_testing::{Reply, Server};
 use serde_json::{Value, json};
 
 use crate::support::{ask, http, post, post_json, with};

@@ -1,6 +1,6 @@
 //! What the server answers by itself.
 
-use anthropic_messages::testing::{Reply, Server};
+use anthropic_messages_testing::{Reply, Server};
 use serde_json::{Value, json};
 
 use crate::support::{answer, ask, http, post_json, with};

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use anthropic_messages::testing::{Matcher, Reply, Server};
+use anthropic_messages_testing::{Matcher, Reply, Server};
 use serde_json::json;
 
 use crate::support::{ask, exchange};

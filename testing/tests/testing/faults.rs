@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
-use anthropic_messages::testing::{At, Clock, Fault, Framing, Reply, Server};
+use anthropic_messages_testing::{At, Clock, Fault, Framing, Reply, Server};
 use serde_json::{Value, json};
 
 use crate::support::{Exchange, ask, ask_for_stream, events, exchange, open, post, post_json, try_post};

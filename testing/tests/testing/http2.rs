@@ -1,6 +1,6 @@
 //! The same server over HTTP/2, which the client speaks from its first byte.
 
-use anthropic_messages::testing::{At, Fault, Reply, Server};
+use anthropic_messages_testing::{At, Fault, Reply, Server};
 
 use crate::support::{ask, ask_for_stream, events, plain, post_with};
 

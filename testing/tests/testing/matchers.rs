@@ -1,6 +1,6 @@
 //! Which rule answers which request.
 
-use anthropic_messages::testing::{Matcher, Reply, Server};
+use anthropic_messages_testing::{Matcher, Reply, Server};
 use serde_json::{Value, json};
 
 use crate::support::{answer, ask, ask_for_stream, http, with};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use anthropic_messages::testing::{At, Clock, Fault, Reply, Server};
 use anthropic_messages::{AnthropicMessage, MessageCreateRequest};
+use anthropic_messages_testing::{At, Clock, Fault, Reply, Server};
 use serde_json::{Value, json};
 
 use crate::support::{answer, ask, ask_for_stream, exchange, http, open, post, post_with};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anthropic_messages::MessageResponse;
-use anthropic_messages::testing::{At, Clock, Fault, Framing, Reply, Server};
+use anthropic_messages_testing::{At, Clock, Fault, Framing, Reply, Server};
 use serde_json::{Value, json};
 
 use crate::support::{answer, ask, exchange, post, post_json};

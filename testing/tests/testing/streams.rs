@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anthropic_messages::testing::{Chunking, Clock, Reply, Server};
+use anthropic_messages_testing::{Chunking, Clock, Reply, Server};
 use serde_json::{Value, json};
 
 use crate::support::{ask, ask_for_stream, events, exchange, post, post_json};

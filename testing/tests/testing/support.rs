@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use anthropic_messages::testing::Server;
+use anthropic_messages_testing::Server;
 use serde_json::{Value, json};
 
 /// A request body with one user turn.
