@@ -10,31 +10,20 @@
     reason = "a test that can't go on fails"
 )]
 
-#[path = "support/answers.rs"]
-#[allow(dead_code)]
-mod answers;
-#[path = "support/bodies.rs"]
-#[allow(dead_code)]
-mod bodies;
-#[path = "support/raw.rs"]
-#[allow(dead_code)]
-mod raw;
-#[path = "support/timing.rs"]
-#[allow(dead_code)]
-mod timing;
+mod support;
 
 use std::{net::TcpListener, time::Duration};
 
-use answers::{answer, answering, api_error, json, message, silent};
 use anthropic_messages::internal_for_tests::TestClientBuilder as _;
 use anthropic_messages::{
     AnthropicMessage, Client, ClientBuilder, Error, ErrorKind, MessageCreateRequest, Observer, RetryStop,
     observe::{Refusal, Request},
 };
 use anthropic_messages_testing::{At, Fault, Reply, Server};
-use bodies::{error_body, message_body};
-use raw::RawServer;
-use timing::NoWaiting;
+use support::answers::{answer, answering, api_error, json, message, silent};
+use support::bodies::{error_body, message_body};
+use support::raw::RawServer;
+use support::timing::NoWaiting;
 
 fn request() -> MessageCreateRequest {
     MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024)

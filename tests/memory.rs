@@ -12,20 +12,16 @@
 )]
 #![cfg(target_os = "linux")]
 
-#[path = "support/bodies.rs"]
-#[allow(dead_code)]
-mod bodies;
-#[path = "support/raw.rs"]
-#[allow(dead_code)]
-mod raw;
-#[path = "memory/streams.rs"]
-mod streams;
+mod support;
+mod memory {
+    mod streams;
+}
 
 use std::{fs, process::Command};
 
 use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
-use bodies::message_body;
-use raw::{Connection, RawServer, json};
+use support::bodies::message_body;
+use support::raw::{Connection, RawServer, json};
 
 const MEBIBYTE: u64 = 1024 * 1024;
 /// What a process may need besides the body.

@@ -10,14 +10,7 @@
     reason = "a test that can't go on fails"
 )]
 
-#[path = "support/answers.rs"]
-#[allow(dead_code)]
-mod answers;
-#[path = "support/bodies.rs"]
-#[allow(dead_code)]
-mod bodies;
-#[path = "support/timing.rs"]
-mod timing;
+mod support;
 
 use std::{
     pin::Pin,
@@ -28,7 +21,6 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use answers::{answer, answering, api_error, message};
 use anthropic_messages::internal_for_tests::{TestClientBuilder as _, Timing};
 use anthropic_messages::{
     AnthropicMessage, Client, Error, MessageCreateRequest, RetryStop,
@@ -37,7 +29,8 @@ use anthropic_messages::{
 use anthropic_messages_testing::{Reply, Server};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
-use timing::NoWaiting;
+use support::answers::{answer, answering, api_error, message};
+use support::timing::NoWaiting;
 
 /// Mon, 24 Nov 2025 00:00:00 GMT
 const NOW: u64 = 1_763_942_400;

@@ -15,21 +15,7 @@
 )]
 #![cfg(feature = "tracing")]
 
-#[path = "support/answers.rs"]
-#[allow(dead_code)]
-mod answers;
-#[path = "support/bodies.rs"]
-#[allow(dead_code)]
-mod bodies;
-#[path = "support/capture.rs"]
-#[allow(dead_code)]
-mod capture;
-#[path = "support/raw.rs"]
-#[allow(dead_code)]
-mod raw;
-#[path = "support/timing.rs"]
-#[allow(dead_code)]
-mod timing;
+mod support;
 
 use std::{
     error, fmt,
@@ -37,16 +23,16 @@ use std::{
     time::Duration,
 };
 
-use answers::{answer, answering, json, message};
 use anthropic_messages::internal_for_tests::TestClientBuilder as _;
 use anthropic_messages::{
     AnthropicMessage, ApiKey, AuthScheme, Client, ClientBuilder, Error, MessageCreateRequest, Observer, observe,
 };
 use anthropic_messages_testing::{At, Fault, Framing, Reply, Server};
-use bodies::error_body;
-use capture::Capture;
-use raw::RawServer;
-use timing::NoWaiting;
+use support::answers::{answer, answering, json, message};
+use support::bodies::error_body;
+use support::capture::Capture;
+use support::raw::RawServer;
+use support::timing::NoWaiting;
 
 const KEY: &str = "sk-ant-canary-of-the-key";
 const PROMPT: &str = "canary of the prompt";

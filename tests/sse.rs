@@ -15,16 +15,14 @@ use std::time::Duration;
 
 use anthropic_messages::sse::{Decoder, Error, Event};
 
-use self::reference::Meaning;
+use self::sse::reference::{self, Meaning};
 
-#[path = "sse/corpus.rs"]
-mod corpus;
-#[path = "sse/limits.rs"]
-mod limits;
-#[path = "sse/reference.rs"]
-mod reference;
-#[path = "sse/relay.rs"]
-mod relay;
+mod sse {
+    pub(crate) mod corpus;
+    mod limits;
+    pub(crate) mod reference;
+    mod relay;
+}
 
 /// Feeds the chunks one by one, takes out all events in between, and ends the stream.
 fn decode<'c>(decoder: &mut Decoder, chunks: impl IntoIterator<Item = &'c [u8]>) -> Result<Meaning, Error> {

@@ -10,20 +10,15 @@
     reason = "a test that can't go on fails"
 )]
 
-#[path = "tools/conversation.rs"]
-mod conversation;
-#[path = "tools/execution.rs"]
-mod execution;
-#[path = "tools/output.rs"]
-mod output;
-#[path = "tools/schema.rs"]
-mod schema;
-#[path = "tools/steps.rs"]
-mod steps;
-#[path = "tools/structured.rs"]
-mod structured;
-#[path = "tools/truncation.rs"]
-mod truncation;
+mod tools {
+    mod conversation;
+    mod execution;
+    mod output;
+    mod schema;
+    mod steps;
+    mod structured;
+    mod truncation;
+}
 
 use anthropic_messages::{
     AnthropicMessage, MessageCreateRequest,

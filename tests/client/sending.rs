@@ -7,8 +7,8 @@ use anthropic_messages_testing::{At, Fault};
 use http::Version;
 
 use crate::{
-    answers::{answer, answering, json, message, silent},
     builder, count, refusal, request, seen,
+    support::answers::{answer, answering, json, message, silent},
 };
 
 mod request_on_the_wire {

@@ -7,13 +7,11 @@ use anthropic_messages::{Client, ErrorKind, Observer, observe};
 use anthropic_messages_testing::{At, Chunking, Fault, Framing, Reply};
 
 use crate::{
-    answered,
-    answers::{answer, answering, json, message},
-    bodies::{error_body, message_body},
-    builder, client, failing,
-    raw::RawServer,
-    request, said,
-    timing::NoWaiting,
+    answered, builder, client, failing, request, said,
+    support::answers::{answer, answering, json, message},
+    support::bodies::{error_body, message_body},
+    support::raw::RawServer,
+    support::timing::NoWaiting,
 };
 
 #[tokio::test]
@@ -242,7 +240,7 @@ async fn row_38_a_stream_that_trickles_runs_into_the_calls_limit() {
     let client = builder(&server).timeout(Duration::from_secs(1)).build().unwrap();
     let mut request = request();
     request.stream = Some(true);
-    let error = tokio::time::timeout(crate::streams::PATIENCE, client.create_message(&request)).await.unwrap();
+    let error = tokio::time::timeout(crate::faults::streams::PATIENCE, client.create_message(&request)).await.unwrap();
     let error = error.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 1));
     assert!(error.to_string().starts_with("the call was not done within 1s"), "{error}");

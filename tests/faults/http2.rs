@@ -11,7 +11,7 @@ use bytes::Bytes;
 use h2::{Reason, server};
 use tokio::net::TcpListener;
 
-use crate::{bodies::message_body, failing, request, said, timing::NoWaiting};
+use crate::{failing, request, said, support::bodies::message_body, support::timing::NoWaiting};
 
 /// What a server does with the first request; it answers all others.
 #[derive(Clone, Copy)]

@@ -13,8 +13,10 @@ use tokio::{
 };
 
 use crate::{
-    builder, failing, http2, request,
-    streams::{self, PATIENCE, read, reply},
+    builder, failing,
+    faults::http2,
+    faults::streams::{self, PATIENCE, read, reply},
+    request,
 };
 
 /// The shortest stream that is a message.

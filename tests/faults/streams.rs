@@ -9,10 +9,9 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::{
-    answers::{answer, answering},
-    builder, client,
-    raw::RawServer,
-    request,
+    builder, client, request,
+    support::answers::{answer, answering},
+    support::raw::RawServer,
 };
 
 /// More than any of these takes.

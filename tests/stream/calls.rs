@@ -8,7 +8,7 @@ use anthropic_messages::{
 use anthropic_messages_testing::{At, Fault, Matcher, Reply, Server};
 use serde_json::{Value, json};
 
-use crate::{read, transcripts};
+use crate::{read, stream::transcripts};
 
 fn request() -> MessageCreateRequest {
     MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024)

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    read, stream_of,
-    transcripts::{close, delta, end, input, open, start, stop, text},
-    wire,
+    read,
+    stream::transcripts::{close, delta, end, input, open, start, stop, text},
+    stream_of, wire,
 };
 
 fn events() -> Vec<Value> {

@@ -4,7 +4,7 @@ use anthropic_messages::{ErrorKind, MessageResponse, StreamEvent};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{read, stream_of, transcripts, wire};
+use crate::{read, stream::transcripts, stream_of, wire};
 
 const KINDS: [(&str, &str, &str); 4] = [
     ("text", "text_delta", "text"),

@@ -7,7 +7,7 @@ use anthropic_messages_testing::{At, Clock, Fault, Reply, Server};
 use futures_util::future::poll_immediate;
 use serde_json::json;
 
-use crate::transcripts::{end, start, stop};
+use crate::stream::transcripts::{end, start, stop};
 
 const IDLE: Duration = Duration::from_secs(60);
 

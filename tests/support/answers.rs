@@ -2,7 +2,7 @@
 
 use anthropic_messages_testing::{At, Fault, Reply, Server};
 
-use crate::bodies::{error_body, message_body};
+use super::bodies::{error_body, message_body};
 
 /// A server that answers each request with the next of `replies`, and all further ones with the last.
 pub fn answering(replies: impl IntoIterator<Item = Reply>) -> Server {

@@ -8,7 +8,7 @@ use anthropic_messages::{
 use anthropic_messages_testing::{Reply, Server};
 use serde_json::{Value, json};
 
-use super::{messages, request, results, weather};
+use crate::{messages, request, results, weather};
 
 const CITY: &str = "Paris";
 

@@ -18,7 +18,7 @@ use anthropic_messages_testing::{Reply, Server};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::{City, request, results, weather};
+use crate::{City, request, results, weather};
 
 /// The result of one call of a tool, as the model gets it.
 async fn called(tool: Tool, input: Value) -> (Value, bool) {

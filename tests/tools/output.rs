@@ -7,7 +7,7 @@ use anthropic_messages::{
 use anthropic_messages_testing::{Reply, Server};
 use serde_json::{Value, json};
 
-use super::{City, request};
+use crate::{City, request};
 
 /// What the model gets of a result, as it stands in the request.
 async fn sent<Form: 'static>(handler: impl ToolHandler<Form, Input = City>) -> Value {

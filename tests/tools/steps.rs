@@ -16,7 +16,7 @@ use anthropic_messages::{
 use anthropic_messages_testing::{At, Fault, Reply, Server};
 use serde_json::json;
 
-use super::{City, request, weather};
+use crate::{City, request, weather};
 
 fn name(step: &ToolStep) -> String {
     match step {

@@ -8,7 +8,7 @@ use anthropic_messages_testing::{Reply, Server};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::request;
+use crate::request;
 
 #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
 struct Contact {

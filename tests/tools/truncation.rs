@@ -12,7 +12,7 @@ use anthropic_messages::{
 use anthropic_messages_testing::{At, Fault, Reply, Server};
 use serde_json::{Value, json};
 
-use super::request;
+use crate::request;
 
 /// A tool that takes anything and counts how often it runs.
 fn counting(runs: &Arc<AtomicUsize>) -> Tool {
