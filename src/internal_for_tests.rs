@@ -13,6 +13,7 @@ pub trait TestClientBuilder {
 
     /// Reads variables as [`ClientBuilder::from_env`] does, from another source.
     #[must_use]
+    #[expect(clippy::wrong_self_convention, reason = "named after `ClientBuilder::from_env`")]
     fn from_env_with(self, lookup: impl Fn(&str) -> Option<OsString>) -> Self;
 }
 

@@ -1,15 +1,7 @@
 //! How much memory an answer can cost, whatever its size. Each case is a process of its own, and
 //! what counts is the peak of its resident memory.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test that can't go on fails"
-)]
+#![cfg(test)]
 #![cfg(target_os = "linux")]
 
 mod support;

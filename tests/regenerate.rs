@@ -3,15 +3,7 @@
 //! Each test builds the library as a child process with its own contract. The builds share one
 //! target directory of their own, so that the dependencies are built once.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test that can't go on fails"
-)]
+#![cfg(test)]
 
 use std::{
     path::{Path, PathBuf},

@@ -1,14 +1,6 @@
 //! Whether and when a call is tried again: the pure decision, and what a server sees of it.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test that can't go on fails"
-)]
+#![cfg(test)]
 
 mod support;
 

@@ -7,15 +7,7 @@
 //! - `{"type": T, "within": X}`: what is read as `T` is `X`, with the instance in place of `"$instance"`.
 //! - `{"out_of_scope": why}`: the crate has no type for it.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test that can't go on fails"
-)]
+#![cfg(test)]
 
 mod support;
 

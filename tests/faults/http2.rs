@@ -49,7 +49,7 @@ async fn serve(first: First) -> (String, Arc<AtomicUsize>) {
     (url, requests)
 }
 
-pub fn client(url: &str) -> Client {
+pub(crate) fn client(url: &str) -> Client {
     Client::builder().api_key("k").base_url(url).no_proxy().timing(NoWaiting::default()).http2(true).build().unwrap()
 }
 

@@ -16,8 +16,9 @@ fn chunks(framed: &str) -> Vec<String> {
     let (mut rest, mut chunks) = (framed, Vec::new());
     while let Some((length, after)) = rest.split_once("\r\n") {
         let length = usize::from_str_radix(length, 16).unwrap();
-        chunks.push(after[..length].to_owned());
-        rest = &after[length + 2..];
+        let (chunk, after) = after.split_at(length);
+        chunks.push(chunk.to_owned());
+        rest = after.strip_prefix("\r\n").unwrap();
     }
     assert_eq!(chunks.pop().as_deref(), Some(""), "the last chunk is empty");
     chunks

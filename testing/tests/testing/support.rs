@@ -99,8 +99,9 @@ impl Exchange {
                 assert_eq!(after, "\r\n");
                 return (body, true);
             }
-            body.push_str(&after[..length]);
-            rest = after[length..].strip_prefix("\r\n").unwrap();
+            let (chunk, after) = after.split_at(length);
+            body.push_str(chunk);
+            rest = after.strip_prefix("\r\n").unwrap();
         }
     }
 
