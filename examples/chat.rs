@@ -8,10 +8,8 @@ use std::{
     time::Duration,
 };
 
-use anthropic_messages::{
-    AnthropicMessage, Client, MessageCreateRequest, MessageStream,
-    testing::{ReceivedRequest, Reply, Server},
-};
+use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest, MessageStream};
+use anthropic_messages_testing::{ReceivedRequest, Reply, Server};
 use tokio::{signal::ctrl_c, sync::mpsc};
 
 #[tokio::main(flavor = "current_thread")]

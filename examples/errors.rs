@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use anthropic_messages::{
-    AnthropicMessage, Client, Error, ErrorKind, MessageCreateRequest,
-    testing::{At, Fault, Reply, Server},
-};
+use anthropic_messages::{AnthropicMessage, Client, Error, ErrorKind, MessageCreateRequest};
+use anthropic_messages_testing::{At, Fault, Reply, Server};
 
 /// What a service does about an error: the decision, in words.
 fn decide(error: &Error) -> String {

@@ -8,8 +8,8 @@ use std::error::Error;
 use anthropic_messages::{
     AnthropicMessage, Client, ErrorKind, MessageCreateRequest,
     schemars::{self, JsonSchema},
-    testing::{Reply, Server},
 };
+use anthropic_messages_testing::{Reply, Server};
 use serde::Deserialize;
 use serde_json::json;
 

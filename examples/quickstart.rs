@@ -2,7 +2,8 @@
 //!
 //! With `ANTHROPIC_API_KEY` set it goes to the real API; without, to a server inside this process.
 
-use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest, testing::Server};
+use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
+use anthropic_messages_testing::Server;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

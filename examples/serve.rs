@@ -7,7 +7,7 @@
 //!   -d '{"model":"claude-sonnet-5","max_tokens":100,"messages":[{"role":"user","content":"Hello"}]}'
 //! ```
 
-use anthropic_messages::testing::Server;
+use anthropic_messages_testing::Server;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port = match std::env::args().nth(1) {

@@ -7,10 +7,8 @@ use std::{
     time::Duration,
 };
 
-use anthropic_messages::{
-    AnthropicMessage, Client, MessageCreateRequest,
-    testing::{Reply, Server},
-};
+use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
+use anthropic_messages_testing::{Reply, Server};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -8,9 +8,9 @@ use std::{collections::HashMap, error::Error};
 use anthropic_messages::{
     AnthropicMessage, Client, MessageCreateRequest,
     schemars::{self, JsonSchema},
-    testing::{Reply, Server},
     tools::{Tool, ToolStep},
 };
+use anthropic_messages_testing::{Reply, Server};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 

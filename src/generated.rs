@@ -13,5 +13,4 @@ include!(concat!(env!("OUT_DIR"), "/constants.rs"));
 include!(concat!(env!("OUT_DIR"), "/generated.rs"));
 
 /// The contract with the overlay applied: OpenAPI 3.1 as JSON.
-#[cfg(feature = "testing")]
 pub(crate) const CONTRACT_DOCUMENT: &str = include_str!(concat!(env!("OUT_DIR"), "/contract.json"));

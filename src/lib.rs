@@ -9,6 +9,8 @@ mod client;
 mod content;
 mod error;
 mod generated;
+#[doc(hidden)]
+pub mod internal_for_tests;
 mod messages;
 pub mod observe;
 mod redact;
@@ -19,14 +21,10 @@ mod runtime;
 mod schema;
 mod stream;
 mod structured;
-#[cfg(feature = "testing")]
-pub mod testing;
 pub mod tools;
 mod transport;
 
 // The public interface is:
-#[doc(hidden)]
-pub use self::transport::Timing;
 pub use self::{
     auth::{ApiKey, AuthScheme},
     client::{ClientBuilder, Options},
@@ -48,13 +46,7 @@ pub use reqwest;
 #[cfg(feature = "schemars")]
 pub use schemars;
 
-#[cfg(feature = "testing")]
-#[doc(hidden)]
-pub use self::generated::{RoundTrip, TYPES};
-
 #[doc = include_str!("docs/guide.md")]
-#[cfg_attr(feature = "testing", doc = "[testing chapter]: crate::guide::testing")]
-#[cfg_attr(not(feature = "testing"), doc = "[testing chapter]: crate#features")]
 pub mod guide {
     #[doc = include_str!("docs/getting-started.md")]
     pub mod getting_started {}
@@ -69,13 +61,7 @@ pub mod guide {
     pub mod structured_output {}
 
     #[doc = include_str!("docs/errors.md")]
-    #[cfg_attr(feature = "testing", doc = "[testing chapter]: crate::guide::testing")]
-    #[cfg_attr(not(feature = "testing"), doc = "[testing chapter]: crate#features")]
     pub mod errors {}
-
-    #[cfg(feature = "testing")]
-    #[doc = include_str!("docs/testing.md")]
-    pub mod testing {}
 
     #[doc = include_str!("docs/observability.md")]
     pub mod observability {}
@@ -99,6 +85,9 @@ pub const CONTRACT_SHA256: &str = generated::CONTRACT_SHA256;
 
 /// The address of the contract's first server; the client's default is its own.
 pub const CONTRACT_SERVER: &str = generated::CONTRACT_SERVER;
+
+/// The contract with the overlay applied: OpenAPI 3.1, as JSON.
+pub const CONTRACT_DOCUMENT: &str = generated::CONTRACT_DOCUMENT;
 
 /// What of the contract the generated code does not express: pairs of a JSON pointer and what
 /// was lost there. cargo hides the build warnings of dependencies, so they are kept here.

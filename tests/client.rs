@@ -1,38 +1,20 @@
 //! Making a client, and what a server sees of its calls.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test that can't go on fails"
-)]
+#![cfg(test)]
 
-#[path = "support/answers.rs"]
-#[allow(dead_code)]
-mod answers;
-#[path = "support/bodies.rs"]
-#[allow(dead_code)]
-mod bodies;
-#[path = "client/outcome.rs"]
-mod outcome;
-#[path = "client/sending.rs"]
-mod sending;
-#[path = "client/setup.rs"]
-mod setup;
-#[path = "support/timing.rs"]
-#[allow(dead_code)]
-mod timing;
+mod support;
+mod client {
+    mod outcome;
+    mod sending;
+    mod setup;
+}
 
 use std::process::Command;
 
-use anthropic_messages::{
-    AnthropicMessage, Client, ClientBuilder, Error, ErrorKind, MessageCreateRequest, Response,
-    testing::{ReceivedRequest, Server},
-};
-use timing::NoWaiting;
+use anthropic_messages::internal_for_tests::TestClientBuilder as _;
+use anthropic_messages::{AnthropicMessage, Client, ClientBuilder, Error, ErrorKind, MessageCreateRequest, Response};
+use anthropic_messages_testing::{ReceivedRequest, Server};
+use support::timing::NoWaiting;
 
 fn request() -> MessageCreateRequest {
     MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024)

@@ -1,14 +1,6 @@
 //! The comfort on what stands inside a message, each case against the JSON that it must produce.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test that can't go on fails"
-)]
+#![cfg(test)]
 
 use anthropic_messages::{
     AnthropicMessage, MessageCreateRequest, MessageResponse,

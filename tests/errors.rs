@@ -1,39 +1,21 @@
 //! What an error says, and what it lets code ask.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test that can't go on fails"
-)]
+#![cfg(test)]
 
-#[path = "support/answers.rs"]
-#[allow(dead_code)]
-mod answers;
-#[path = "support/bodies.rs"]
-#[allow(dead_code)]
-mod bodies;
-#[path = "support/raw.rs"]
-#[allow(dead_code)]
-mod raw;
-#[path = "support/timing.rs"]
-#[allow(dead_code)]
-mod timing;
+mod support;
 
 use std::{net::TcpListener, time::Duration};
 
-use answers::{answer, answering, api_error, json, message, silent};
+use anthropic_messages::internal_for_tests::TestClientBuilder as _;
 use anthropic_messages::{
     AnthropicMessage, Client, ClientBuilder, Error, ErrorKind, MessageCreateRequest, Observer, RetryStop,
     observe::{ObserverError, Request},
-    testing::{At, Fault, Reply, Server},
 };
-use bodies::{error_body, message_body};
-use raw::RawServer;
-use timing::NoWaiting;
+use anthropic_messages_testing::{At, Fault, Reply, Server};
+use support::answers::{answer, answering, api_error, json, message, silent};
+use support::bodies::{error_body, message_body};
+use support::raw::RawServer;
+use support::timing::NoWaiting;
 
 fn request() -> MessageCreateRequest {
     MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024)
@@ -326,7 +308,7 @@ mod kinds {
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::ContentType, 1));
         assert!(error.may_have_been_processed());
         assert_eq!(checked(&error), ["the answer is not JSON, its content type is text/html; charset=utf-8"]);
-        assert_eq!(error.body_prefix(), page[..1024]);
+        assert_eq!(error.body_prefix(), page.split_at(1024).0);
     }
 
     #[tokio::test]

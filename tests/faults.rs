@@ -22,52 +22,29 @@
 //! | 77 | `src/runtime/call/request.rs`: no operation of the contract has a path parameter |
 //! | 80 | no operation of the contract names an address or a cursor |
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test that can't go on fails"
-)]
+#![cfg(test)]
 
-#[path = "support/answers.rs"]
-#[allow(dead_code)]
-mod answers;
-#[path = "support/bodies.rs"]
-mod bodies;
-#[path = "faults/body.rs"]
-mod body;
-#[path = "faults/call.rs"]
-mod call;
-#[path = "faults/connect.rs"]
-mod connect;
-#[path = "faults/head.rs"]
-mod head;
-#[cfg(feature = "http2")]
-#[path = "faults/http2.rs"]
-mod http2;
-#[cfg(feature = "http2")]
-#[path = "faults/http2_streams.rs"]
-mod http2_streams;
-#[path = "support/raw.rs"]
-#[allow(dead_code)]
-mod raw;
-#[path = "faults/streams.rs"]
-mod streams;
-#[path = "support/timing.rs"]
-mod timing;
+mod support;
+mod faults {
+    mod body;
+    mod call;
+    mod connect;
+    mod head;
+    #[cfg(feature = "http2")]
+    pub(crate) mod http2;
+    #[cfg(feature = "http2")]
+    mod http2_streams;
+    pub(crate) mod streams;
+}
 
 use std::time::Duration;
 
-use answers::answering;
-use anthropic_messages::{
-    AnthropicMessage, Client, ClientBuilder, Error, MessageCreateRequest,
-    testing::{Reply, Server},
-};
-use raw::RawServer;
-use timing::NoWaiting;
+use anthropic_messages::internal_for_tests::TestClientBuilder as _;
+use anthropic_messages::{AnthropicMessage, Client, ClientBuilder, Error, MessageCreateRequest};
+use anthropic_messages_testing::{Reply, Server};
+use support::answers::answering;
+use support::raw::RawServer;
+use support::timing::NoWaiting;
 
 fn request() -> MessageCreateRequest {
     MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024)

@@ -1,31 +1,19 @@
 //! How much memory an answer can cost, whatever its size. Each case is a process of its own, and
 //! what counts is the peak of its resident memory.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test that can't go on fails"
-)]
+#![cfg(test)]
 #![cfg(target_os = "linux")]
 
-#[path = "support/bodies.rs"]
-#[allow(dead_code)]
-mod bodies;
-#[path = "support/raw.rs"]
-#[allow(dead_code)]
-mod raw;
-#[path = "memory/streams.rs"]
-mod streams;
+mod support;
+mod memory {
+    mod streams;
+}
 
 use std::{fs, process::Command};
 
 use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
-use bodies::message_body;
-use raw::{Connection, RawServer, json};
+use support::bodies::message_body;
+use support::raw::{Connection, RawServer, json};
 
 const MEBIBYTE: u64 = 1024 * 1024;
 /// What a process may need besides the body.

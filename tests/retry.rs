@@ -1,23 +1,8 @@
 //! Retries as a server sees them. The rules themselves are tested beside their code.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test that can't go on fails"
-)]
+#![cfg(test)]
 
-#[path = "support/answers.rs"]
-#[allow(dead_code)]
-mod answers;
-#[path = "support/bodies.rs"]
-#[allow(dead_code)]
-mod bodies;
-#[path = "support/timing.rs"]
-mod timing;
+mod support;
 
 use std::{
     pin::Pin,
@@ -25,18 +10,16 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use answers::{answer, answering, api_error, message};
+use anthropic_messages::internal_for_tests::{TestClientBuilder as _, Timing};
 use anthropic_messages::{
-    AnthropicMessage, Client, Error, MessageCreateRequest, RetryStop, Timing,
-    retry::{Resend, RetryPolicy},
-    testing::{Reply, Server},
+    AnthropicMessage, Client, Error, MessageCreateRequest, RetryStop,
 };
-use http::{HeaderMap, HeaderValue, StatusCode};
-use proptest::prelude::*;
-use timing::NoWaiting;
+use anthropic_messages_testing::{Reply, Server};
+use support::answers::{answer, answering, api_error, message};
+use support::timing::NoWaiting;
 
 fn request() -> MessageCreateRequest {
     MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024)

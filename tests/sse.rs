@@ -1,30 +1,20 @@
 //! The decoder of server-sent events: what streams mean, wherever their chunks end. The corpus, the
 //! limits and the way back to text have files of their own.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test that can't go on fails"
-)]
+#![cfg(test)]
 
 use std::time::Duration;
 
 use anthropic_messages::sse::{Decoder, Error, Event};
 
-use self::reference::Meaning;
+use self::sse::reference::{self, Meaning};
 
-#[path = "sse/corpus.rs"]
-mod corpus;
-#[path = "sse/limits.rs"]
-mod limits;
-#[path = "sse/reference.rs"]
-mod reference;
-#[path = "sse/relay.rs"]
-mod relay;
+mod sse {
+    pub(crate) mod corpus;
+    mod limits;
+    pub(crate) mod reference;
+    mod relay;
+}
 
 /// Feeds the chunks one by one, takes out all events in between, and ends the stream.
 fn decode<'c>(decoder: &mut Decoder, chunks: impl IntoIterator<Item = &'c [u8]>) -> Result<Meaning, Error> {

@@ -1,49 +1,28 @@
 //! Streams of messages: what their events mean, wherever their bytes are cut, in whatever order they
 //! come, and however their connection ends.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test that can't go on fails"
-)]
+#![cfg(test)]
 
 use std::convert::Infallible;
 
 use anthropic_messages::{Error, MessageResponse, MessageStream, StreamEvent};
-use futures_util::stream;
 use serde_json::{Value, json};
 
-#[path = "stream/allocations.rs"]
-mod allocations;
-#[path = "stream/calls.rs"]
-mod calls;
-#[path = "stream/cut.rs"]
-mod cut;
-#[path = "stream/deltas.rs"]
-mod deltas;
-#[path = "stream/events.rs"]
-mod events;
-#[path = "stream/held.rs"]
-mod held;
-#[path = "stream/input.rs"]
-mod input;
-#[path = "stream/merging.rs"]
-mod merging;
-#[path = "stream/order.rs"]
-mod order;
-#[path = "support/raw.rs"]
-#[allow(dead_code)]
-mod raw;
-#[path = "stream/time.rs"]
-mod time;
-#[path = "stream/transcripts.rs"]
-mod transcripts;
-#[path = "stream/whole.rs"]
-mod whole;
+mod support;
+mod stream {
+    mod allocations;
+    mod calls;
+    mod cut;
+    mod deltas;
+    mod events;
+    mod held;
+    mod input;
+    mod merging;
+    mod order;
+    mod time;
+    pub(crate) mod transcripts;
+    mod whole;
+}
 
 /// Events as the API sends them.
 fn wire(events: &[Value]) -> String {
@@ -68,7 +47,7 @@ fn written(value: &Value) -> String {
 /// A stream of these chunks.
 fn stream_of<C: AsRef<[u8]>>(chunks: impl IntoIterator<Item = C>) -> MessageStream {
     let chunks: Vec<_> = chunks.into_iter().map(|chunk| Ok::<_, Infallible>(chunk.as_ref().to_vec())).collect();
-    MessageStream::from_bytes(stream::iter(chunks))
+    MessageStream::from_bytes(futures_util::stream::iter(chunks))
 }
 
 /// Reads to the end: the events before it, and what the stream comes to.

@@ -1,36 +1,23 @@
 //! Tools and structured output: schemas of Rust types, the tool loop, and what never runs.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test that can't go on fails"
-)]
+#![cfg(test)]
 
-#[path = "tools/conversation.rs"]
-mod conversation;
-#[path = "tools/execution.rs"]
-mod execution;
-#[path = "tools/output.rs"]
-mod output;
-#[path = "tools/schema.rs"]
-mod schema;
-#[path = "tools/steps.rs"]
-mod steps;
-#[path = "tools/structured.rs"]
-mod structured;
-#[path = "tools/truncation.rs"]
-mod truncation;
+mod tools {
+    mod conversation;
+    mod execution;
+    mod output;
+    mod schema;
+    mod steps;
+    mod structured;
+    mod truncation;
+}
 
 use anthropic_messages::{
     AnthropicMessage, MessageCreateRequest,
     schemars::{self, JsonSchema},
-    testing::{ReceivedRequest, Server},
     tools::Tool,
 };
+use anthropic_messages_testing::{ReceivedRequest, Server};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -1,37 +1,22 @@
 //! The span of a call.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test that can't go on fails"
-)]
+#![cfg(test)]
 #![cfg(feature = "tracing")]
 
-#[path = "support/answers.rs"]
-#[allow(dead_code)]
-mod answers;
-#[path = "support/bodies.rs"]
-#[allow(dead_code)]
-mod bodies;
-#[path = "support/capture.rs"]
-mod capture;
-#[path = "tracing/streams.rs"]
-mod streams;
-#[path = "support/timing.rs"]
-#[allow(dead_code)]
-mod timing;
+mod support;
+mod tracing {
+    mod streams;
+}
 
 use std::collections::BTreeMap;
 
-use answers::{answer, answering, api_error, json, message};
-use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest, testing::Server};
-use bodies::message_body;
-use capture::Capture;
-use timing::NoWaiting;
+use anthropic_messages::internal_for_tests::TestClientBuilder as _;
+use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
+use anthropic_messages_testing::Server;
+use support::answers::{answer, answering, api_error, json, message};
+use support::bodies::message_body;
+use support::capture::Capture;
+use support::timing::NoWaiting;
 
 /// Makes a call with a model of this name, and gives the fields of its span.
 async fn span(server: &Server, model: &str) -> BTreeMap<String, String> {

@@ -128,8 +128,7 @@ impl ClientBuilder {
     }
 
     /// As [`from_env`](Self::from_env), with another source of variables.
-    #[doc(hidden)]
-    pub fn from_env_with(mut self, lookup: impl Fn(&str) -> Option<OsString>) -> Self {
+    pub(crate) fn set_env(mut self, lookup: impl Fn(&str) -> Option<OsString>) -> Self {
         self.surroundings = Some(Surroundings::read(lookup));
         self
     }
@@ -330,7 +329,7 @@ impl ClientBuilder {
     /// ```
     pub fn configure_http(
         mut self,
-        configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
+        configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync + 'static,
     ) -> Self {
         self.configure_http = Some(Box::new(configure));
         self
@@ -360,8 +359,7 @@ impl ClientBuilder {
     }
 
     /// Other clocks, randomness and waits between attempts, for tests.
-    #[doc(hidden)]
-    pub fn timing(mut self, timing: impl Timing) -> Self {
+    pub(crate) fn set_timing(mut self, timing: impl Timing) -> Self {
         self.timing = Some(Arc::new(timing));
         self
     }

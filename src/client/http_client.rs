@@ -38,7 +38,7 @@ pub(super) struct Target<'a> {
 }
 
 /// A caller's changes to the HTTP client.
-pub(super) type ConfigureHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
+pub(super) type ConfigureHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync>;
 
 /// Idle connections are closed before common servers and gateways close them, after 60 s.
 const POOL_IDLE: Duration = Duration::from_secs(30);

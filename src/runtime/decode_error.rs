@@ -50,16 +50,6 @@ pub(crate) fn from_slice<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeEr
     })
 }
 
-/// Reads a document as a type and writes it again. What it asks of the type is what the crate
-/// promises of every generated type.
-#[cfg(feature = "testing")]
-pub(crate) fn round_trip<T>(json: &[u8]) -> Result<String, DecodeError>
-where
-    T: serde::Serialize + DeserializeOwned + Clone + fmt::Debug + PartialEq + Send + Sync + 'static,
-{
-    serde_json::to_string(&from_slice::<T>(json)?).map_err(DecodeError::of_serialize)
-}
-
 fn place<T: DeserializeOwned>(json: &[u8]) -> Option<serde_path_to_error::Error<serde_json::Error>> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     text::locating(|| serde_path_to_error::deserialize::<_, T>(&mut deserializer)).err()

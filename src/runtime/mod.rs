@@ -15,8 +15,6 @@ mod noted;
 mod tagged;
 mod text;
 
-#[cfg(feature = "testing")]
-pub(crate) use self::decode_error::round_trip;
 pub(crate) use self::{
     blank::Blank,
     check::Check,

@@ -187,9 +187,7 @@ impl Decoder {
     }
 
     /// How many bytes of this stream were looked at or copied: what the tests hold to be linear.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn steps(&self) -> u64 {
+    pub(crate) fn steps(&self) -> u64 {
         self.block.steps()
     }
 

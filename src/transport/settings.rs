@@ -91,7 +91,7 @@ mod tests {
             call_headers: map([("x-call", "call"), ("content-type", "call")]),
             timeout: None,
             response_timeout: None,
-            idle_timeout: None,
+            idle_timeout: Duration::ZERO,
             retry: RetryPolicy::default(),
             max_response_bytes: 0,
             max_error_bytes: 0,

@@ -2,15 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use anthropic_messages::{
-    AuthScheme, ClientBuilder, ErrorKind, Observer, observe,
-    testing::{At, Fault, Reply, Server},
-};
+use anthropic_messages::{AuthScheme, ClientBuilder, ErrorKind, Observer, observe};
+use anthropic_messages_testing::{At, Fault, Reply, Server};
 
 use crate::{
-    answers::{answer, answering, answering_all, api_error, json, message},
-    bodies::message_body,
     builder, chain, child, plain_http_client, request,
+    support::answers::{answer, answering, answering_all, api_error, json, message},
+    support::bodies::message_body,
 };
 
 mod responses {

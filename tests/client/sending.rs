@@ -2,16 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use anthropic_messages::{
-    Client, ErrorKind,
-    retry::Resend,
-    testing::{At, Fault},
-};
+use anthropic_messages::{Client, ErrorKind, retry::Resend};
+use anthropic_messages_testing::{At, Fault};
 use http::Version;
 
 use crate::{
-    answers::{answer, answering, json, message, silent},
     builder, count, refusal, request, seen,
+    support::answers::{answer, answering, json, message, silent},
 };
 
 mod request_on_the_wire {

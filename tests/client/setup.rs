@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, ffi::OsString};
 
+use anthropic_messages::internal_for_tests::TestClientBuilder as _;
 use anthropic_messages::{AuthScheme, Client, ClientBuilder};
 
 use crate::{
-    answers::{answering_all, message},
     builder, child, count, refusal, seen,
+    support::answers::{answering_all, message},
 };
 
 mod credentials {

@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use anthropic_messages::{
-    Client, ErrorKind, Observer, Timing as _, observe,
-    testing::{At, Chunking, Fault, Framing, Reply},
-};
+use anthropic_messages::internal_for_tests::{TestClientBuilder as _, Timing as _};
+use anthropic_messages::{Client, ErrorKind, Observer, observe};
+use anthropic_messages_testing::{At, Chunking, Fault, Framing, Reply};
 
 use crate::{
-    answered,
-    answers::{answer, answering, json, message},
-    bodies::{error_body, message_body},
-    builder, client, failing,
-    raw::RawServer,
-    request, said,
-    timing::NoWaiting,
+    answered, builder, client, failing, request, said,
+    support::answers::{answer, answering, json, message},
+    support::bodies::{error_body, message_body},
+    support::raw::RawServer,
+    support::timing::NoWaiting,
 };
 
 #[tokio::test]
@@ -243,7 +240,7 @@ async fn row_38_a_stream_that_trickles_runs_into_the_calls_limit() {
     let client = builder(&server).timeout(Duration::from_secs(1)).build().unwrap();
     let mut request = request();
     request.stream = Some(true);
-    let error = tokio::time::timeout(crate::streams::PATIENCE, client.create_message(&request)).await.unwrap();
+    let error = tokio::time::timeout(crate::faults::streams::PATIENCE, client.create_message(&request)).await.unwrap();
     let error = error.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 1));
     assert!(error.to_string().starts_with("the call was not done within 1s"), "{error}");

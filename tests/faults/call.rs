@@ -8,12 +8,10 @@ use std::sync::{
 use anthropic_messages::{ErrorKind, Observer, observe};
 
 use crate::{
-    answered,
-    answers::{answer, answering, api_error, message},
-    bodies::message_body,
-    builder, client, failing,
-    raw::{RawServer, json},
-    said,
+    answered, builder, client, failing, said,
+    support::answers::{answer, answering, api_error, message},
+    support::bodies::message_body,
+    support::raw::{RawServer, json},
 };
 
 #[tokio::test]

@@ -9,16 +9,16 @@ use std::{
     time::Duration,
 };
 
+use anthropic_messages::internal_for_tests::TestClientBuilder as _;
 use anthropic_messages::{Client, ClientBuilder, ErrorKind, RetryStop};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::{
-    answers::{answering, message},
-    bodies::message_body,
-    failing,
-    raw::{RawServer, json},
-    request, said,
-    timing::NoWaiting,
+    failing, request, said,
+    support::answers::{answering, message},
+    support::bodies::message_body,
+    support::raw::{RawServer, json},
+    support::timing::NoWaiting,
 };
 
 /// Name resolution that fails a number of times.

@@ -2,21 +2,20 @@
 
 use std::{pin::Pin, time::Duration};
 
+use anthropic_messages::internal_for_tests::{TestClientBuilder as _, Timing};
 use anthropic_messages::{
-    Client, ErrorKind, RetryStop, Timing,
+    Client, ErrorKind, RetryStop,
     retry::Resend,
-    testing::{At, Fault, Matcher, Reply, Server},
 };
-use http::StatusCode;
+use anthropic_messages_testing::{At, Fault, Matcher, Reply, Server};
+
 use tokio::sync::mpsc;
 
 use crate::{
-    answered,
-    answers::{answer, answering, api_error, message, silent},
-    bodies::message_body,
-    builder, client, failing,
-    raw::{RawServer, json},
-    request, said,
+    answered, builder, client, failing, request, said,
+    support::answers::{answer, answering, api_error, message, silent},
+    support::bodies::message_body,
+    support::raw::{RawServer, json},
 };
 
 /// Ends each connection with a reset instead of an answer.
@@ -61,7 +60,7 @@ fn racing(fault: fn(At) -> Fault) -> Server {
 async fn row_12_a_connection_that_closes_under_a_request_is_replaced_at_once() {
     for fault in [Fault::close, Fault::reset] {
         let server = racing(fault);
-        let timing = crate::timing::NoWaiting::default();
+        let timing = crate::support::timing::NoWaiting::default();
         let client = builder(&server).timing(timing.clone()).build().unwrap();
         assert_eq!(said(&client).await, "Hi");
         let reply = client.create_message(&request()).await.unwrap();

@@ -5,12 +5,13 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use anthropic_messages::internal_for_tests::TestClientBuilder as _;
 use anthropic_messages::{Client, ErrorKind, RetryStop, retry::Resend};
 use bytes::Bytes;
 use h2::{Reason, server};
 use tokio::net::TcpListener;
 
-use crate::{bodies::message_body, failing, request, said, timing::NoWaiting};
+use crate::{failing, request, said, support::bodies::message_body, support::timing::NoWaiting};
 
 /// What a server does with the first request; it answers all others.
 #[derive(Clone, Copy)]
@@ -48,7 +49,7 @@ async fn serve(first: First) -> (String, Arc<AtomicUsize>) {
     (url, requests)
 }
 
-pub fn client(url: &str) -> Client {
+pub(crate) fn client(url: &str) -> Client {
     Client::builder().api_key("k").base_url(url).no_proxy().timing(NoWaiting::default()).http2(true).build().unwrap()
 }
 

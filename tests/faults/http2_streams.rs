@@ -2,11 +2,8 @@
 
 use std::{future::poll_fn, sync::Arc, thread, time::Duration};
 
-use anthropic_messages::{
-    Client, ErrorKind, MessageStream,
-    retry::Resend,
-    testing::{At, Fault, Reply, Server},
-};
+use anthropic_messages::{Client, ErrorKind, MessageStream, retry::Resend};
+use anthropic_messages_testing::{At, Fault, Reply, Server};
 use bytes::Bytes;
 use h2::{SendStream, server};
 use tokio::{
@@ -16,8 +13,10 @@ use tokio::{
 };
 
 use crate::{
-    builder, failing, http2, request,
-    streams::{self, PATIENCE, read, reply},
+    builder, failing,
+    faults::http2,
+    faults::streams::{self, PATIENCE, read, reply},
+    request,
 };
 
 /// The shortest stream that is a message.

@@ -3,24 +3,21 @@
 
 use std::{io::Write, sync::mpsc, time::Duration};
 
-use anthropic_messages::{
-    Client, ErrorKind, MessageStream, StreamEvent,
-    testing::{At, Clock, Fault, Framing, Reply, Server},
-};
+use anthropic_messages::{Client, ErrorKind, MessageStream, StreamEvent};
+use anthropic_messages_testing::{At, Clock, Fault, Framing, Reply, Server};
 use serde_json::json;
 use tokio::time::timeout;
 
 use crate::{
-    answers::{answer, answering},
-    builder, client,
-    raw::RawServer,
-    request,
+    builder, client, request,
+    support::answers::{answer, answering},
+    support::raw::RawServer,
 };
 
 /// More than any of these takes.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub fn server() -> Server {
+pub(crate) fn server() -> Server {
     Server::start().unwrap()
 }
 
@@ -29,7 +26,7 @@ fn of(server: &Server) -> Client {
 }
 
 /// A reply whose stream has nine events, the fourth to sixth of them text.
-pub fn reply() -> Reply {
+pub(crate) fn reply() -> Reply {
     Reply::text("one two three").delta_length(5)
 }
 
@@ -38,7 +35,7 @@ async fn open(server: &Server) -> MessageStream {
 }
 
 /// Reads to the end: how many events came, and the error, if there was one.
-pub async fn read(stream: &mut MessageStream) -> (usize, Option<anthropic_messages::Error>) {
+pub(crate) async fn read(stream: &mut MessageStream) -> (usize, Option<anthropic_messages::Error>) {
     let mut count = 0;
     while let Some(event) = timeout(PATIENCE, stream.next()).await.expect("it hangs") {
         match event {

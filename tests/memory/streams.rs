@@ -4,9 +4,9 @@ use std::process::Command;
 
 use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
 
-use super::{
+use crate::{
     MARGIN, MEBIBYTE, peak,
-    raw::{Connection, RawServer},
+    support::raw::{Connection, RawServer},
 };
 
 const LIMIT: u64 = 4 * MEBIBYTE;
@@ -33,7 +33,7 @@ fn serve(bad: impl Fn(&mut Connection) + Send + Sync + 'static) -> RawServer {
 /// memory grew, in bytes.
 fn read(server: &RawServer) -> (String, u64) {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["streams::child", "--exact", "--ignored", "--nocapture"])
+        .args(["memory::streams::child", "--exact", "--ignored", "--nocapture"])
         .env("URL", server.base_url())
         .output()
         .unwrap();

@@ -6,16 +6,16 @@ use anthropic_messages::sse::Decoder;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 
-use crate::{Numbers, reference, two_way_splits};
+use crate::{Numbers, sse::reference, two_way_splits};
 
-pub fn corpus() -> Vec<Case> {
+pub(crate) fn corpus() -> Vec<Case> {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../data/sse_cases.json")).unwrap();
     assert_eq!(cases.len(), 122);
     cases
 }
 
 #[derive(Deserialize)]
-pub struct Case {
+pub(crate) struct Case {
     name: String,
     input_base64: String,
     chunks_base64: Option<Vec<String>>,
@@ -32,7 +32,7 @@ struct Expected {
 }
 
 impl Case {
-    pub fn input(&self) -> Vec<u8> {
+    pub(crate) fn input(&self) -> Vec<u8> {
         BASE64_STANDARD.decode(&self.input_base64).unwrap()
     }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use anthropic_messages::internal_for_tests::steps;
 use anthropic_messages::sse::{Decoder, Event};
 use bytes::Bytes;
 
@@ -204,5 +205,5 @@ fn work(stream: &[u8], chunk_length: usize) -> (u64, u64) {
             }
         }
     });
-    (decoder.steps(), memory.bytes_total)
+    (steps(&decoder), memory.bytes_total)
 }

@@ -3,17 +3,17 @@
 
 /// What a stream means.
 #[derive(Debug, Default, PartialEq)]
-pub struct Meaning {
+pub(crate) struct Meaning {
     /// Type, data and id of each event.
-    pub events: Vec<(String, String, String)>,
+    pub(crate) events: Vec<(String, String, String)>,
     /// The reconnection time in milliseconds.
-    pub retry: Option<u64>,
+    pub(crate) retry: Option<u64>,
     /// The last event ID.
-    pub last_event_id: String,
+    pub(crate) last_event_id: String,
 }
 
 /// Reads a whole stream.
-pub fn read(stream: &[u8]) -> Meaning {
+pub(crate) fn read(stream: &[u8]) -> Meaning {
     let stream = stream.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(stream);
     let mut meaning = Meaning::default();
     let (mut data, mut kind, mut id) = (String::new(), String::new(), String::new());

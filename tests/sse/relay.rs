@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use anthropic_messages::sse::{Decoder, Event};
 
 use crate::{
-    Numbers,
-    corpus::{Case, corpus},
-    decode_whole, random_stream,
+    Numbers, decode_whole, random_stream,
+    sse::corpus::{Case, corpus},
 };
 
 #[test]

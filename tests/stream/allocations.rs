@@ -7,9 +7,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::{
-    stream_of,
-    transcripts::{close, delta, end, input, open, start, stop, text},
-    wire,
+    stream::transcripts::{close, delta, end, input, open, start, stop, text},
+    stream_of, wire,
 };
 
 /// Allocations for each event of a stream of one kind of delta, in chunks of this many bytes.

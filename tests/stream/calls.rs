@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use anthropic_messages::{
     AnthropicMessage, ErrorKind, MessageCreateRequest, MessageStream, Observer, StreamEvent, observe,
-    testing::{At, Fault, Matcher, Reply, Server},
 };
+use anthropic_messages_testing::{At, Fault, Matcher, Reply, Server};
 use serde_json::{Value, json};
 
-use crate::{read, transcripts};
+use crate::{read, stream::transcripts};
 
 fn request() -> MessageCreateRequest {
     MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024)

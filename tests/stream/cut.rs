@@ -8,17 +8,15 @@ use std::{
     time::Duration,
 };
 
-use anthropic_messages::{
-    AnthropicMessage, Error, ErrorKind, MessageCreateRequest, MessageResponse,
-    testing::{At, Fault, Framing, Reply, Server},
-};
+use anthropic_messages::{AnthropicMessage, Error, ErrorKind, MessageCreateRequest, MessageResponse};
+use anthropic_messages_testing::{At, Fault, Framing, Reply, Server};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    read, stream_of,
-    transcripts::{close, delta, end, input, open, start, stop, text},
-    wire,
+    read,
+    stream::transcripts::{close, delta, end, input, open, start, stop, text},
+    stream_of, wire,
 };
 
 fn events() -> Vec<Value> {

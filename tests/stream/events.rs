@@ -4,9 +4,9 @@ use anthropic_messages::{ErrorKind, StreamEvent, sse};
 use serde_json::{Value, json};
 
 use crate::{
-    read, stream_of,
-    transcripts::{self, close, end, open, start, stop, text},
-    wire,
+    read,
+    stream::transcripts::{self, close, end, open, start, stop, text},
+    stream_of, wire,
 };
 
 async fn only(wire: &str) -> StreamEvent {

@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::{
-    raw::RawServer,
-    transcripts::{open, start},
+    stream::transcripts::{open, start},
+    support::raw::RawServer,
     wire,
 };
 

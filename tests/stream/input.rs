@@ -4,9 +4,9 @@ use anthropic_messages::{Accumulator, ErrorKind, Json, JsonType, StreamEvent};
 use serde_json::{Value, json};
 
 use crate::{
-    read, stream_of,
-    transcripts::{close, end, input, open, start, stop},
-    wire,
+    read,
+    stream::transcripts::{close, end, input, open, start, stop},
+    stream_of, wire,
 };
 
 const INPUT: &str = r#"{"city": "Z\u00fcrich 😀", "days": [1, 2.50, {"a": null}], "ok": true}"#;

@@ -4,9 +4,9 @@ use anthropic_messages::{ErrorKind, MessageResponse};
 use serde_json::{Value, json};
 
 use crate::{
-    failing, read, stream_of,
-    transcripts::{start, stop},
-    wire,
+    failing, read,
+    stream::transcripts::{start, stop},
+    stream_of, wire,
 };
 
 fn change(delta: Value, usage: Value) -> Value {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     failing,
-    transcripts::{self, close, delta, end, input, open, start, stop, text},
+    stream::transcripts::{self, close, delta, end, input, open, start, stop, text},
 };
 
 fn event(value: &Value) -> StreamEvent {

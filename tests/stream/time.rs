@@ -2,14 +2,12 @@
 
 use std::{pin::pin, time::Duration};
 
-use anthropic_messages::{
-    AnthropicMessage, Client, ErrorKind, MessageCreateRequest, StreamEvent,
-    testing::{At, Clock, Fault, Reply, Server},
-};
+use anthropic_messages::{AnthropicMessage, Client, ErrorKind, MessageCreateRequest, StreamEvent};
+use anthropic_messages_testing::{At, Clock, Fault, Reply, Server};
 use futures_util::future::poll_immediate;
 use serde_json::json;
 
-use crate::transcripts::{end, start, stop};
+use crate::stream::transcripts::{end, start, stop};
 
 const IDLE: Duration = Duration::from_secs(60);
 

@@ -2,10 +2,8 @@
 
 use std::{pin::pin, time::Duration};
 
-use anthropic_messages::{
-    AnthropicMessage, ErrorKind, MessageCreateRequest,
-    testing::{At, Clock, Fault, Reply, Server},
-};
+use anthropic_messages::{AnthropicMessage, ErrorKind, MessageCreateRequest};
+use anthropic_messages_testing::{At, Clock, Fault, Reply, Server};
 use futures_util::future::poll_immediate;
 use serde_json::Value;
 

@@ -1,8 +1,8 @@
 //! Answers of the testing server, of which a test knows every header and every byte.
 
-use anthropic_messages::testing::{At, Fault, Reply, Server};
+use anthropic_messages_testing::{At, Fault, Reply, Server};
 
-use crate::bodies::{error_body, message_body};
+use super::bodies::{error_body, message_body};
 
 /// A server that answers each request with the next of `replies`, and all further ones with the last.
 pub fn answering(replies: impl IntoIterator<Item = Reply>) -> Server {

@@ -1,6 +1,11 @@
 //! What several test files share.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod answers;
+pub mod bodies;
+pub mod capture;
 pub mod contract;
 pub mod instances;
-pub mod surface;
+pub mod raw;
+pub mod timing;
+pub mod types;

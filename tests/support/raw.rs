@@ -1,7 +1,7 @@
 //! A server for bytes that are not HTTP, or not well-formed, or too many to keep: broken heads and
 //! chunks, answers before the request is read, TLS, bodies without end.
 //!
-//! Whatever HTTP has a word for is the testing server's (`anthropic_messages::testing::Server`).
+//! Whatever HTTP has a word for is the testing server's (`anthropic_messages_testing::Server`).
 //! This one runs on threads of its own, so that a test may stop the clock of its runtime.
 
 use std::{

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use anthropic_messages::Timing;
+use anthropic_messages::internal_for_tests::Timing;
 
 /// Lets every wait between attempts pass at once.
 #[derive(Clone, Default)]

@@ -2,13 +2,13 @@
 
 use anthropic_messages::{
     AnthropicMessage, AnthropicTool, Client, ErrorKind, MessageCreateRequest,
-    testing::{Reply, Server},
     tools::{Tool, ToolRun},
     types::ToolUnion,
 };
+use anthropic_messages_testing::{Reply, Server};
 use serde_json::{Value, json};
 
-use super::{messages, request, results, weather};
+use crate::{messages, request, results, weather};
 
 const CITY: &str = "Paris";
 

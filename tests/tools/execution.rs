@@ -11,14 +11,14 @@ use std::{
 
 use anthropic_messages::{
     AnthropicTool, ErrorKind,
-    testing::{Reply, Server},
     tools::{Tool, ToolCall, ToolError, ToolFailure, ToolHandler, ToolStep},
     types::ToolUnionBash20250124,
 };
+use anthropic_messages_testing::{Reply, Server};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::{City, request, results, weather};
+use crate::{City, request, results, weather};
 
 /// The result of one call of a tool, as the model gets it.
 async fn called(tool: Tool, input: Value) -> (Value, bool) {

@@ -2,12 +2,12 @@
 
 use anthropic_messages::{
     ContentBlock, Json,
-    testing::{Reply, Server},
     tools::{IntoToolResult, Tool, ToolError, ToolHandler, ToolOutput},
 };
+use anthropic_messages_testing::{Reply, Server};
 use serde_json::{Value, json};
 
-use super::{City, request};
+use crate::{City, request};
 
 /// What the model gets of a result, as it stands in the request.
 async fn sent<Form: 'static>(handler: impl ToolHandler<Form, Input = City>) -> Value {

@@ -11,12 +11,12 @@ use std::{
 
 use anthropic_messages::{
     ErrorKind, StreamEvent,
-    testing::{At, Fault, Reply, Server},
     tools::{Tool, ToolStep, ToolSteps},
 };
+use anthropic_messages_testing::{At, Fault, Reply, Server};
 use serde_json::json;
 
-use super::{City, request, weather};
+use crate::{City, request, weather};
 
 fn name(step: &ToolStep) -> String {
     match step {

@@ -3,12 +3,12 @@
 use anthropic_messages::{
     Effort, ErrorKind, MessageResponse, OutputConfig, Result,
     schemars::{self, JsonSchema},
-    testing::{Reply, Server},
 };
+use anthropic_messages_testing::{Reply, Server};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::request;
+use crate::request;
 
 #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
 struct Contact {

@@ -7,12 +7,12 @@ use std::sync::{
 
 use anthropic_messages::{
     AnthropicTool, ErrorKind,
-    testing::{At, Fault, Reply, Server},
     tools::{Tool, ToolRunError},
 };
+use anthropic_messages_testing::{At, Fault, Reply, Server};
 use serde_json::{Value, json};
 
-use super::request;
+use crate::request;
 
 /// A tool that takes anything and counts how often it runs.
 fn counting(runs: &Arc<AtomicUsize>) -> Tool {
@@ -61,7 +61,7 @@ const INPUT: &str = r#"{"path": "/doc/a b", "count": 12, "deep": {"list": [1, 2]
 async fn a_call_that_max_tokens_cut_at_any_byte_never_runs() {
     let server = Server::start().unwrap();
     for end in 0..=INPUT.len() {
-        server.reply(call(&INPUT[..end], "max_tokens"));
+        server.reply(call(INPUT.split_at(end).0, "max_tokens"));
         let error = failed(&server, true).await;
         assert_eq!(error.kind(), ErrorKind::CutOff, "after {end} bytes");
         assert_eq!(error.conversation().replies().len(), 1, "what came is there");
@@ -73,7 +73,7 @@ async fn a_call_that_max_tokens_cut_at_any_byte_never_runs() {
 async fn a_call_that_is_not_whole_never_runs_whatever_the_stop_reason_says() {
     let server = Server::start().unwrap();
     for end in 1..INPUT.len() {
-        server.reply(call(&INPUT[..end], "tool_use"));
+        server.reply(call(INPUT.split_at(end).0, "tool_use"));
         assert_eq!(failed(&server, true).await.kind(), ErrorKind::CutOff, "after {end} bytes");
     }
 }

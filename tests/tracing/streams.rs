@@ -2,15 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use anthropic_messages::{
-    AnthropicMessage, Client, MessageCreateRequest,
-    testing::{At, Fault, Reply},
-};
+use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
+use anthropic_messages_testing::{At, Fault, Reply};
 
-use super::{
-    answers::{answer, answering},
-    capture::Capture,
+use crate::{
     has,
+    support::answers::{answer, answering},
+    support::capture::Capture,
 };
 
 const START: &str = "data: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"role\":\"assistant\",\

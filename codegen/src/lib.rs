@@ -1,0 +1,238 @@
+//! Generates the Rust client of `anthropic-messages` from an OpenAPI contract.
+//!
+//! [progenitor](https://docs.rs/progenitor) reads OpenAPI 3.0 and does the generating. This crate does what stands around
+//! it: it applies [overlays](Contract::overlay) to a contract, [lowers](Contract::lower) OpenAPI 3.1 (JSON Schema
+//! 2020-12) to 3.0, and [finishes](finish) progenitor's code, so that nothing of a message is lost, enums and unions stay
+//! open, and types have constructors, setters and checks. Values in, values out: reading and writing files is the
+//! caller's.
+//!
+//! It is a build dependency of `anthropic-messages`, which pins its exact version. The interface may change with every
+//! release.
+//!
+//! ```
+//! use anthropic_messages_codegen::{Contract, Error, Requirements, finish, run, settings};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! let contract = r#"{
+//!     "openapi": "3.1.0", "info": {"title": "Pets"}, "paths": {},
+//!     "components": {"schemas": {"Pet": {"type": "object", "properties": {"name": {"type": ["string", "null"]}}}}}
+//! }"#;
+//! let generated = run(|| {
+//!     let lowered = Contract::parse("pets.json", contract)?.lower()?;
+//!     let code = progenitor::Generator::new(&settings()).generate_tokens(&lowered.openapi()?)?;
+//!     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(finish(&lowered, &Requirements::default(), code)?)
+//! })?;
+//! assert!(generated.source.contains("pub struct Pet"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What the generated code needs
+//!
+//! The code names `crate::runtime`, `crate::transport`, `crate::Response` and `crate::Error`, so it compiles inside of
+//! `anthropic-messages`. `cargo run -p anthropic-messages-codegen --example generate -- SPEC --out FILE` writes it for any
+//! document.
+//!
+//! # Constructs and losses
+//!
+//! The lowering is an allow-list: what it does not know never reaches progenitor. What can't be expressed is a [`Note`]
+//! with the JSON pointer of its place; what would be wrong is an error.
+//!
+//! | 3.1 | lowered to | lost |
+//! |---|---|---|
+//! | `info.version` missing, or not ASCII | `0.0.0`, or its ASCII characters | nothing |
+//! | `type: [T, "null"]`, `null` in `enum`, `oneOf: [X, null]`, `nullable` | `nullable` where it is used | nothing |
+//! | `type: "null"`, `const: null` | any JSON that may be null | the restriction |
+//! | `type: [A, B]` | a union of one branch a type; any JSON where it is all types | nothing |
+//! | `const` and `enum` of strings | an open enum | nothing |
+//! | `enum` whose values have no Rust names of their own | a string, with a note | the names of the values |
+//! | `const` and `enum` of numbers, booleans, lists and objects | the plain type, with a note | the restriction |
+//! | `enum` of several types | any JSON, with a note | the type |
+//! | `true`, `{}` as a schema | any JSON | nothing |
+//! | `false` as a schema | any JSON, with a note | the restriction |
+//! | inline object, enum or union | a component named after its place | nothing |
+//! | names that Rust or another schema has taken | numbered | nothing |
+//! | properties that have one Rust name | the first one; the others are in `extra`, with a note | a field |
+//! | `oneOf`/`anyOf` of objects with a constant property | a tagged union | nothing |
+//! | a discriminator whose tag is no constant in the branches | a tagged union; a branch that stands nowhere else gets the constant | nothing |
+//! | a union with one branch without the tag | that branch where the tag is absent | nothing |
+//! | a union of objects that another union tells apart by another property | an untagged union, with a note | dispatch on the tag |
+//! | a string beside its enum, an integer beside a number | the string, the number | the names of the values |
+//! | other `oneOf`/`anyOf` | an untagged union, the branch that asks for most first | nothing |
+//! | a union as a branch of its own branch | left out, with a note | nothing that has a value |
+//! | branches that only say `required` or `not` | the object beside them, with a note | validation |
+//! | properties beside a union | taken into each branch, with a note | nothing |
+//! | `allOf` | one merged schema; where its parts differ in a keyword the first counts, with a note | the subtype relation |
+//! | a parent that lists the children that take it in by `allOf` | the list is not the children's | nothing |
+//! | `$ref` with siblings | the target, merged with them | nothing |
+//! | `$defs`, deep `$ref` | components | nothing |
+//! | `$ref` out of the document or to an anchor, `$dynamicRef` | any JSON, with a note | the type |
+//! | a `$ref` or `allOf` that leads to nothing but itself | any JSON, with a note; an error in `allOf` | the type |
+//! | more than 2,000 schemas in each other | any JSON, with a note | the type |
+//! | schemas that multiply when put together | an error | everything |
+//! | `prefixItems` | a list of any JSON, with a note | the items' types |
+//! | `patternProperties` | any JSON, with a note | the type |
+//! | `additionalProperties` beside `properties` | `extra`, with a note where it has a type | its type |
+//! | `additionalProperties` alone | a map | nothing |
+//! | `type: object` alone | JSON that must be an object | nothing |
+//! | a required property that is not described | `extra`, with a note | a field |
+//! | `minItems` and its like | checks before sending | nothing |
+//! | `pattern`, `format`, `default`, `content*`, `contains`, `not`, `if`, `dependent*`, `unevaluated*` | dropped | validation |
+//! | `title`, `examples`, `xml` | dropped | documentation |
+//! | error responses | dropped: the transport reads every error itself | nothing |
+//! | several good responses | the first one with content, with a note | the others' types |
+//! | `default` without a good response | the good response | nothing |
+//! | several media types | JSON, then `+json`, `*/*`, a form, bytes; with a note | the others |
+//! | `multipart/*` alone, `OPTIONS`, `TRACE` | the operation is left out, with a note | the operation |
+//! | a body that may be null | the body, with a note | a body of `null` |
+//! | an operation without `operationId` | named after method and path | nothing |
+//! | an `operationId` that is taken | numbered, with a note | nothing |
+//! | a path without a slash, with braces that don't close or that Rust can't tell apart | left out, with a note | its operations |
+//! | a path with `#…` or `?…` | cut, or sent as it stands | nothing |
+//! | a parameter of the path that nothing declares | a string | its type |
+//! | parameters that are no scalars or lists of them, `deepObject`, `content` | strings, with a note where it is no string | their types |
+//! | parameters in cookies, headers that OpenAPI says are none, two with one Rust name | left out, with a note | the parameter |
+//! | `components` that operations refer to, also by way of each other | followed | nothing |
+//! | webhooks, callbacks, links, servers, security | dropped | what they say |
+//! | 200 that is both JSON and `text/event-stream` | a twin operation for the stream | nothing |
+
+mod lower;
+mod node;
+mod overlay;
+mod polish;
+mod requirements;
+mod run;
+mod surface;
+
+use std::fmt;
+
+use openapiv3::OpenAPI;
+use proc_macro2::TokenStream;
+use progenitor::{GenerationSettings, InterfaceStyle};
+
+use self::node::Node;
+pub use self::{
+    lower::model::{Lowered, Note},
+    requirements::Requirements,
+    run::run,
+};
+
+/// An OpenAPI 3.x document, with the overlays that were applied to it.
+#[derive(Clone, Debug)]
+pub struct Contract {
+    name: String,
+    document: Node,
+}
+
+impl Contract {
+    /// Reads a document. `name` is the file's name, for errors.
+    ///
+    /// # Errors
+    /// When the text is not JSON.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
+        Ok(Self { name: name.to_owned(), document: parse(name, text)? })
+    }
+
+    /// Applies an [OpenAPI Overlay](https://spec.openapis.org/overlay/v1.0.0.html). It may open and describe: add a
+    /// member, repeat one, or append to an array.
+    ///
+    /// # Errors
+    /// When the overlay is malformed, the target of an action matches nothing, or an action contradicts the document.
+    /// The error names the action and the place.
+    pub fn overlay(self, name: &str, text: &str) -> Result<Self, Error> {
+        let document = overlay::apply(self.document, &parse(name, text)?).map_err(|error| Error::new(name, error))?;
+        Ok(Self { document, ..self })
+    }
+
+    /// Lowers the contract to the OpenAPI 3.0 that progenitor reads.
+    ///
+    /// # Errors
+    /// When the document is not OpenAPI 3.x, or a `$ref` points to nothing. The error names the place.
+    pub fn lower(&self) -> Result<Lowered, Error> {
+        lower::lower(&self.name, &self.document).map_err(|error| Error::new(&self.name, error))
+    }
+
+    /// Returns the document with its overlays as JSON.
+    ///
+    /// # Errors
+    /// When the document can't be written as JSON.
+    pub fn to_json(&self) -> Result<String, Error> {
+        serde_json::to_string(&self.document).map_err(|error| Error::new(&self.name, error))
+    }
+}
+
+impl Lowered {
+    /// Returns the lowered contract as progenitor takes it.
+    ///
+    /// # Errors
+    /// When it is not OpenAPI 3.0, which is a bug of the lowering.
+    pub fn openapi(&self) -> Result<OpenAPI, Error> {
+        serde_json::from_value(self.document.clone())
+            .map_err(|error| Error::new(&self.name, format!("the lowered contract is no OpenAPI 3.0: {error}")))
+    }
+}
+
+/// Returns the settings of progenitor's generator that [`finish`] expects its output to be made with.
+#[must_use]
+pub fn settings() -> GenerationSettings {
+    let mut settings = GenerationSettings::default();
+    settings.with_interface(InterfaceStyle::Positional);
+    settings
+}
+
+/// What [`finish`] returns.
+#[derive(Clone, Debug)]
+pub struct Generated {
+    /// The source of the client and the types.
+    pub source: String,
+    /// A Rust array with a row for each type: its name, the JSON pointer of its schema, and the expression
+    /// `round_trip::<types::Name>`, for which the code that includes the array has a function.
+    pub types: String,
+    /// The operations, types, fields and variants, a line each, for a reviewer.
+    pub surface: String,
+}
+
+/// Turns the code that progenitor generated for a lowered contract into the code that is compiled.
+///
+/// # Errors
+/// When the code has items that are not expected, or lacks some that are: another version of progenitor must not lead
+/// to wrong code silently.
+pub fn finish(lowered: &Lowered, requirements: &Requirements, code: TokenStream) -> Result<Generated, Error> {
+    let failed = |error: &dyn fmt::Display| Error::new("progenitor's output", error);
+    let code = syn::parse2(code).map_err(|error| failed(&error))?;
+    let polished = polish::polish(lowered, requirements, code).map_err(|error| failed(&error))?;
+    Ok(Generated {
+        source: prettyplease::unparse(&polished),
+        types: polish::table(lowered).to_string(),
+        surface: surface::surface(&polished),
+    })
+}
+
+/// Why nothing could be generated: one sentence, with the file and the place.
+#[derive(Debug)]
+pub struct Error {
+    file: Option<String>,
+    problem: String,
+}
+
+impl Error {
+    fn new(file: &str, problem: impl fmt::Display) -> Self {
+        Self { file: Some(file.to_owned()), problem: problem.to_string() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}: ")?;
+        }
+        f.write_str(&self.problem)
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn parse(name: &str, text: &str) -> Result<Node, Error> {
+    serde_json::from_str(text.trim_start_matches('\u{FEFF}'))
+        .map_err(|error| Error::new(name, format!("the file is not JSON: {error}")))
+}

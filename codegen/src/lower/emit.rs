@@ -1,0 +1,93 @@
+//! The 3.0 document, written afresh from the model.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+
+use super::{
+    model::{Component, Kind, Shape, Use},
+    operations::Lowered,
+};
+use crate::node::Node;
+
+pub(super) fn document(source: &Node, components: &IndexMap<String, Component>, operations: &[Lowered]) -> Value {
+    let text = |pointer: &str| source.pointer(pointer).and_then(Node::as_str).unwrap_or_default();
+    // The version becomes a header value at compile time, which takes visible ASCII only.
+    let version: String = text("/info/version").chars().filter(char::is_ascii_graphic).collect();
+    let mut paths = Map::new();
+    for operation in operations {
+        // A second operation on one route, such as a twin, stands under the same path with one more slash, which
+        // progenitor folds away.
+        let mut path = operation.model.path.clone();
+        while paths.get(&path).is_some_and(|item: &Value| item.get(&operation.model.method).is_some()) {
+            path.insert(0, '/');
+        }
+        if let Value::Object(item) = paths.entry(path).or_insert_with(|| json!({})) {
+            item.insert(operation.model.method.clone(), operation.document.clone());
+        }
+    }
+    let schemas: Map<String, Value> =
+        components.iter().map(|(name, component)| (name.clone(), schema(&component.kind))).collect();
+    json!({
+        "openapi": "3.0.3",
+        "info": {
+            "title": text("/info/title"),
+            "version": if version.is_empty() { "0.0.0" } else { &version },
+        },
+        "paths": paths,
+        "components": {"schemas": schemas},
+    })
+}
+
+/// Descriptions stay out: polish writes the documentation of every item itself.
+fn schema(kind: &Kind) -> Value {
+    match kind {
+        Kind::Pending => json!({"type": "object"}),
+        Kind::Object { fields } => {
+            let fields = fields.iter().filter(|field| !field.is_tag);
+            let required: Vec<&str> =
+                fields.clone().filter(|field| field.required).map(|field| field.name.as_str()).collect();
+            let properties: Map<String, Value> = fields.map(|field| (field.name.clone(), used(&field.value))).collect();
+            if required.is_empty() {
+                json!({"type": "object", "properties": properties})
+            } else {
+                json!({"type": "object", "properties": properties, "required": required})
+            }
+        }
+        Kind::Enum { values } => json!({"type": "string", "enum": values}),
+        Kind::Tagged { variants, .. } => {
+            let branches: Vec<Value> = variants.iter().map(|variant| named(&variant.component)).collect();
+            json!({"oneOf": branches})
+        }
+        Kind::Untagged { arms } => {
+            let branches: Vec<Value> = arms.iter().map(|arm| used(&arm.value.shape.clone().plain())).collect();
+            json!({"oneOf": branches})
+        }
+    }
+}
+
+pub(super) fn used(used: &Use) -> Value {
+    let schema = match &used.shape {
+        Shape::Any => json!({}),
+        Shape::FreeObject => json!({"type": "object"}),
+        Shape::String => json!({"type": "string"}),
+        Shape::Integer => json!({"type": "integer", "format": "int64"}),
+        Shape::Number => json!({"type": "number"}),
+        Shape::Boolean => json!({"type": "boolean"}),
+        Shape::List(item) => json!({"type": "array", "items": self::used(item)}),
+        Shape::Map(value) => json!({"type": "object", "additionalProperties": self::used(value)}),
+        // Beside a reference nothing counts.
+        Shape::Named(name) if used.nullable => json!({"allOf": [named(name)]}),
+        Shape::Named(name) => named(name),
+    };
+    match schema {
+        Value::Object(mut schema) if used.nullable && used.shape != Shape::Any => {
+            schema.insert("nullable".to_owned(), true.into());
+            Value::Object(schema)
+        }
+        schema => schema,
+    }
+}
+
+fn named(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}

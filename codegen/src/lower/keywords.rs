@@ -1,0 +1,88 @@
+//! The keywords of a schema, read one by one.
+
+use super::model::{Rule, Shape};
+use crate::node::Node;
+
+/// The text of a keyword.
+pub(super) fn text(schema: &Node, keyword: &str) -> Option<String> {
+    schema.get(keyword).and_then(Node::as_str).map(str::to_owned)
+}
+
+/// Whether a keyword is there and `true`.
+pub(super) fn is_true(schema: &Node, keyword: &str) -> bool {
+    schema.get(keyword).and_then(Node::as_bool) == Some(true)
+}
+
+/// The names in `type`, one or a list.
+pub(super) fn types(schema: &Node) -> Vec<String> {
+    match schema.get("type") {
+        Some(Node::String(name)) => vec![name.clone()],
+        Some(Node::Array(names)) => names.iter().filter_map(Node::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The values in `enum` or `const`.
+pub(super) fn values(schema: &Node) -> Option<Vec<Node>> {
+    match (schema.get("const"), schema.get("enum").and_then(Node::as_array)) {
+        (Some(value), _) => Some(vec![value.clone()]),
+        (None, Some(values)) => Some(values.to_vec()),
+        (None, None) => None,
+    }
+}
+
+/// The only string that a schema allows.
+pub(super) fn only_value(schema: &Node) -> Option<String> {
+    match values(schema)?.as_slice() {
+        [Node::String(value)] => Some(value.clone()),
+        _ => None,
+    }
+}
+
+/// The constraints that concern values of a shape; the others allow every such value.
+pub(super) fn rules(schema: &Node, shape: &Shape) -> Vec<Rule> {
+    let count = |keyword: &str| schema.get(keyword).and_then(Node::as_u64);
+    let bound = |keyword: &str| schema.get(keyword).and_then(Node::as_f64);
+    let mut rules = Vec::new();
+    rules.extend(count("minItems").filter(|least| *least > 0).map(Rule::MinItems));
+    rules.extend(count("maxItems").map(Rule::MaxItems));
+    rules.extend(count("minLength").filter(|least| *least > 0).map(Rule::MinLength));
+    rules.extend(count("maxLength").map(Rule::MaxLength));
+    // 3.0 has the exclusive bounds as booleans beside the bounds.
+    rules.extend(bound("minimum").map(if is_true(schema, "exclusiveMinimum") {
+        Rule::ExclusiveMinimum
+    } else {
+        Rule::Minimum
+    }));
+    rules.extend(bound("maximum").map(if is_true(schema, "exclusiveMaximum") {
+        Rule::ExclusiveMaximum
+    } else {
+        Rule::Maximum
+    }));
+    rules.extend(bound("exclusiveMinimum").map(Rule::ExclusiveMinimum));
+    rules.extend(bound("exclusiveMaximum").map(Rule::ExclusiveMaximum));
+    rules.retain(|rule| match rule {
+        Rule::MinItems(_) | Rule::MaxItems(_) => matches!(shape, Shape::List(_)),
+        Rule::MinLength(_) | Rule::MaxLength(_) => *shape == Shape::String,
+        _ => matches!(shape, Shape::Integer | Shape::Number),
+    });
+    rules
+}
+
+/// A URI fragment as text (RFC 3986, section 2.1); what is no escape stays.
+pub(super) fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escaped = match (first, after) {
+            (b'%', [high, low, ..]) => {
+                let digits = [*high, *low];
+                std::str::from_utf8(&digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            }
+            _ => None,
+        };
+        bytes.push(escaped.unwrap_or(*first));
+        rest = after.get(if escaped.is_some() { 2 } else { 0 }..).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

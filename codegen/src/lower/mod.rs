@@ -1,0 +1,253 @@
+//! OpenAPI 3.1 (JSON Schema 2020-12) to the 3.0 that progenitor reads.
+//!
+//! `lower` takes a document apart into a small model ([`model`]) and writes a fresh 3.0 document
+//! from it ([`emit`]). What the model can't hold never reaches progenitor, so syntax that nobody
+//! thought of can't break the build. The table of the crate documentation says what a construct becomes.
+
+pub(crate) mod model;
+
+mod all_of;
+mod emit;
+mod keywords;
+mod names;
+mod operations;
+mod parameters;
+mod schema;
+mod tag;
+mod union;
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
+
+use indexmap::IndexMap;
+
+pub(crate) use self::names::{field_name, type_name};
+use self::{
+    model::{Component, Field, Kind, Lowered, Note, Shape, Use},
+    names::Names,
+};
+use super::node::{Node, below};
+
+/// Lowers a document.
+///
+/// # Errors
+/// When the document is no OpenAPI 3.x, or a `$ref` points to nothing; the error names the place.
+pub(crate) fn lower(name: &str, document: &Node) -> Result<Lowered, LowerError> {
+    let version = document.get("openapi").and_then(Node::as_str).unwrap_or_default();
+    if !version.starts_with("3.") {
+        return Err(LowerError::new("/openapi", "the document must say which OpenAPI 3.x it is written in"));
+    }
+    let mut lowering = Lowering {
+        document,
+        components: IndexMap::new(),
+        lowered: HashMap::new(),
+        seen: HashSet::new(),
+        names: Names::default(),
+        notes: Vec::new(),
+        merging: Vec::new(),
+        merged_targets: HashMap::new(),
+        open: Vec::new(),
+        expanding: Vec::new(),
+        mapped: Vec::new(),
+        tag_properties: HashMap::new(),
+        pending_objects: HashSet::new(),
+        level: 0,
+        work: 0,
+        work_limit: WORK + WORK_PER_VALUE * document.size(),
+        type_limit: TYPES + document.size() / 2,
+    };
+    lowering.components()?;
+    let operations = lowering.operations()?;
+    lowering.mark_tags(&operations);
+    lowering.drop_unused(&operations);
+    let server = document.pointer("/servers/0/url").and_then(Node::as_str).map(str::to_owned);
+    Ok(Lowered {
+        name: name.to_owned(),
+        document: emit::document(document, &lowering.components, &operations),
+        components: lowering.components,
+        operations: operations.into_iter().map(|operation| operation.model).collect(),
+        notes: lowering.notes,
+        server,
+    })
+}
+
+/// Why a document could not be lowered, and where.
+#[derive(Debug)]
+pub(crate) struct LowerError {
+    pub(crate) pointer: String,
+    pub(crate) problem: String,
+}
+
+impl LowerError {
+    fn new(pointer: &str, problem: impl Into<String>) -> Self {
+        Self { pointer: pointer.to_owned(), problem: problem.into() }
+    }
+}
+
+impl fmt::Display for LowerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, at #{}", self.problem, self.pointer)
+    }
+}
+
+impl std::error::Error for LowerError {}
+
+struct Lowering<'a> {
+    document: &'a Node,
+    components: IndexMap<String, Component>,
+    /// What the schema at a pointer became.
+    lowered: HashMap<String, Progress>,
+    /// The types that something refers to already, be they finished or not.
+    seen: HashSet<String>,
+    names: Names,
+    notes: Vec<Note>,
+    /// Where the schemas stand that are being merged, the outermost first.
+    merging: Vec<String>,
+    /// What the target of a `$ref` came to when it was merged.
+    merged_targets: HashMap<String, Node>,
+    /// The schemas that are put together of others and being lowered, and where.
+    open: Vec<(Node, String)>,
+    /// Where the unions stand whose branches are being given the properties beside the union.
+    expanding: Vec<String>,
+    /// The tags that only a discriminator gives: a type, its property, the tag.
+    mapped: Vec<(String, String, String)>,
+    /// The property that tells a type from the others of its tagged union.
+    tag_properties: HashMap<String, String>,
+    /// The types that are objects and whose fields are being lowered.
+    pending_objects: HashSet<String>,
+    /// How many schemas the present one stands in, references followed.
+    level: usize,
+    /// How much has been done, and may be; see [`Lowering::spend`].
+    work: usize,
+    work_limit: usize,
+    type_limit: usize,
+}
+
+/// What can be done for any document, in values looked at or copied.
+const WORK: usize = 1_000_000;
+
+/// What can be done for each value of a document on top of it.
+const WORK_PER_VALUE: usize = 20;
+
+/// How many types may be made for any document; on top of it, one for every two values.
+const TYPES: usize = 2_000;
+
+#[derive(Clone)]
+enum Progress {
+    Started,
+    Done(Use),
+}
+
+impl Lowering<'_> {
+    /// Lowers `components.schemas`, whose names come before all names that are made up.
+    fn components(&mut self) -> Result<(), LowerError> {
+        const SCHEMAS: &str = "/components/schemas";
+        let document = self.document;
+        let Some(schemas) = document.pointer(SCHEMAS) else { return Ok(()) };
+        let schemas = schemas.as_object().ok_or_else(|| LowerError::new(SCHEMAS, "the schemas must be an object"))?;
+        for name in schemas.keys() {
+            self.names.reserve(&below(SCHEMAS, name), name);
+        }
+        for name in schemas.keys() {
+            self.at(&below(SCHEMAS, name))?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, pointer: &str, text: impl Into<String>) {
+        let note = Note { pointer: pointer.to_owned(), text: text.into() };
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Counts what is done, so that schemas that double at every step end in a sentence.
+    fn spend(&mut self, at: &str, amount: usize) -> Result<(), LowerError> {
+        self.work = self.work.saturating_add(amount);
+        if self.work > self.work_limit || self.components.len() > self.type_limit {
+            return Err(LowerError::new(
+                at,
+                "the schemas of the document multiply beyond all bounds when put together",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Marks the properties that tell the variants of a union apart.
+    fn mark_tags(&mut self, operations: &[operations::Lowered]) {
+        self.make_tags(operations);
+        let mut tags = Vec::new();
+        for component in self.components.values() {
+            let Kind::Tagged { tag, variants, .. } = &component.kind else { continue };
+            tags.extend(variants.iter().map(|variant| (variant.component.clone(), tag.clone())));
+        }
+        for (component, tag) in tags {
+            let Some(Kind::Object { fields }) =
+                self.components.get_mut(&component).map(|component| &mut component.kind)
+            else {
+                continue;
+            };
+            for field in fields.iter_mut().filter(|field| field.name == tag && field.required && field.only.is_some()) {
+                field.is_tag = true;
+            }
+        }
+    }
+
+    /// Gives variants the constants that only a discriminator gives them. One that has several tags, or stands
+    /// somewhere on its own, where nothing asks for the tag, keeps the property as its schema has it.
+    fn make_tags(&mut self, operations: &[operations::Lowered]) {
+        let mapped = std::mem::take(&mut self.mapped);
+        let mut alone: Vec<&str> = operations.iter().flat_map(operations::Lowered::uses).collect();
+        for component in self.components.values().filter(|component| !matches!(component.kind, Kind::Tagged { .. })) {
+            component.kind.uses(&mut alone);
+        }
+        let alone: HashSet<String> = alone.into_iter().map(str::to_owned).collect();
+        for (component, property, tag) in &mapped {
+            let is_one = mapped.iter().all(|(other, _, other_tag)| other != component || other_tag == tag);
+            if !is_one || alone.contains(component) {
+                continue;
+            }
+            let Some(Kind::Object { fields }) = self.components.get_mut(component).map(|component| &mut component.kind)
+            else {
+                continue;
+            };
+            match fields.iter_mut().find(|field| field.name == *property) {
+                Some(field) => {
+                    field.required = true;
+                    field.only = Some(tag.clone());
+                }
+                None => fields.push(Field {
+                    name: property.clone(),
+                    description: None,
+                    required: true,
+                    value: Shape::String.plain(),
+                    rules: Vec::new(),
+                    only: Some(tag.clone()),
+                    is_tag: false,
+                }),
+            }
+        }
+    }
+
+    /// Drops hoisted types that nothing refers to, such as the one-value enum of a tag.
+    fn drop_unused(&mut self, operations: &[operations::Lowered]) {
+        loop {
+            let mut used: Vec<&str> = operations.iter().flat_map(operations::Lowered::uses).collect();
+            for component in self.components.values() {
+                component.kind.uses(&mut used);
+            }
+            let unused: Vec<String> = self
+                .components
+                .iter()
+                .filter(|(name, component)| component.hoisted && !used.contains(&name.as_str()))
+                .map(|(name, _)| name.clone())
+                .collect();
+            if unused.is_empty() {
+                return;
+            }
+            self.components.retain(|name, _| !unused.contains(name));
+        }
+    }
+}

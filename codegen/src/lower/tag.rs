@@ -1,0 +1,105 @@
+//! What tells the branches of a union apart: a property with constants of its own, or a discriminator.
+
+use std::collections::HashSet;
+
+use super::keywords::{types, values};
+use crate::node::Node;
+
+/// A branch of a union: where it stands, as it stands, and with its references followed.
+pub(super) struct Branch {
+    pub at: String,
+    pub schema: Node,
+    pub resolved: Node,
+    /// The `$ref` that it is, if it is one.
+    pub target: Option<String>,
+}
+
+/// What tells the branches of a union apart.
+pub(super) struct Tag {
+    pub property: String,
+    /// The tags of each branch; empty for the one that may come without.
+    pub tags: Vec<Vec<String>>,
+    /// Whether only a discriminator says which tag a branch has; its schema does not.
+    pub is_mapped: bool,
+}
+
+/// Finds the property that tells the branches apart: every branch is an object that has it as a
+/// constant of its own; one branch may have it optional or not at all.
+pub(super) fn tag(branches: &[Branch], schema: &Node) -> Option<Tag> {
+    let first = branches.first()?;
+    let declared = schema.pointer("/discriminator/propertyName").and_then(Node::as_str);
+    let own = branches
+        .iter()
+        .filter_map(|branch| branch.resolved.get("properties").and_then(Node::as_object))
+        .flat_map(|it| it.keys().map(String::as_str));
+    if !types(&first.resolved).iter().all(|name| name == "object") {
+        return None;
+    }
+    let mut candidates: Vec<&str> = declared.into_iter().chain(["type"]).chain(own).collect();
+    let mut seen = HashSet::new();
+    candidates.retain(|candidate| seen.insert(*candidate));
+    candidates
+        .into_iter()
+        .find_map(|property| {
+            let mut distinct = HashSet::new();
+            let mut without = 0;
+            let mut tags = Vec::new();
+            for branch in branches {
+                if types(&branch.resolved) != ["object"] && branch.resolved.get("properties").is_none() {
+                    return None;
+                }
+                let own: Vec<String> =
+                    match branch.resolved.get("properties").and_then(|properties| properties.get(property)) {
+                        Some(schema) => {
+                            let own: Vec<String> = values(schema)?
+                                .iter()
+                                .filter(|value| **value != Node::Null)
+                                .map(|value| value.as_str().map(str::to_owned))
+                                .collect::<Option<_>>()?;
+                            if own.is_empty() {
+                                return None;
+                            }
+                            own
+                        }
+                        None => Vec::new(),
+                    };
+                without += usize::from(is_optional(&branch.resolved, property));
+                if without > 1 || !own.iter().all(|tag| distinct.insert(tag.clone())) {
+                    return None;
+                }
+                tags.push(own);
+            }
+            // One branch alone, as in `oneOf: [X, null]`, is a union only where the contract says so.
+            let is_union = branches.len() > 1 || declared.is_some();
+            (is_union && branches.len() > without).then(|| Tag {
+                property: property.to_owned(),
+                tags,
+                is_mapped: false,
+            })
+        })
+        .or_else(|| mapped(branches, schema, declared?))
+}
+
+/// Takes the tags from a discriminator: from its mapping, or the names of the schemas themselves.
+fn mapped(branches: &[Branch], schema: &Node, property: &str) -> Option<Tag> {
+    let mapping = schema.pointer("/discriminator/mapping").and_then(Node::as_object);
+    let mut distinct = HashSet::new();
+    let tags = branches.iter().map(|branch| {
+        branch.resolved.get("properties")?;
+        let target = branch.target.as_deref()?;
+        let name = target.rsplit('/').next()?;
+        let of_target = |value: &Node| value.as_str().is_some_and(|value| value == target || value == name);
+        let mut own: Vec<String> =
+            mapping.into_iter().flatten().filter(|(_, value)| of_target(value)).map(|(tag, _)| tag.clone()).collect();
+        if own.is_empty() {
+            own.push(name.to_owned());
+        }
+        own.iter().all(|tag| distinct.insert(tag.clone())).then_some(own)
+    });
+    Some(Tag { property: property.to_owned(), tags: tags.collect::<Option<_>>()?, is_mapped: true })
+}
+
+pub(super) fn is_optional(resolved: &Node, property: &str) -> bool {
+    let required = resolved.get("required").and_then(Node::as_array).unwrap_or_default();
+    !required.iter().any(|name| name.as_str() == Some(property))
+}

@@ -1,0 +1,357 @@
+//! `oneOf`, `anyOf` and lists of types.
+
+use std::collections::HashSet;
+
+use super::{
+    LowerError, Lowering,
+    keywords::{types, values},
+    model::{Arm, Kind, Shape, Shorthand, Use, Variant},
+    names::type_name,
+    tag::{Branch, Tag, is_optional, tag},
+};
+use crate::node::{Node, below};
+
+impl Lowering<'_> {
+    /// A union; `None` when its branches only say which properties are required.
+    pub(super) fn union(
+        &mut self,
+        branches_at: &str,
+        at: &str,
+        schema: &Node,
+        branches: &[Node],
+        name: &str,
+        mut nullable: bool,
+    ) -> Result<Option<Use>, LowerError> {
+        let only_required = |branch: &Node| {
+            branch
+                .as_object()
+                .is_some_and(|members| members.keys().all(|key| matches!(key.as_str(), "required" | "not" | "type")))
+        };
+        let has_properties = schema.get("properties").is_some();
+        if has_properties && branches.iter().all(only_required) {
+            self.note(at, "a union of required properties is not checked");
+            return Ok(None);
+        }
+        if has_properties && let Some(used) = self.opened(at, schema) {
+            return Ok(Some(used));
+        }
+        let mut kept: Vec<Branch> = Vec::new();
+        for (index, branch) in branches.iter().enumerate() {
+            if types(branch) == ["null"] || values(branch).is_some_and(|values| values == [Node::Null]) {
+                nullable = true;
+                continue;
+            }
+            if kept.iter().any(|other| &other.schema == branch) {
+                continue;
+            }
+            let at = below(branches_at, index);
+            if has_properties && self.leads_back(branch) {
+                self.note(&at, "the branch leads back to its own union; it is left out");
+                continue;
+            }
+            let resolved = self.merged(&at, branch, 0)?;
+            let target = branch.get("$ref").and_then(Node::as_str).map(str::to_owned);
+            kept.push(Branch { at, schema: branch.clone(), resolved, target });
+        }
+        if has_properties {
+            if kept.is_empty() {
+                return Ok(None);
+            }
+            self.note(at, "the properties beside a union are taken into each of its branches");
+            for branch in &mut kept {
+                let mut base = schema.clone();
+                if let Node::Object(members) = &mut base {
+                    members.shift_remove("oneOf");
+                    members.shift_remove("anyOf");
+                    members.shift_remove("discriminator");
+                    members.shift_remove("description");
+                }
+                let whole = self.merged_pair(&branch.at, &branch.resolved, &base);
+                self.spend(&branch.at, whole.size())?;
+                // A child that takes its parent in has all of it already.
+                if whole != branch.resolved {
+                    branch.schema = whole.clone();
+                    branch.resolved = whole;
+                }
+            }
+            self.expanding.push(at.to_owned());
+            self.open.push((schema.clone(), at.to_owned()));
+        }
+        let used = self.branches(at, schema, kept, name, nullable);
+        if has_properties {
+            self.expanding.pop();
+            self.open.pop();
+        }
+        let used = used?;
+        Ok(Some(Use { nullable: used.nullable || nullable, ..used }))
+    }
+
+    /// Whether a branch is one of the schemas whose properties are being taken into their branches.
+    fn leads_back(&self, branch: &Node) -> bool {
+        let target = branch.get("$ref").and_then(Node::as_str).and_then(|target| target.strip_prefix('#'));
+        target.is_some_and(|target| self.expanding.iter().any(|expanding| expanding == target))
+    }
+
+    fn branches(
+        &mut self,
+        at: &str,
+        schema: &Node,
+        kept: Vec<Branch>,
+        name: &str,
+        nullable: bool,
+    ) -> Result<Use, LowerError> {
+        match (kept.as_slice(), tag(&kept, schema)) {
+            ([], _) => Ok(Shape::Any.plain()),
+            ([only], None) => self.schema(&only.at, &only.schema, name, false),
+            (_, Some(tag)) => Ok(self.tagged(at, schema, kept, tag, name, nullable)?.plain()),
+            (_, None) => Ok(self.untagged(at, schema, kept, name, nullable)?.plain()),
+        }
+    }
+
+    fn tagged(
+        &mut self,
+        at: &str,
+        schema: &Node,
+        branches: Vec<Branch>,
+        tag: Tag,
+        name: &str,
+        nullable: bool,
+    ) -> Result<Shape, LowerError> {
+        let shape = self.define(at, schema, name, Kind::Pending, nullable);
+        let own_name = shape.named().unwrap_or(name).to_owned();
+        let mut variants: Vec<Variant> = Vec::new();
+        let mut uses = Vec::new();
+        let mut absent = None;
+        for (branch, mut tags) in branches.into_iter().zip(tag.tags) {
+            let target = branch.target.as_deref().and_then(|target| target.rsplit('/').next());
+            let optional = !tag.is_mapped && is_optional(&branch.resolved, &tag.property);
+            let hint = match (tags.first(), target) {
+                (Some(first), _) => type_name(first),
+                (None, Some(target)) => type_name(target),
+                (None, None) => "Default".to_owned(),
+            };
+            let is_free = |ident: &String| ident != "Unknown" && variants.iter().all(|other| other.ident != *ident);
+            let numbered = (2..).map(|number| format!("{hint}{number}"));
+            let ident = std::iter::once(hint.clone()).chain(numbered).find(is_free).unwrap_or(hint);
+            let used = self.schema(&branch.at, &branch.schema, &format!("{own_name}{ident}"), true)?;
+            let component = used.shape.named().unwrap_or_default().to_owned();
+            uses.push(used);
+            if tags.is_empty() {
+                tags.push(ident.clone());
+            }
+            if optional {
+                absent = tags.first().cloned();
+            }
+            variants.push(Variant { ident, tags, component });
+        }
+        if !self.is_told_apart(&uses, &tag.property) {
+            self.note(
+                at,
+                format!("the branches are no objects that `{}` alone tells apart; they are tried", tag.property),
+            );
+            return Ok(self.arms(at, &own_name, shape, uses));
+        }
+        for variant in &variants {
+            self.tag_properties.insert(variant.component.clone(), tag.property.clone());
+            if tag.is_mapped {
+                let given =
+                    variant.tags.iter().map(|own| (variant.component.clone(), tag.property.clone(), own.clone()));
+                self.mapped.extend(given);
+            }
+        }
+        let shorthand = schema
+            .get("x-string-shorthand")
+            .and_then(Node::as_str)
+            .and_then(|wanted| self.shorthand(at, wanted, &variants));
+        self.set_kind(&own_name, Kind::Tagged { tag: tag.property, variants, absent, shorthand });
+        Ok(shape)
+    }
+
+    /// Whether what the branches became are objects of their own that no other union tells apart by another property:
+    /// the decoder of an object is told the tag that was read, and knows one only.
+    fn is_told_apart(&self, uses: &[Use], property: &str) -> bool {
+        let mut distinct = HashSet::new();
+        uses.iter().all(|used| match &used.shape {
+            Shape::Named(name) => {
+                let is_object = match self.components.get(name).map(|component| &component.kind) {
+                    Some(Kind::Object { .. }) => true,
+                    Some(Kind::Pending) => self.pending_objects.contains(name),
+                    _ => false,
+                };
+                is_object
+                    && distinct.insert(name.as_str())
+                    && self.tag_properties.get(name).is_none_or(|other| other == property)
+            }
+            _ => false,
+        })
+    }
+
+    /// The variant whose one further required property takes a bare string.
+    fn shorthand(&mut self, at: &str, wanted: &str, variants: &[Variant]) -> Option<Shorthand> {
+        let variant = variants.iter().find(|variant| variant.tags.iter().any(|tag| tag == wanted))?;
+        let Some(Kind::Object { fields }) = self.components.get(&variant.component).map(|component| &component.kind)
+        else {
+            return None;
+        };
+        let open: Vec<_> = fields.iter().filter(|field| field.required && field.only.is_none()).collect();
+        match open.as_slice() {
+            [field] if field.value == Shape::String.plain() => Some(Shorthand { variant: variant.ident.clone() }),
+            _ => {
+                self.note(at, format!("no bare string can stand for `{wanted}`: it needs more than one string"));
+                None
+            }
+        }
+    }
+
+    fn untagged(
+        &mut self,
+        at: &str,
+        schema: &Node,
+        branches: Vec<Branch>,
+        name: &str,
+        nullable: bool,
+    ) -> Result<Shape, LowerError> {
+        let shape = self.define(at, schema, name, Kind::Pending, nullable);
+        let own_name = shape.named().unwrap_or(name).to_owned();
+        let mut uses = Vec::new();
+        for branch in branches {
+            let hint = match types(&branch.resolved).as_slice() {
+                [one] => format!("{own_name}{}", type_name(one)),
+                _ => format!("{own_name}Variant"),
+            };
+            uses.push(self.schema(&branch.at, &branch.schema, &hint, false)?);
+        }
+        Ok(self.arms(at, &own_name, shape, uses))
+    }
+
+    /// `type: [A, B]`: one branch a type, each with its own keywords.
+    pub(super) fn type_list(
+        &mut self,
+        at: &str,
+        schema: &Node,
+        types: &[String],
+        name: &str,
+        nullable: bool,
+    ) -> Result<Use, LowerError> {
+        if types.len() >= 6 {
+            return Ok(Use { shape: Shape::Any, nullable });
+        }
+        let shape = self.define(at, schema, name, Kind::Pending, nullable);
+        let own_name = shape.named().unwrap_or(name).to_owned();
+        let mut uses = Vec::new();
+        for one in types {
+            let mut branch = schema.clone();
+            if let Node::Object(members) = &mut branch {
+                members.insert("type".to_owned(), Node::String(one.clone()));
+                members.shift_remove("nullable");
+                members.shift_remove("description");
+            }
+            // The pointer is the union's own: the branch has none, and must not be known under it.
+            let branch_at = below(&below(at, "type"), one);
+            uses.push(self.schema(&branch_at, &branch, &format!("{own_name}{}", type_name(one)), false)?);
+        }
+        Ok(Use { shape: self.arms(at, &own_name, shape, uses), nullable })
+    }
+
+    /// How many properties a value must have to be of this shape.
+    fn required(&self, shape: &Shape) -> usize {
+        let Shape::Named(name) = shape else { return 0 };
+        match self.components.get(name).map(|component| &component.kind) {
+            Some(Kind::Object { fields }) => fields.iter().filter(|field| field.required).count(),
+            _ => 0,
+        }
+    }
+
+    /// Whether a shape is a union of which the present one is a branch: to try one would be to try the other, for ever.
+    fn is_unfinished_union(&self, shape: &Shape) -> bool {
+        let Shape::Named(name) = shape else { return false };
+        let is_pending = self.components.get(name).is_some_and(|component| matches!(component.kind, Kind::Pending));
+        is_pending && !self.pending_objects.contains(name)
+    }
+
+    /// The arms of an untagged union, or the plain type where they come to one. They are tried in
+    /// their order: the one that asks for most comes first, so that none swallows another.
+    fn arms(&mut self, at: &str, own_name: &str, shape: Shape, mut uses: Vec<Use>) -> Shape {
+        uses.sort_by_key(|used| std::cmp::Reverse(self.required(&used.shape)));
+        let mut kept: Vec<Use> = Vec::new();
+        for used in uses {
+            if used.shape == shape {
+                continue;
+            }
+            if self.is_unfinished_union(&used.shape) {
+                self.note(at, "a branch is a union that this one is a branch of; it is left out");
+                continue;
+            }
+            // Every string of an open enum is a string, and every integer a number.
+            let text = |used: &Use| match &used.shape {
+                Shape::String => true,
+                Shape::Named(name) => {
+                    matches!(self.components.get(name), Some(component) if matches!(component.kind, Kind::Enum { .. }))
+                }
+                _ => false,
+            };
+            let number = |used: &Use| matches!(used.shape, Shape::Integer | Shape::Number);
+            let twin = kept
+                .iter_mut()
+                .find(|other| **other == used || (text(other) && text(&used)) || (number(other) && number(&used)));
+            match twin {
+                None => kept.push(used),
+                Some(other) if *other == used => {}
+                Some(other) => other.shape = if text(&used) { Shape::String } else { Shape::Number },
+            }
+        }
+        let collapsed = match kept.as_slice() {
+            // What refers to the union must find it.
+            _ if self.seen.contains(own_name) => None,
+            [] => Some(Shape::Any),
+            [only] => Some(only.shape.clone()),
+            _ if kept.iter().any(|used| used.shape == Shape::Any) => Some(Shape::Any),
+            _ => None,
+        };
+        if let Some(shape) = collapsed {
+            // The name was given out for nothing; nobody has seen it yet.
+            self.components.shift_remove(own_name);
+            self.lowered.insert(at.to_owned(), super::Progress::Done(shape.clone().plain()));
+            return shape;
+        }
+        if kept.len() < 2 {
+            // An enum of one variant is none to typify.
+            kept.push(Shape::Any.plain());
+        }
+        let mut idents = HashSet::new();
+        let arms = kept
+            .into_iter()
+            .map(|value| {
+                let mut ident = arm_ident(&value.shape, own_name);
+                while !idents.insert(ident.clone()) {
+                    ident.push('2');
+                }
+                Arm { ident, value }
+            })
+            .collect();
+        self.set_kind(own_name, Kind::Untagged { arms });
+        shape
+    }
+
+    fn set_kind(&mut self, name: &str, kind: Kind) {
+        if let Some(component) = self.components.get_mut(name) {
+            component.kind = kind;
+        }
+    }
+}
+
+fn arm_ident(shape: &Shape, own_name: &str) -> String {
+    match shape {
+        Shape::Any => "Any".to_owned(),
+        Shape::FreeObject | Shape::Map(_) => "Object".to_owned(),
+        Shape::String => "String".to_owned(),
+        Shape::Integer => "Integer".to_owned(),
+        Shape::Number => "Number".to_owned(),
+        Shape::Boolean => "Boolean".to_owned(),
+        Shape::List(_) => "Array".to_owned(),
+        Shape::Named(name) => match name.strip_prefix(own_name) {
+            Some(rest) if rest.starts_with(|first: char| first.is_ascii_uppercase()) => rest.to_owned(),
+            _ => name.clone(),
+        },
+    }
+}

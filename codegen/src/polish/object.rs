@@ -1,0 +1,282 @@
+//! Objects: fields in the contract's order, everything else in `extra`, nothing buffered.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+use syn::Type;
+
+use super::{
+    PolishError,
+    docs::{docs, of_component},
+    found::{Found, tag_of},
+    free,
+    paths::only_argument,
+    serde,
+};
+use crate::lower::{
+    model::{Component, Field, Kind, Lowered, Rule, Shape},
+    type_name,
+};
+
+/// A field as it is generated.
+pub(super) struct Written<'l> {
+    pub(super) field: &'l Field,
+    pub(super) ident: Ident,
+    /// The type without its `Option`.
+    pub(super) inner: Type,
+    pub(super) is_option: bool,
+    /// The only value, filled in by `new`.
+    only: Option<TokenStream>,
+}
+
+impl Written<'_> {
+    fn full_type(&self) -> TokenStream {
+        let inner = &self.inner;
+        if self.is_option { quote!(::std::option::Option<#inner>) } else { quote!(#inner) }
+    }
+
+    /// How an argument for the field is taken, and turned into it.
+    fn argument(&self) -> (TokenStream, TokenStream) {
+        let (ident, inner) = (&self.ident, &self.inner);
+        if let (Some(item), false) = (only_argument(inner, "Vec"), self.field.required && self.is_option) {
+            let taken = quote!(impl ::std::iter::IntoIterator<Item = impl ::std::convert::Into<#item>>);
+            return (taken, quote!(#ident.into_iter().map(::std::convert::Into::into).collect()));
+        }
+        if self.field.required && self.is_option {
+            return (quote!(impl ::std::convert::Into<::std::option::Option<#inner>>), quote!(#ident.into()));
+        }
+        (quote!(impl ::std::convert::Into<#inner>), quote!(#ident.into()))
+    }
+}
+
+/// typify's derives and `#[serde(flatten)]` give way to code that keeps every member:
+///
+/// ```text
+/// #[derive(Deserialize, Serialize)]         #[derive(Clone, Debug, PartialEq)]
+/// pub struct Message {                      #[non_exhaustive]
+///     #[serde(flatten)]                     pub struct Message {
+///     pub extra: Map<String, Value>,   ->       pub role: Role,
+///     pub role: Role,                           pub extra: crate::runtime::Extra,
+/// }                                         }   // and new, setters, check, Decode, Serialize
+/// ```
+pub(super) fn object(
+    lowered: &Lowered,
+    found: &Found,
+    name: &str,
+    component: &Component,
+    fields: &[Field],
+    methods: &[String],
+) -> Result<TokenStream, PolishError> {
+    let ident = format_ident!("{name}");
+    let mut written = Vec::new();
+    for field in fields.iter().filter(|field| !field.is_tag) {
+        let (mut field_ident, inner) = found.field(name, &field.name)?;
+        if field_ident == "extra" {
+            field_ident = format_ident!("extra_");
+        }
+        let is_option = !field.required || field.value.nullable;
+        let only = if field.required && !field.value.nullable { only_value(lowered, found, field)? } else { None };
+        written.push(Written { field, ident: field_ident, inner, is_option, only });
+    }
+    // The tag is written first: the API reads and writes it so, and our own decoder is fastest so.
+    let tag = tag_of(lowered, name);
+    written.sort_by_key(|written| tag != Some(written.field.name.as_str()));
+    let tags: Vec<&Field> = fields.iter().filter(|field| field.is_tag).collect();
+    let documentation = of_component(component, &format!("The object `{name}` of the contract."));
+    let declarations = written.iter().map(|written| {
+        let (field_ident, full) = (&written.ident, written.full_type());
+        let documentation =
+            docs(written.field.description.as_deref(), &format!("The field `{}`.", written.field.name), None);
+        quote!(#documentation pub #field_ident: #full,)
+    });
+    let builders = builders(&ident, &written, &tags, methods);
+    let decode = serde::decode(&ident, name, &written, &tags, tag);
+    let encode = serde::encode(&ident, &written, &tags);
+    let check = check(&ident, &written);
+    let blank = blank(&ident, &written);
+    Ok(quote! {
+        #documentation
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub struct #ident {
+            #(#declarations)*
+            /// Members that the contract does not name, as they were sent.
+            pub extra: crate::runtime::Extra,
+        }
+        #builders
+        #decode
+        #encode
+        #check
+        #blank
+    })
+}
+
+/// The value of a field that has one only, such as the media type of a PDF.
+fn only_value(lowered: &Lowered, found: &Found, field: &Field) -> Result<Option<TokenStream>, PolishError> {
+    let Some(only) = &field.only else { return Ok(None) };
+    Ok(match &field.value.shape {
+        Shape::String => Some(quote!(::std::string::String::from(#only))),
+        Shape::Named(component)
+            if matches!(
+                lowered.components.get(component).map(|component| &component.kind),
+                Some(Kind::Enum { .. })
+            ) =>
+        {
+            let (component_ident, variant) = (format_ident!("{component}"), found.value(component, only)?);
+            Some(quote!(#component_ident::#variant))
+        }
+        _ => None,
+    })
+}
+
+/// `new` with what is required, in the contract's order, and a setter for each optional field.
+fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[String]) -> TokenStream {
+    let names: Vec<&str> = tags
+        .iter()
+        .map(|field| field.name.as_str())
+        .chain(written.iter().map(|written| written.field.name.as_str()))
+        .collect();
+    let arguments: Vec<TokenStream> = written
+        .iter()
+        .filter(|written| written.field.required && written.only.is_none())
+        .map(|written| {
+            let (argument, (taken, _)) = (&written.ident, written.argument());
+            quote!(#argument: #taken)
+        })
+        .collect();
+    let values: Vec<TokenStream> = written
+        .iter()
+        .map(|written| {
+            let field_ident = &written.ident;
+            let value = match (&written.only, written.field.required) {
+                (Some(only), _) => only.clone(),
+                (None, true) => written.argument().1,
+                (None, false) => quote!(::std::option::Option::None),
+            };
+            quote!(#field_ident: #value)
+        })
+        .collect();
+    let setters = written.iter().filter(|written| !written.field.required).map(|written| {
+        let (field_ident, (taken, value)) = (&written.ident, written.argument());
+        let setter = match field_ident.to_string().as_str() {
+            name @ ("new" | "check" | "set_extra") => format_ident!("{name}_"),
+            name if methods.iter().any(|method| method == name) => format_ident!("{name}_"),
+            _ => field_ident.clone(),
+        };
+        let text = format!(" Sets [`{field_ident}`](Self::{field_ident}); absent by default.");
+        quote! {
+            #[doc = #text]
+            #[must_use]
+            pub fn #setter(mut self, #field_ident: #taken) -> Self {
+                self.#field_ident = ::std::option::Option::Some(#value);
+                self
+            }
+        }
+    });
+    let default = arguments.is_empty().then(|| {
+        quote! {
+            impl ::std::default::Default for #ident {
+                fn default() -> Self {
+                    Self::new()
+                }
+            }
+        }
+    });
+    let new_doc = if arguments.is_empty() {
+        " Makes one with no optional field set."
+    } else {
+        " Makes one of what the contract requires, with no optional field set."
+    };
+    quote! {
+        impl #ident {
+            /// The names of the fields in JSON.
+            const FIELDS: &'static [&'static str] = &[#(#names),*];
+
+            #[doc = #new_doc]
+            #[must_use]
+            pub fn new(#(#arguments),*) -> Self {
+                Self { #(#values,)* extra: crate::runtime::Extra::default() }
+            }
+
+            #(#setters)*
+
+            /// Sets a member that the contract does not name. One that it names is refused by
+            /// [`check`](Self::check) and when the value is written.
+            #[must_use]
+            pub fn set_extra(
+                mut self,
+                name: impl ::std::convert::Into<::std::string::String>,
+                value: impl ::std::convert::Into<crate::runtime::Json>,
+            ) -> Self {
+                self.extra.insert(name, value);
+                self
+            }
+
+            /// Checks the contract's constraints, in here and in all that is in here. A request is
+            /// checked before it is sent; what a server sends never is.
+            ///
+            /// # Errors
+            /// The first rule that is broken, with its place.
+            pub fn check(&self) -> ::std::result::Result<(), crate::runtime::Violation> {
+                crate::runtime::Check::check(self)
+            }
+        }
+        #default
+    }
+}
+
+fn check(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
+    let checks = written.iter().map(|written| {
+        let (field_ident, name) = (&written.ident, &written.field.name);
+        let rules: Vec<TokenStream> = written.field.rules.iter().map(rule).collect();
+        let rules = (!rules.is_empty())
+            .then(|| quote!(crate::runtime::check::rules(&self.#field_ident, #name, &[#(#rules),*])?;));
+        let objects = free::is_in(&written.field.value.shape)
+            .then(|| quote!(crate::runtime::check::objects(&self.#field_ident, #name)?;));
+        quote! {
+            #rules
+            #objects
+            crate::runtime::check::field(&self.#field_ident, #name)?;
+        }
+    });
+    quote! {
+        impl crate::runtime::Check for #ident {
+            fn check(&self) -> ::std::result::Result<(), crate::runtime::Violation> {
+                #(#checks)*
+                crate::runtime::check::extra(&self.extra, Self::FIELDS)
+            }
+        }
+    }
+}
+
+fn rule(rule: &Rule) -> TokenStream {
+    match rule {
+        Rule::MinItems(bound) => quote!(crate::runtime::check::Rule::MinItems(#bound)),
+        Rule::MaxItems(bound) => quote!(crate::runtime::check::Rule::MaxItems(#bound)),
+        Rule::MinLength(bound) => quote!(crate::runtime::check::Rule::MinLength(#bound)),
+        Rule::MaxLength(bound) => quote!(crate::runtime::check::Rule::MaxLength(#bound)),
+        Rule::Minimum(bound) => quote!(crate::runtime::check::Rule::Minimum(#bound)),
+        Rule::Maximum(bound) => quote!(crate::runtime::check::Rule::Maximum(#bound)),
+        Rule::ExclusiveMinimum(bound) => quote!(crate::runtime::check::Rule::ExclusiveMinimum(#bound)),
+        Rule::ExclusiveMaximum(bound) => quote!(crate::runtime::check::Rule::ExclusiveMaximum(#bound)),
+    }
+}
+
+fn blank(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
+    let values = written.iter().map(|written| {
+        let field_ident = &written.ident;
+        let value = written.only.clone().unwrap_or_else(|| quote!(crate::runtime::Blank::blank()));
+        quote!(#field_ident: #value)
+    });
+    quote! {
+        impl crate::runtime::Blank for #ident {
+            fn blank() -> Self {
+                Self { #(#values,)* extra: crate::runtime::Extra::default() }
+            }
+        }
+    }
+}
+
+/// The name of a variant for a value or a tag.
+pub(super) fn variant_ident(text: &str) -> Ident {
+    format_ident!("{}", type_name(text))
+}

@@ -1,0 +1,324 @@
+//! Unions, tagged and untagged.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+use super::{
+    PolishError,
+    docs::{docs, of_component},
+    found::Found,
+    free,
+    object::variant_ident,
+    paths::only_argument,
+    size::Sizes,
+};
+use crate::lower::model::{Arm, Component, Kind, Lowered, Shape};
+
+/// A union of objects with a constant tag is named by its tags and keeps what it does not know:
+///
+/// ```text
+/// #[serde(untagged)]                        #[non_exhaustive]
+/// pub enum ContentBlock {                   pub enum ContentBlock {
+///     Variant0(ContentBlockText),      ->       Text(ContentBlockText),
+///     Variant1(ContentBlockThinking),           Thinking(ContentBlockThinking),
+/// }                                             Unknown(Json),
+///                                           }
+/// ```
+///
+/// A malformed known variant is an error with its path, never `Unknown`. A large one is in a box.
+pub(super) fn tagged(
+    lowered: &Lowered,
+    found: &Found,
+    sizes: &Sizes,
+    name: &str,
+    component: &Component,
+) -> Result<TokenStream, PolishError> {
+    let Kind::Tagged { tag, variants, absent, shorthand } = &component.kind else {
+        return Err(PolishError::new(format!("`{name}` is no tagged union")));
+    };
+    let ident = format_ident!("{name}");
+    let idents: Vec<_> = variants.iter().map(|variant| format_ident!("{}", variant.ident)).collect();
+    let mut contents = Vec::new();
+    for (index, variant) in variants.iter().enumerate() {
+        contents.push(if found.is_enum(name) {
+            found.arm(name, index, variants.len())?
+        } else {
+            let content = format_ident!("{}", variant.component);
+            syn::parse_quote!(#content)
+        });
+    }
+    let (held, values): (Vec<_>, Vec<_>) = variants
+        .iter()
+        .zip(&contents)
+        .map(|(variant, content)| {
+            // typify has boxed what holds itself.
+            if sizes.is_large(&variant.component) && only_argument(content, "Box").is_none() {
+                (quote!(::std::boxed::Box<#content>), quote!(::std::boxed::Box::new(value)))
+            } else {
+                (quote!(#content), quote!(value))
+            }
+        })
+        .unzip();
+    let variant_docs = variants.iter().map(|variant| {
+        let described =
+            lowered.components.get(&variant.component).and_then(|component| component.description.as_deref());
+        let tags: Vec<String> = variant.tags.iter().map(|tag| format!("`{tag}`")).collect();
+        docs(described, &format!("Tagged {}.", tags.join(" or ")), None)
+    });
+    let tags = variants.iter().map(|variant| &variant.tags);
+    let tag_patterns = tags.clone().map(|tags| quote!(#(#tags)|*));
+    let all_tags = tags.flatten();
+    let absent = match absent {
+        Some(absent) => quote!(::std::option::Option::Some(#absent)),
+        None => quote!(::std::option::Option::None),
+    };
+    let shorthand = match shorthand {
+        Some(shorthand) => {
+            let content = variants
+                .iter()
+                .position(|variant| variant.ident == shorthand.variant)
+                .and_then(|index| contents.get(index))
+                .ok_or_else(|| PolishError::new(format!("`{name}` has no variant for a bare string")))?;
+            Some(quote! {
+                fn from_shorthand(text: ::std::string::String) -> ::std::option::Option<Self> {
+                    ::std::option::Option::Some(Self::from(#content::new(text)))
+                }
+            })
+        }
+        None => None,
+    };
+    let documentation = of_component(component, &format!("The union `{name}` of the contract."));
+    Ok(quote! {
+        #documentation
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub enum #ident {
+            #(#variant_docs #idents(#held),)*
+            /// An object with a tag that this version of the contract does not know, as it was sent.
+            Unknown(crate::runtime::Json),
+        }
+
+        impl #ident {
+            /// The tags that the contract knows.
+            pub const TAGS: &'static [&'static str] = &[#(#all_tags),*];
+
+            /// Checks the contract's constraints.
+            ///
+            /// # Errors
+            /// The first rule that is broken, with its place.
+            pub fn check(&self) -> ::std::result::Result<(), crate::runtime::Violation> {
+                crate::runtime::Check::check(self)
+            }
+        }
+
+        impl crate::runtime::decode::Tagged for #ident {
+            const NAME: &'static str = #name;
+            const TAG: &'static str = #tag;
+            const WHEN_ABSENT: ::std::option::Option<&'static str> = #absent;
+
+            fn known<'de, A_: ::serde::de::MapAccess<'de>>(
+                tag: &str,
+                entries: A_,
+                consumed: ::std::option::Option<&str>,
+            ) -> ::std::result::Result<::std::result::Result<Self, A_>, A_::Error> {
+                ::std::result::Result::Ok(match tag {
+                    #(#tag_patterns => ::std::result::Result::Ok(Self::#idents(
+                        crate::runtime::decode::Object::decode_entries(entries, consumed)?,
+                    )),)*
+                    _ => ::std::result::Result::Err(entries),
+                })
+            }
+
+            fn unknown(object: crate::runtime::Json) -> Self {
+                Self::Unknown(object)
+            }
+        }
+
+        impl crate::runtime::decode::Decode for #ident {
+            fn decode<'de, D_: ::serde::Deserializer<'de>>(deserializer: D_) -> ::std::result::Result<Self, D_::Error> {
+                crate::runtime::decode::tagged(deserializer)
+            }
+
+            #shorthand
+        }
+
+        crate::runtime::decode::union!(#ident { #(#idents),* });
+
+        #(
+            impl ::std::convert::From<#contents> for #ident {
+                fn from(value: #contents) -> Self {
+                    Self::#idents(#values)
+                }
+            }
+        )*
+    })
+}
+
+/// A union that the type of the JSON value decides.
+///
+/// A string or a list is read without buffering; other unions are read from the raw value. Where
+/// several arms have the same type they are tried in their order, and what fits none is `Unknown`.
+pub(super) fn untagged(
+    lowered: &Lowered,
+    found: &Found,
+    name: &str,
+    component: &Component,
+    arms: &[Arm],
+) -> Result<TokenStream, PolishError> {
+    let ident = format_ident!("{name}");
+    let idents: Vec<_> = arms.iter().map(|arm| variant_ident(&arm.ident)).collect();
+    let contents = (0..arms.len()).map(|index| found.arm(name, index, arms.len())).collect::<Result<Vec<_>, _>>()?;
+    let arm_docs = arms.iter().map(|arm| format!(" {}.", described(&arm.value.shape)));
+    let decode = decode_untagged(lowered, &idents, &contents, arms);
+    // Two arms of one type can't both have a conversion; the first one has it.
+    let mut converted = std::collections::HashSet::new();
+    let from = idents.iter().zip(&contents).zip(arms);
+    let from = from.filter(|((_, content), _)| converted.insert(quote!(#content).to_string()));
+    let from = from.map(|((variant, content), arm)| {
+        let text = (arm.value.shape == Shape::String).then(|| {
+            quote! {
+                impl ::std::convert::From<&str> for #ident {
+                    fn from(value: &str) -> Self {
+                        Self::#variant(value.into())
+                    }
+                }
+            }
+        });
+        let list = only_argument(content, "Vec").map(|item| {
+            quote! {
+                impl<const N: usize> ::std::convert::From<[#item; N]> for #ident {
+                    fn from(value: [#item; N]) -> Self {
+                        Self::#variant(value.into())
+                    }
+                }
+            }
+        });
+        quote! {
+            impl ::std::convert::From<#content> for #ident {
+                fn from(value: #content) -> Self {
+                    Self::#variant(value)
+                }
+            }
+            #text
+            #list
+        }
+    });
+    let free = idents.iter().zip(arms).filter(|(_, arm)| free::is_in(&arm.value.shape)).map(|(variant, _)| variant);
+    let documentation = of_component(component, &format!("The union `{name}` of the contract."));
+    Ok(quote! {
+        #documentation
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub enum #ident {
+            #(#[doc = #arm_docs] #idents(#contents),)*
+            /// A value that fits none of the contract's forms, as it was sent.
+            Unknown(crate::runtime::Json),
+        }
+
+        impl crate::runtime::decode::Decode for #ident {
+            fn decode<'de, D_: ::serde::Deserializer<'de>>(deserializer: D_) -> ::std::result::Result<Self, D_::Error> {
+                #decode
+            }
+        }
+
+        crate::runtime::decode::union!(#ident { #(#idents),* } objects { #(#free),* });
+
+        #(#from)*
+    })
+}
+
+fn decode_untagged(
+    lowered: &Lowered,
+    idents: &[proc_macro2::Ident],
+    contents: &[syn::Type],
+    arms: &[Arm],
+) -> TokenStream {
+    if let ([first, second], [a, b]) = (idents, arms) {
+        let string_first = a.value.shape == Shape::String && matches!(b.value.shape, Shape::List(_));
+        let list_first = b.value.shape == Shape::String && matches!(a.value.shape, Shape::List(_));
+        if string_first || list_first {
+            let (string, list) = if string_first { (first, second) } else { (second, first) };
+            let list_shape = if string_first { &b.value.shape } else { &a.value.shape };
+            let from_list = match free::read_as(list_shape) {
+                Some(read) => {
+                    let taken = free::taken(list_shape, &quote!(value));
+                    quote!(|value: #read| Self::#list(#taken))
+                }
+                None => quote!(Self::#list),
+            };
+            return quote!(crate::runtime::decode::string_or_list(deserializer, Self::#string, #from_list));
+        }
+    }
+    let types: Vec<Vec<&str>> = arms.iter().map(|arm| json_types(lowered, &arm.value.shape)).collect();
+    let pattern = |names: &[&str]| {
+        let idents = names.iter().map(|name| format_ident!("{name}"));
+        quote!(#(crate::runtime::JsonType::#idents)|*)
+    };
+    let tries = idents.iter().zip(contents).zip(arms).zip(&types).map(|(((variant, content), arm), own)| {
+        let shape = &arm.value.shape;
+        let read = free::read_as(shape).unwrap_or_else(|| quote!(#content));
+        let taken = free::taken(shape, &quote!(value));
+        let own_pattern = pattern(own);
+        let sharing = types.iter().filter(|other| other.iter().any(|name| own.contains(name))).count();
+        if sharing == 1 {
+            quote! {
+                if ::std::matches!(found, #own_pattern) {
+                    return crate::runtime::decode::arm::<#read, D_::Error>(&json).map(|value| Self::#variant(#taken));
+                }
+            }
+        } else {
+            quote! {
+                if ::std::matches!(found, #own_pattern)
+                    && let ::std::result::Result::Ok(value) = crate::runtime::decode::arm::<#read, D_::Error>(&json)
+                {
+                    return ::std::result::Result::Ok(Self::#variant(#taken));
+                }
+            }
+        }
+    });
+    let mut all: Vec<&str> = types.iter().flatten().copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    let (any, expected) = (pattern(&all), format!("one of: {}", all.join(", ")).to_lowercase());
+    quote! {
+        let json: crate::runtime::Json = crate::runtime::decode::Decode::decode(deserializer)?;
+        let found = json.json_type();
+        #(#tries)*
+        if ::std::matches!(found, #any) {
+            return ::std::result::Result::Ok(Self::Unknown(json));
+        }
+        ::std::result::Result::Err(crate::runtime::decode::no_arm(found, #expected))
+    }
+}
+
+/// The JSON types that a shape can have, as `JsonType` names them.
+fn json_types(lowered: &Lowered, shape: &Shape) -> Vec<&'static str> {
+    match shape {
+        Shape::Any => vec!["Null", "Boolean", "Number", "String", "Array", "Object"],
+        Shape::FreeObject | Shape::Map(_) => vec!["Object"],
+        Shape::String => vec!["String"],
+        Shape::Integer | Shape::Number => vec!["Number"],
+        Shape::Boolean => vec!["Boolean"],
+        Shape::List(_) => vec!["Array"],
+        Shape::Named(name) => match lowered.components.get(name).map(|component| &component.kind) {
+            Some(Kind::Enum { .. }) => vec!["String"],
+            Some(Kind::Untagged { arms }) => {
+                arms.iter().flat_map(|arm| json_types(lowered, &arm.value.shape)).collect()
+            }
+            _ => vec!["Object"],
+        },
+    }
+}
+
+fn described(shape: &Shape) -> &'static str {
+    match shape {
+        Shape::Any => "Any JSON",
+        Shape::FreeObject | Shape::Map(_) => "An object",
+        Shape::String => "A string",
+        Shape::Integer => "A whole number",
+        Shape::Number => "A number",
+        Shape::Boolean => "`true` or `false`",
+        Shape::List(_) => "A list",
+        Shape::Named(_) => "An object of the contract",
+    }
+}

@@ -1,0 +1,99 @@
+//! `oneOf` and `anyOf`: what tells the branches apart, and what becomes of those that nothing does.
+
+use serde_json::json;
+
+use crate::{generate, schemas};
+
+#[test]
+fn a_union_with_constant_tags_is_named_by_them() {
+    let branch = |tag: &str| json!({"type": "object", "required": ["kind"], "properties": {"kind": {"const": tag}, "n": {"type": "integer"}}});
+    let outcome = generate(&schemas(&json!({
+        "Circle": branch("circle"),
+        "Shape": {"anyOf": [{"$ref": "#/components/schemas/Circle"}, branch("big_square")]},
+    })));
+    let outcome = outcome.unwrap();
+    outcome.has(&["enum Shape", "Circle(Circle)", "BigSquare(ShapeBigSquare)", "Unknown(Json)"]);
+    outcome.lacks("kind:").notes(&[]);
+}
+
+#[test]
+fn one_branch_may_come_without_the_tag() {
+    let outcome = generate(&schemas(&json!({"Tool": {"oneOf": [
+        {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "type": {"enum": ["custom"]}}},
+        {"type": "object", "required": ["type"], "properties": {"type": {"enum": ["search_1", "search_2"]}}},
+    ]}})));
+    let outcome = outcome.unwrap();
+    outcome.has(&[
+        "Custom(ToolCustom)",
+        "Search1(ToolSearch1)",
+        "type_: Option<ToolCustomType>",
+        "type_: ToolSearch1Type",
+    ]);
+    let source: String = outcome.source.split_whitespace().collect();
+    assert!(
+        source.contains("constWHEN_ABSENT:::std::option::Option<&'staticstr>=::std::option::Option::Some(\"custom\"")
+    );
+}
+
+#[test]
+fn a_discriminator_gives_its_branches_their_constant() {
+    let pet = |name: &str| json!({"type": "object", "required": ["pet_type"], "properties": {"pet_type": {"type": "string"}, name: {"type": "string"}}});
+    let outcome = generate(&schemas(&json!({
+        "Cat": pet("meow"), "Dog": pet("bark"),
+        "Pet": {"oneOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}],
+            "discriminator": {"propertyName": "pet_type", "mapping": {"the_cat": "#/components/schemas/Cat"}}},
+    })));
+    let outcome = outcome.unwrap();
+    outcome.has(&["TheCat(Cat)", "Dog(Dog)"]).lacks("pet_type:").notes(&[]);
+    assert!(outcome.source.contains("map.serialize_entry(\"pet_type\", \"the_cat\")"));
+}
+
+#[test]
+fn an_untagged_union_tries_what_asks_for_most_first() {
+    let object = |required: &[&str]| json!({"type": "object", "required": required, "properties": {"a": {"type": "string"}, "b": {"type": "string"}}});
+    let outcome = generate(&schemas(&json!({
+        "None": object(&[]), "Both": object(&["a", "b"]), "One": object(&["a"]),
+        "U": {"oneOf": [{"$ref": "#/components/schemas/None"}, {"$ref": "#/components/schemas/One"}, {"$ref": "#/components/schemas/Both"}]},
+    })));
+    let outcome = outcome.unwrap();
+    let at = outcome.surface.find("enum U").unwrap();
+    let order: Vec<&str> = outcome.surface.split_at(at).1.lines().skip(1).take(4).map(str::trim).collect();
+    assert_eq!(order, ["Both(Both)", "One(One)", "None2(None2)", "Unknown(Json)"]);
+}
+
+#[test]
+fn a_string_beside_its_enum_is_a_string() {
+    let outcome = generate(&schemas(
+        &json!({"A": {"type": "object", "properties": {"m": {"anyOf": [{"type": "string"}, {"enum": ["x"]}]}}}}),
+    ));
+    outcome.unwrap().has(&["m: Option<String>"]).lacks("enum").notes(&[]);
+}
+
+#[test]
+fn a_union_of_required_properties_is_the_object() {
+    let outcome = generate(&schemas(
+        &json!({"A": {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+        "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}}),
+    ));
+    outcome
+        .unwrap()
+        .has(&["struct A", "a: Option<String>"])
+        .notes(&["/components/schemas/A: a union of required properties is not checked"]);
+}
+
+#[test]
+fn a_variant_over_256_bytes_is_in_a_box() {
+    // A string takes 24 bytes, and the members that are not described 8.
+    let branch = |tag: &str, strings: usize| {
+        let mut properties = json!({"kind": {"const": tag}});
+        for number in 0..strings {
+            properties[format!("text_{number}")] = json!({"type": "string"});
+        }
+        json!({"type": "object", "required": ["kind"], "properties": properties})
+    };
+    let outcome = generate(&schemas(&json!({"Shape": {"oneOf": [branch("small", 10), branch("large", 11)]}})));
+    let outcome = outcome.unwrap();
+    outcome.has(&["Small(ShapeSmall)", "Large(Box<ShapeLarge>)"]);
+    let source: String = outcome.source.split_whitespace().collect();
+    assert!(source.contains("fnfrom(value:ShapeLarge)->Self{Self::Large(::std::boxed::Box::new(value))}"));
+}

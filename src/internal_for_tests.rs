@@ -1,0 +1,34 @@
+//! Access for the tests of this repository. It may change with every release.
+
+use std::ffi::OsString;
+
+pub use crate::transport::Timing;
+use crate::{client::ClientBuilder, stream::sse::Decoder};
+
+/// Settings that only tests have.
+pub trait TestClientBuilder {
+    /// Sets the clocks, the randomness and the waits between attempts.
+    #[must_use]
+    fn timing(self, timing: impl Timing) -> Self;
+
+    /// Reads variables as [`ClientBuilder::from_env`] does, from another source.
+    #[must_use]
+    #[expect(clippy::wrong_self_convention, reason = "named after `ClientBuilder::from_env`")]
+    fn from_env_with(self, lookup: impl Fn(&str) -> Option<OsString>) -> Self;
+}
+
+impl TestClientBuilder for ClientBuilder {
+    fn timing(self, timing: impl Timing) -> Self {
+        self.set_timing(timing)
+    }
+
+    fn from_env_with(self, lookup: impl Fn(&str) -> Option<OsString>) -> Self {
+        self.set_env(lookup)
+    }
+}
+
+/// Returns how many bytes of its stream a decoder has looked at or copied, which must grow no faster than the stream.
+#[must_use]
+pub fn steps(decoder: &Decoder) -> u64 {
+    decoder.steps()
+}

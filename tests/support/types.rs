@@ -1,0 +1,20 @@
+//! Every generated type, by the table that the build script writes.
+
+use std::fmt::Debug;
+
+use anthropic_messages::{DecodeError, Json, types};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Reads a document as a type and writes it again.
+pub type RoundTrip = fn(&str) -> Result<String, DecodeError>;
+
+/// The name of each type, the place of its schema in the contract, and its round trip.
+pub const TYPES: &[(&str, &str, RoundTrip)] = &include!(concat!(env!("OUT_DIR"), "/types.rs"));
+
+/// The bounds are what the crate promises of every generated type.
+fn round_trip<T>(text: &str) -> Result<String, DecodeError>
+where
+    T: Serialize + DeserializeOwned + Clone + Debug + PartialEq + Send + Sync + 'static,
+{
+    Ok(serde_json::to_string(&Json::parse(text)?.to::<T>()?).expect("what was read is written"))
+}
