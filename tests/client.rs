@@ -105,7 +105,11 @@ mod children {
         let variable = |name| std::env::var(name).ok();
         let builder = Client::builder().api_key("sk-child").base_url(variable("BASE").unwrap());
         let builder = if variable("OFF").is_some() { builder.no_proxy() } else { builder };
-        let client = builder.timing(NoWaiting::default()).build().unwrap();
+        let builder = builder.allow_cleartext(variable("CLEAR").is_some());
+        let client = match builder.timing(NoWaiting::default()).build() {
+            Ok(client) => client,
+            Err(error) => return println!("{:?} {error}", error.kind()),
+        };
         match client.create_message(&request()).await {
             Ok(reply) => println!("said {}", reply.text()),
             Err(error) => println!("{:?} attempts {} {error:?} {error}", error.kind(), error.attempts()),

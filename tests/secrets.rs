@@ -110,7 +110,7 @@ fn repeating() -> Vec<(&'static str, Reply)> {
     let details = format!(
         r#"{{"type":"error","error":{{"type":"x","message":"Refused: {KEY}","details":{{"{both}":"{both}"}}}}}}"#
     );
-    let other = format!(r#"{{"message":"{both}","error":"{both}"}}"#);
+    let other = format!(r#"{{"reason":"{both}","error":{{"reason":"{both}"}}}}"#);
     let wrong = format!(r#"{{"id":"m","content":[{{"type":"text","text":{{"{both}":"{both}"}}}}]}}"#);
     let untagged = format!(r#"{{"id":"m","content":"{both}","usage":"{both}","stop_reason":["{both}"]}}"#);
     vec![
@@ -352,5 +352,5 @@ async fn a_stream_whose_answer_repeats_the_key_does_not_show_it() {
         rendered.0.extend(watching.0.lock().unwrap().drain(..).map(|told| ("observer".to_owned(), told)));
     }
     rendered.are_clean();
-    assert!(rendered.0.iter().any(|(_, string)| string.contains("([redacted]) could not be read")));
+    assert!(rendered.0.iter().any(|(_, string)| string.contains("its name is `[redacted]`")));
 }

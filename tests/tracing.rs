@@ -78,7 +78,7 @@ async fn a_call_that_fails_says_why_in_its_span() {
             ("http.request.resend_count", "0"),
             ("error.type", "NotFound"),
             ("otel.status_code", "ERROR"),
-            ("otel.status_description", "the API answered 404"),
+            ("otel.status_description", &format!("404 Not Found from `{}/messages`", server.base_url())),
         ],
     );
 }

@@ -46,8 +46,15 @@ pub(super) fn of_environment(server: &Url, lookup: impl Fn(&str) -> Option<OsStr
         }
         _ => return refuse("its scheme is none of http, https, socks4, socks4a, socks5 and socks5h".to_owned()),
     }
-    let Some(host) = proxy.host() else { return refuse("it has no host".to_owned()) };
-    let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let host = proxy.host().unwrap_or_default();
+    if host.is_empty() {
+        return refuse("it has no host".to_owned());
+    }
+    let port = proxy.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+    let authority = proxy.authority().map_or("", |authority| authority.as_str());
+    if !authority.ends_with(&format!("{host}{port}")) {
+        return refuse("its port is not a number".to_owned());
+    }
     Ok(Some(format!("{scheme}://{host}{port}")))
 }
 

@@ -83,10 +83,12 @@ impl ApiError {
         let envelope = envelope.unwrap_or_default();
         let error = envelope.get("error").and_then(members).unwrap_or_default();
         let details = error.get("details").and_then(members).unwrap_or_default();
-        let own_type = text(&envelope, "type").filter(|own_type| own_type != "error");
+        let message = message(&json, MESSAGE_DEPTH);
+        // Beside a message the type is that of the error; alone it may be that of anything.
+        let own_type = text(&envelope, "type").filter(|own_type| own_type != "error" && message.is_some());
         Self {
             error_type: text(&error, "type").or(own_type),
-            message: message(&json, MESSAGE_DEPTH),
+            message,
             error_code: text(&details, "error_code"),
             request_id: text(&envelope, "request_id"),
             status: status(&error).or_else(|| status(&envelope)),
@@ -179,7 +181,7 @@ mod tests {
 
     #[test]
     fn errors_of_any_shape_keep_what_they_say() {
-        let table: [(&str, Option<&str>, Option<&str>, Option<u16>); 21] = [
+        let table: [(&str, Option<&str>, Option<&str>, Option<u16>); 22] = [
             (r#"{"type":"error","error":{"type":"api_error","message":"m"}}"#, Some("api_error"), Some("m"), None),
             (r#"{"error":{"type":"api_error","message":"m","code":"429"}}"#, Some("api_error"), Some("m"), Some(429)),
             (r#"{"error":{"message":"Provider returned error","code":502}}"#, None, Some("Provider returned error"), Some(502)),
@@ -198,6 +200,7 @@ mod tests {
             (r#"{"error":{"code":200}}"#, None, None, None),
             (r#"{"error":{"code":null,"message":5}}"#, None, None, None),
             (r#"{"error":true}"#, None, None, None),
+            (r#"{"type":"message","content":[]}"#, None, None, None),
             (r"[]", None, None, None),
             (r"{}", None, None, None),
             (r#"{"a":{"message":"elsewhere"}}"#, None, None, None),

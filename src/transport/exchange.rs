@@ -91,7 +91,7 @@ fn exchange(error: &reqwest::Error, host: &str, progress: &Progress) -> (ErrorKi
             }
             // The predicate for it is part of hyper's server only.
             if error.is_parse() && error.to_string() == "message head is too large" {
-                let sentence = format!("response from {host} has more headers than the HTTP client reads (100)");
+                let sentence = format!("response head from {host} exceeds the HTTP client's limits of 100 headers and 408 KiB");
                 return (ErrorKind::Http, sentence, Outcome::Committed);
             }
             if error.is_parse() {

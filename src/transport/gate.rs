@@ -95,7 +95,7 @@ pub(super) fn check(
     if !status.is_success() {
         let api = if encoding(headers).is_some() { None } else { ApiError::read(body) };
         let sentence = match status.as_u16() {
-            404 | 405 => format!("{} from {}", status_text(status), origin.address),
+            404 | 405 => format!("{} from `{}`", status_text(status), origin.address),
             407 => match origin.proxy {
                 Some(proxy) => format!("{} from the proxy {proxy}", status_text(status)),
                 None => format!("{} from the proxy", status_text(status)),

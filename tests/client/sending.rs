@@ -27,6 +27,7 @@ mod request_on_the_wire {
         let host = server.address().to_string();
         let expected = BTreeMap::from([
             ("accept", "application/json"),
+            ("accept-encoding", "identity"),
             ("anthropic-version", "2026-10-21"),
             ("authorization", "Bearer [redacted]"),
             ("content-length", length.as_str()),
@@ -34,7 +35,7 @@ mod request_on_the_wire {
             ("host", host.as_str()),
             ("user-agent", concat!("anthropic-messages/", env!("CARGO_PKG_VERSION"))),
         ]);
-        assert_eq!((headers, seen.headers().len()), (expected, 7));
+        assert_eq!((headers, seen.headers().len()), (expected, 8));
         assert!(seen.has_header("authorization", "Bearer sk-1"));
         let body: serde_json::Value = seen.json().unwrap();
         let content = serde_json::json!([{"type": "text", "text": "Hello"}]);
@@ -200,10 +201,10 @@ mod options {
         let client = builder(&server).api_key("k").build().unwrap();
         let total = client.with_options(|o| o.timeout(Duration::from_millis(50)));
         let error = total.create_message(&request()).await.unwrap_err();
-        assert_eq!(error.to_string(), "the call was not done within 50ms");
+        assert_eq!(error.to_string(), "call exceeded its timeout of 50ms");
         let start = client.with_options(|o| o.response_timeout(Duration::from_millis(50)));
         let error = start.create_message(&request()).await.unwrap_err();
-        assert_eq!(error.to_string(), format!("no answer from {} within 50ms", server.address()));
+        assert_eq!(error.to_string(), format!("no response from {} within 50ms", server.address()));
         let resent = start.with_options(|o| o.resend(Resend::Always).max_retries(1));
         assert_eq!(resent.create_message(&request()).await.unwrap_err().attempts(), 2);
     }

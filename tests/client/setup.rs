@@ -174,44 +174,44 @@ mod addresses {
         let fine = [
             ("https://api.anthropic.com/v1", "https://api.anthropic.com/v1"),
             ("https://api.anthropic.com/v1/", "https://api.anthropic.com/v1"),
-            ("https://api.anthropic.com", "https://api.anthropic.com"),
-            ("https://api.anthropic.com/", "https://api.anthropic.com"),
-            ("https://h.example//", "https://h.example"),
+            ("https://api.anthropic.com", "https://api.anthropic.com/v1"),
+            ("https://api.anthropic.com/", "https://api.anthropic.com/v1"),
+            ("https://h.example//", "https://h.example/v1"),
             ("https://h.example/a/b/", "https://h.example/a/b"),
             ("https://h.example/a%2Fb", "https://h.example/a%2Fb"),
             ("https://h.example:8443/v1", "https://h.example:8443/v1"),
             ("https://h.example:443/v1", "https://h.example/v1"),
             ("HTTPS://H.Example/V1", "https://h.example/V1"),
-            ("https://münchen.example", "https://xn--mnchen-3ya.example"),
+            ("https://münchen.example", "https://xn--mnchen-3ya.example/v1"),
             ("https://10.0.0.1/v1", "https://10.0.0.1/v1"),
             ("https://[2001:db8::1]/v1", "https://[2001:db8::1]/v1"),
-            ("http://localhost:1234", "http://localhost:1234"),
-            ("http://api.localhost:1234", "http://api.localhost:1234"),
+            ("http://localhost:1234", "http://localhost:1234/v1"),
+            ("http://api.localhost:1234", "http://api.localhost:1234/v1"),
             ("http://LOCALHOST./x", "http://localhost./x"),
-            ("http://127.0.0.1", "http://127.0.0.1"),
+            ("http://127.0.0.1", "http://127.0.0.1/v1"),
             ("http://127.8.9.1:80/v1", "http://127.8.9.1/v1"),
-            ("http://2130706433/", "http://127.0.0.1"),
+            ("http://2130706433/", "http://127.0.0.1/v1"),
             ("http://[::1]:8080/v1", "http://[::1]:8080/v1"),
-            ("http://[::ffff:127.0.0.1]/", "http://[::ffff:7f00:1]"),
+            ("http://[::ffff:127.0.0.1]/", "http://[::ffff:7f00:1]/v1"),
         ];
         for (url, base) in fine {
             let client = Client::builder().api_key("k").base_url(url).build().unwrap();
             assert_eq!(client.base_url(), base, "{url}");
         }
-        let cleartext = "is http, which would send the credential in clear text; use https or allow_cleartext";
-        let white = "has white space, a control character or a backslash in it";
-        let user = "has a user name or a password in it";
+        let cleartext = ": http to another host exposes the credential and all content; use https, or allow_cleartext(true)";
+        let white = ": it contains white space, a control character or a backslash";
+        let user = ": it contains a user name or a password";
         let refused = [
-            ("", "is not a URL"),
-            ("api.anthropic.com", "is not a URL"),
-            ("//api.anthropic.com", "is not a URL"),
-            ("https://", "is not a URL"),
-            ("https://h.example:99999", "is not a URL"),
-            ("https://[::1", "is not a URL"),
-            ("localhost:8080", "is neither https nor http"),
-            ("ftp://h.example", "is neither https nor http"),
-            ("file:///etc/passwd", "is neither https nor http"),
-            ("unix:/run/x", "is neither https nor http"),
+            ("", ""),
+            ("api.anthropic.com", ""),
+            ("//api.anthropic.com", ""),
+            ("https://", ""),
+            ("https://h.example:99999", ""),
+            ("https://[::1", ""),
+            ("localhost:8080", ": its scheme is neither https nor http"),
+            ("ftp://h.example", ": its scheme is neither https nor http"),
+            ("file:///etc/passwd", ": its scheme is neither https nor http"),
+            ("unix:/run/x", ": its scheme is neither https nor http"),
             (" https://h.example", white),
             ("https://h.example\n", white),
             ("https://h.ex\tample", white),
@@ -221,9 +221,9 @@ mod addresses {
             ("https://user:password@h.example", user),
             ("https://:password@h.example", user),
             ("https://@h.example", user),
-            ("https://h.example?x=1", "has a query or a fragment"),
-            ("https://h.example?", "has a query or a fragment"),
-            ("https://h.example/#x", "has a query or a fragment"),
+            ("https://h.example?x=1", ": it contains a query or a fragment"),
+            ("https://h.example?", ": it contains a query or a fragment"),
+            ("https://h.example/#x", ": it contains a query or a fragment"),
             ("http://h.example", cleartext),
             ("http://10.0.0.1", cleartext),
             ("http://localhost.example", cleartext),
@@ -233,7 +233,7 @@ mod addresses {
         ];
         for (url, defect) in refused {
             let error = refusal(Client::builder().api_key("k").base_url(url));
-            assert_eq!(error, format!("the base URL {defect}"), "{url}");
+            assert_eq!(error, format!("invalid base URL{defect}"), "{url}");
         }
     }
 
@@ -251,9 +251,11 @@ mod addresses {
     #[tokio::test]
     async fn keep_their_path() {
         let server = answering_all([message("Hi")]);
+        let bare = builder(&server).api_key("k").base_url(format!("http://{}", server.address()));
+        assert_eq!(seen(&bare.default_base_path(false).build().unwrap(), &server).await.uri(), "/messages");
         for (path, uri) in [
-            ("", "/messages"),
-            ("/", "/messages"),
+            ("", "/v1/messages"),
+            ("/", "/v1/messages"),
             ("/proxy/anthropic//", "/proxy/anthropic/messages"),
             ("/a%2Fb%20c/ü/v1", "/a%2Fb%20c/%C3%BC/v1/messages"),
         ] {

@@ -72,7 +72,7 @@ async fn row_01_a_name_that_is_never_found_is_told_with_its_host() {
     let error = failing(&named(4711, usize::MAX, &[])).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Connect, 3));
     assert!(!error.may_have_been_processed());
-    assert_eq!(error.to_string(), "could not connect to api.test:4711 (3 attempts in 1.3 s)");
+    assert_eq!(error.to_string(), "failed to connect to api.test:4711 (3 attempts in 1.3 s)");
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn row_03_a_connection_that_takes_too_long_is_a_timeout_and_was_not_proces
     let error = failing(&client).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 2));
     assert!(!error.may_have_been_processed());
-    assert!(error.to_string().starts_with(&format!("could not connect to {address} in time")), "{error}");
+    assert!(error.to_string().starts_with(&format!("timed out connecting to {address}")), "{error}");
 }
 
 #[tokio::test]

@@ -304,7 +304,7 @@ async fn row_67_a_connection_that_died_before_a_call_is_noticed() {
     let begun = Instant::now();
     let error = failing(&client).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 1), "{error:?}");
-    assert!(error.to_string().starts_with("no answer from ") && error.may_have_been_processed(), "{error}");
+    assert!(error.to_string().starts_with("no response from ") && error.may_have_been_processed(), "{error}");
     assert!(begun.elapsed() <= NOTICED + Duration::from_secs(1), "after {:?}", begun.elapsed());
 }
 

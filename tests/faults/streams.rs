@@ -196,10 +196,8 @@ async fn row_53_a_page_is_refused_at_once_even_where_it_never_ends() {
     server.reply(Reply::gateway_page(200));
     let error = of(&server).stream_message(&request()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ContentType);
-    assert!(
-        error.to_string().starts_with("the answer is no stream of events, its content type is text/html"),
-        "{error}"
-    );
+    let said = "response is not a stream of events: its content type is text/html";
+    assert!(error.to_string().starts_with(said), "{error}");
     assert!(error.body_prefix().starts_with("<html>") && error.may_have_been_processed());
     let endless = RawServer::start(|connection| {
         connection.request();

@@ -83,7 +83,8 @@ async fn an_event_that_can_t_be_read_is_an_error_with_its_number_and_place() {
     for (bad, pointer, name) in cases {
         let error = read(stream_of([wire(&[start(), json!({"type": "ping"})]), bad.to_owned()])).await.1.unwrap_err();
         assert_eq!((error.kind(), error.pointer()), (ErrorKind::Decode, Some(pointer)), "{bad}");
-        assert_eq!(error.to_string(), format!("event 3 of the stream ({name}) could not be read"));
+        let place = if pointer.is_empty() { String::new() } else { format!(" at `{pointer}`") };
+        assert_eq!(error.to_string(), format!("failed to decode event 3 of the stream{place}: its name is `{name}`"));
         assert!(std::error::Error::source(&error).is_some());
         assert!(error.partial_message().is_some());
         assert!(bad.contains(std::str::from_utf8(error.body()).unwrap()));
@@ -118,7 +119,7 @@ async fn an_error_event_of_any_shape_is_an_error() {
         ("{\"type\": \"error\"}", ErrorKind::Server),
         ("{\"type\": \"error\", \"error\": \"busy\"}", ErrorKind::Server),
         ("Overloaded", ErrorKind::Server),
-        ("{\"type\": \"overloaded_error\", \"message\": \"x\"}", ErrorKind::Server),
+        ("{\"type\": \"overloaded_error\", \"message\": \"x\"}", ErrorKind::Overloaded),
         ("{\"type\": \"error\", \"error\": {\"type\": \"new_error\"}}", ErrorKind::Server),
     ] {
         let error = read(stream_of([format!("event: error\ndata: {data}\n\n")])).await.1.unwrap_err();

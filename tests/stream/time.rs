@@ -57,7 +57,7 @@ async fn a_stream_that_falls_silent_is_an_error_and_is_closed() {
     let error = stream.next().await.unwrap().unwrap_err();
     assert!(waiting.elapsed() >= limit);
     assert_eq!(error.kind(), ErrorKind::Stalled);
-    assert!(error.to_string().starts_with("nothing came on the stream for 50ms"), "{error}");
+    assert!(error.to_string().starts_with("no data on the stream for 50ms"), "{error}");
     assert_eq!(error.partial_message().unwrap().text(), "Hello");
     assert_eq!((error.status().unwrap().as_u16(), error.attempts()), (200, 1));
     assert!(error.request_id().is_some() && error.may_have_been_processed());

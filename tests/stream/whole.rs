@@ -88,7 +88,7 @@ async fn it_is_bounded_as_any_answer_is() {
     let client = server.client_builder().max_response_bytes(50_000).build().unwrap();
     let error = client.create_message(&request(100_000)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
-    assert!(error.to_string().starts_with("the answer is longer than 50000 bytes"), "{error}");
+    assert!(error.to_string().starts_with("response exceeds the limit of 50000 bytes"), "{error}");
     let partial = error.partial_message().unwrap().text();
     assert!(partial.starts_with("Hello, world. Hello") && partial.len() < 14_000, "{}", partial.len());
     assert!(error.may_have_been_processed());

@@ -67,7 +67,7 @@ async fn a_reply_that_was_cut_off_is_told_apart() {
         let (result, text) = read(Reply::text(r#"{"name": "Ad"#).stop_reason(reason)).await;
         let error = result.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::CutOff);
-        assert_eq!(error.to_string(), format!("the reply was cut off by `{reason}`, before its JSON was whole"));
+        assert_eq!(error.to_string(), format!("the reply was cut off by `{reason}` before its JSON was complete"));
         assert_eq!(text, r#"{"name": "Ad"#);
     }
 }
@@ -83,7 +83,7 @@ async fn bad_json_is_told_with_its_place_and_without_its_text() {
     assert!(source.to_string().contains("/name"), "{source}");
     assert!(!format!("{error} {error:?} {source}").contains("secret"));
     let (result, _) = read(Reply::message(json!({"content": []}))).await;
-    assert_eq!(result.unwrap_err().to_string(), "the reply has no text to read");
+    assert_eq!(result.unwrap_err().to_string(), "failed to decode the structured output: the reply has no text");
 }
 
 #[tokio::test]

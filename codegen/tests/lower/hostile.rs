@@ -151,7 +151,7 @@ fn operations_keep_clear_of_names_that_are_taken() {
     }));
     let outcome = outcome.unwrap();
     outcome.has(&["struct ListParams", "struct ListParams2", "async fn list(params: &types::ListParams2) -> ()"]);
-    outcome.has(&["async fn post2() -> ()", "async fn url2() -> ()"]);
+    outcome.has(&["async fn post() -> ()", "async fn url() -> ()"]);
     let source: String = outcome.source.split_whitespace().collect();
     assert!(source.contains("pubfnnew_(mutself"));
 }

@@ -83,7 +83,7 @@ fn json_and_events_at_once_make_a_twin_for_the_stream() {
         .unwrap()
         .has(&[
             "async fn create(body: &types::CreateRequest) -> String",
-            "(private) async fn create_stream(body: &types::CreateRequest) -> ByteStream",
+            "async fn create_stream(body: &types::CreateRequest) -> ByteStream",
         ])
         .notes(&[]);
 }
@@ -121,7 +121,7 @@ fn what_a_path_says_behind_the_question_mark_is_sent() {
     let outcome = generate(&paths(&json!({"/a?beta=true#words": {"get": {"operationId": "a", "responses": {}}}})));
     let outcome = outcome.unwrap();
     outcome.has(&["async fn a() -> ()"]).notes(&[]);
-    assert!(outcome.source.contains("self.url(\"/a?beta=true\")"), "{}", outcome.source);
+    assert!(outcome.source.contains("self.transport.url(\"/a?beta=true\")"), "{}", outcome.source);
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(super) fn broken(error: BoxError) -> Error {
 pub(super) fn unreadable(number: u64, name: &str, data: &str, error: DecodeError, secret: &[u8]) -> Error {
     let name = shorten(&String::from_utf8_lossy(&clean(name, secret)), 64);
     Error::undecodable(&format!("event {number} of the stream"), error.pointer(), clean(data, secret))
-        .with_detail(format!("event `{name}`"))
+        .with_detail(format!("its name is `{name}`"))
         .with_source(error)
 }
 
