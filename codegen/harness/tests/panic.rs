@@ -22,13 +22,36 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Parts a manifest in what a workspace says and what a package says.
+fn parted(manifest: &str) -> (String, String) {
+    let (mut workspace, mut package) = (String::new(), String::new());
+    let mut is_workspace = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            is_workspace = line.starts_with("[workspace") || line.starts_with("[profile");
+        }
+        let line = if line.starts_with("members = ") { "members = [\"copy\"]\nresolver = \"3\"" } else { line };
+        let part = if is_workspace { &mut workspace } else { &mut package };
+        part.push_str(line);
+        part.push('\n');
+    }
+    (workspace, package)
+}
+
 #[test]
 fn a_panic_of_the_generator_ends_the_build_in_one_sentence() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("panic");
     drop(fs::remove_dir_all(&folder));
-    copy(&root, &folder);
-    let library = folder.join("codegen/src/lib.rs");
+    copy(&root, &folder.join("copy"));
+    // One level deeper in a workspace than here. cargo tells packages apart by that, and can use the same target
+    // directory: what is built of the registry serves both.
+    let manifest = folder.join("copy/Cargo.toml");
+    let (workspace, package) = parted(&fs::read_to_string(&manifest).unwrap());
+    fs::write(manifest, package).unwrap();
+    fs::write(folder.join("Cargo.toml"), workspace).unwrap();
+    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+    let library = folder.join("copy/codegen/src/lib.rs");
     let source = fs::read_to_string(&library).unwrap();
     let start = "pub fn lower(&self) -> Result<Lowered, Error> {\n";
     let changed = source.replace(start, &format!("{start}        assert_eq!(self.name, \"another\");\n"));
@@ -36,9 +59,8 @@ fn a_panic_of_the_generator_ends_the_build_in_one_sentence() {
     fs::write(&library, changed).unwrap();
 
     let output = Command::new(env!("CARGO"))
-        .args(["check", "--quiet", "--offline", "--lib"])
+        .args(["check", "--quiet", "--offline", "--lib", "-p", "anthropic-messages"])
         .current_dir(&folder)
-        // What is built of the registry serves both.
         .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap())
         .env_remove("ANTHROPIC_MESSAGES_OPENAPI")
         .env_remove("ANTHROPIC_MESSAGES_OVERLAY")
@@ -49,7 +71,7 @@ fn a_panic_of_the_generator_ends_the_build_in_one_sentence() {
     let messages = String::from_utf8_lossy(&output.stderr);
     let errors: Vec<&str> = messages.lines().filter(|line| line.starts_with("error: anthropic-messages")).collect();
     let [error] = errors.as_slice() else { panic!("not one sentence: {messages}") };
-    let place = format!("the generator panicked at codegen/src/lib.rs:{line}:");
+    let place = format!("the generator panicked at copy/codegen/src/lib.rs:{line}:");
     assert!(error.contains(&place), "{error}");
     assert!(error.contains("left: \"openapi.json\" right: \"another\""), "{error}");
     assert!(error.ends_with("please report it with the contract and the overlay"), "{error}");
