@@ -54,8 +54,11 @@ again() {
 # ours: a user's package that depends on a copy of this crate
 ours() {
     mkdir -p "$work/crate"
-    cp -r build build.rs src openapi.json overlay.json README.md ARCHITECTURE.md CHANGELOG.md "$work/crate/"
-    awk '/^\[/ { wanted = !/^\[dev-dependencies\]|^\[\[/ } wanted' Cargo.toml | grep -v '^default-run' >"$work/crate/Cargo.toml"
+    cp -r build.rs src openapi.json overlay.json README.md "$work/crate/"
+    mkdir -p "$work/crate/codegen"
+    cp -r codegen/Cargo.toml codegen/src "$work/crate/codegen/"
+    awk '/^\[/ { wanted = !/^\[dev-dependencies\]|^\[\[/ } wanted' Cargo.toml \
+        | sed 's|^members = .*|members = ["codegen"]|' >"$work/crate/Cargo.toml"
     printf '[dependencies]\nanthropic-messages = { path = "../crate" }\n' | package ours
     cp Cargo.lock "$work/ours/"
 }
@@ -84,7 +87,7 @@ syn = "3"
 END
     } | package "$1"
     cp Cargo.lock "$work/$1/"
-    cargo run --example generate -- openapi.json --overlay overlay.json --lowered "$work/$1/spec.json" >"$work/messages"
+    cargo run -p anthropic-messages-codegen --example generate -- openapi.json --overlay overlay.json --lowered "$work/$1/spec.json" >"$work/messages"
     cat >"$work/$1/build.rs" <<'END'
 fn main() {
     println!("cargo::rerun-if-changed=spec.json");

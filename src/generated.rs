@@ -9,6 +9,12 @@
     reason = "whatever the contract, its code is not written for this project's lints"
 )]
 
+/// What is generated from other documents, for the tests of the generator.
+#[cfg(anthropic_messages_harness)]
+mod harness {
+    include!(env!("ANTHROPIC_MESSAGES_HARNESS"));
+}
+
 include!(concat!(env!("OUT_DIR"), "/constants.rs"));
 include!(concat!(env!("OUT_DIR"), "/generated.rs"));
 

@@ -12,57 +12,47 @@
 #![no_main]
 
 mod document;
-#[path = "../../build/pipeline.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the build script's own module, of which this file uses a part")]
-mod pipeline;
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Once,
-};
+use std::{error::Error, sync::Once};
 
+use anthropic_messages_codegen::{Contract, Lowered, Requirements, finish, run, settings};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
-/// Errors of what comes after the lowering, which has to see to it that they don't come.
-const FAULTS: [&str; 5] = [
-    "progenitor can't take the lowered contract",
-    "progenitor's code does not parse",
-    "the lowered contract is no OpenAPI 3.0",
-    "progenitor's output",
-    "was never finished",
-];
-
 fuzz_target!(|input: &[u8]| {
-    keep_panics_that_are_caught();
+    leave_panics_to_the_generator();
     let (text, overlay) = match serde_json::from_slice::<Value>(input) {
         Ok(Value::Array(pair)) if pair.len() == 2 => (pair[0].to_string(), Some(pair[1].to_string())),
         Ok(document) => (document.to_string(), None),
         Err(_) => (document::document(input).to_string(), None),
     };
-    let source = pipeline::Source {
-        contract: ("spec.json", &text),
-        overlay: overlay.as_deref().map(|overlay| ("overlay.json", overlay)),
-    };
-    let generated = catch_unwind(AssertUnwindSafe(|| pipeline::generate_any(&source)));
+    let generated = run(|| {
+        // What the lowering refuses has an error with a place. What it lets through, the rest has to take.
+        let Ok(lowered) = lowered(&text, overlay.as_deref()) else { return Ok(None) };
+        let code = progenitor::Generator::new(&settings()).generate_tokens(&lowered.openapi()?)?;
+        Ok::<_, Box<dyn Error + Send + Sync>>(Some(finish(&lowered, &Requirements::default(), code)?))
+    });
     match generated {
-        Ok(Ok(generated)) => {
+        Ok(None) => {}
+        Ok(Some(generated)) => {
             if let Err(error) = syn::parse_file(&generated.source) {
                 fault(&text, &format!("the code does not parse: {error}"));
             }
         }
-        Ok(Err(error)) => {
-            let error = error.to_string();
-            if FAULTS.iter().any(|fault| error.contains(fault)) {
-                fault(&text, &error);
-            }
-        }
-        Err(_) => fault(&text, "a panic"),
+        Err(error) => fault(&text, &error.to_string()),
     }
 });
 
-/// The pipeline catches the panics of progenitor; the fuzzer's own hook would end the process before.
-fn keep_panics_that_are_caught() {
+fn lowered(text: &str, overlay: Option<&str>) -> Result<Lowered, anthropic_messages_codegen::Error> {
+    let mut contract = Contract::parse("spec.json", text)?;
+    if let Some(overlay) = overlay {
+        contract = contract.overlay("overlay.json", overlay)?;
+    }
+    contract.lower()
+}
+
+/// The generator makes an error of a panic; the fuzzer's own hook would end the process before.
+fn leave_panics_to_the_generator() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| std::panic::set_hook(Box::new(|panic| eprintln!("{panic}"))));
 }

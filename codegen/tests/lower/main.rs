@@ -7,7 +7,6 @@ mod constructs;
 mod hostile;
 mod mutations;
 mod operations;
-mod semantics;
 mod unions;
 
 use anthropic_messages_codegen::{Contract, Generated, Lowered, Requirements, finish, run, settings};
@@ -18,7 +17,6 @@ struct Outcome {
     surface: String,
     notes: Vec<String>,
     source: String,
-    types: String,
 }
 
 fn generate(document: &Value) -> Result<Outcome, String> {
@@ -28,7 +26,6 @@ fn generate(document: &Value) -> Result<Outcome, String> {
         surface: generated.surface,
         notes: lowered.notes.iter().map(|note| format!("{}: {}", note.pointer, note.text)).collect(),
         source: generated.source,
-        types: generated.types,
     })
 }
 

@@ -1,10 +1,11 @@
 //! What is valid under the 3.1 schema is read by the generated type and comes back.
 
-use std::{fmt::Write as _, path::Path, process::Command};
+#![cfg(test)]
 
+use std::{fmt::Write as _, process::Command};
+
+use anthropic_messages_harness::{compile, generate, module};
 use serde_json::{Value, json};
-
-use crate::{generate, paths, schemas};
 
 /// Schemas of which `Root` is tried, and instances that are valid under it.
 struct Case {
@@ -190,55 +191,57 @@ fn operations() -> Value {
 
 #[test]
 fn what_is_valid_under_the_schema_comes_back_through_the_type() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shapes");
-    std::fs::create_dir_all(folder.join("src")).unwrap();
-    let mut main = include_str!("shapes.rs.txt").replace("{root}", root.to_str().unwrap());
-    let mut rows = String::new();
-    let mut instances = 0;
+    let (mut modules, mut checks, mut instances) = (String::new(), String::new(), 0);
     for case in cases() {
-        let mut judge = schemas(&case.schemas);
+        let document = document(&json!({}), &case.schemas);
+        let mut judge = document.clone();
         judge["$ref"] = json!("#/components/schemas/Root");
         let judge = jsonschema::draft202012::options().build(&judge).unwrap();
-        let generated = generate(&schemas(&case.schemas)).unwrap_or_else(|error| panic!("{}: {error}", case.name));
-        std::fs::write(
-            folder.join(format!("src/{}.rs", case.name)),
-            format!("{}{TABLE}{};", generated.source, generated.types),
-        )
-        .unwrap();
-        writeln!(main, "mod {0};\nhooks!({0});", case.name).unwrap();
+        let generated = generate(case.name, &document.to_string()).unwrap();
+        modules.push_str(&module(case.name, &generated));
+        writeln!(checks, "{{ use super::{}::types; let table: &[Row] = &{};", case.name, generated.types).unwrap();
         for instance in &case.instances {
             assert!(judge.is_valid(instance), "{}: {instance} is not valid under the schema", case.name);
-            writeln!(rows, "    ({:?}, {}::TYPES, {:?}),", case.name, case.name, instance.to_string()).unwrap();
+            writeln!(checks, "comes_back({:?}, table, {:?});", case.name, instance.to_string()).unwrap();
             instances += 1;
         }
+        checks.push('}');
     }
     assert!(instances > 30, "{instances}");
-    let operations = generate(&paths(&operations())).unwrap();
-    std::fs::write(folder.join("src/operations.rs"), &operations.source).unwrap();
-    writeln!(main, "mod operations;\nhooks!(operations);").unwrap();
-    writeln!(main, "const CASES: &[(&str, &[(&str, &str, Function)], &str)] = &[\n{rows}];").unwrap();
-    write_if_changed(&folder.join("src/main.rs"), &main);
-    write_if_changed(&folder.join("src/client.md"), "A client.\n");
-    write_if_changed(&folder.join("Cargo.toml"), include_str!("shapes.toml.txt"));
-    std::fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--offline"])
-        .current_dir(&folder)
-        .env("CARGO_TARGET_DIR", folder.join("target"))
-        .env("RUSTFLAGS", "-Awarnings")
-        .output()
-        .unwrap();
+    let operations = generate("operations", &document(&operations(), &json!({})).to_string()).unwrap();
+    modules.push_str(&module("operations", &operations));
+    let program = compile("semantics", &format!("{modules}{}", TESTS.replace("CHECKS", &checks))).unwrap();
+    let output = Command::new(program).args(["--nocapture", "every_instance_comes_back"]).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}{err}");
-    assert_eq!(out.trim(), format!("{instances} instances came back"));
+    assert!(out.contains("1 passed"), "{out}{err}");
 }
 
-/// Precedes the table of the types of a case.
-const TABLE: &str = "use crate::{Function, round_trip};\npub const TYPES: &[(&str, &str, Function)] = &";
+fn document(paths: &Value, schemas: &Value) -> Value {
+    json!({"openapi": "3.1.0", "info": {"title": "t"}, "paths": paths, "components": {"schemas": schemas}})
+}
 
-fn write_if_changed(path: &Path, text: &str) {
-    if std::fs::read_to_string(path).ok().as_deref() != Some(text) {
-        std::fs::write(path, text).unwrap();
+/// Reads instances as the type `Root` of their case, and writes them again.
+const TESTS: &str = r#"
+#[allow(unused_variables, reason = "a case may have no instances")]
+mod tests {
+    use crate::{DecodeError, Json};
+
+    type Row = (&'static str, &'static str, fn(&str) -> Result<String, DecodeError>);
+
+    fn round_trip<T: serde::Serialize + serde::de::DeserializeOwned>(text: &str) -> Result<String, DecodeError> {
+        Ok(serde_json::to_string(&Json::parse(text)?.to::<T>()?).unwrap())
+    }
+
+    fn comes_back(case: &str, table: &[Row], instance: &str) {
+        let (.., round_trip) = table.iter().find(|(name, ..)| *name == "Root").expect("the case has a type Root");
+        let back = round_trip(instance).unwrap_or_else(|error| panic!("{case}: {instance}: {error}"));
+        assert_eq!(Json::parse(&back).unwrap(), Json::parse(instance).unwrap(), "{case}");
+    }
+
+    #[test]
+    fn every_instance_comes_back() {
+        CHECKS
     }
 }
+"#;
