@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// The modules that each module may name besides itself, from the first layer to the last. A module that another one contains
 /// comes before it. The generated file is two modules: its types are data, and its client sends.
@@ -126,7 +126,7 @@ fn paths(tokens: &[TokenTree]) -> Vec<Vec<String>> {
         match token {
             TokenTree::Ident(name) => prefix.push(name.to_string()),
             TokenTree::Punct(punct) if punct.as_char() == ':' => {}
-            TokenTree::Group(group) => {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
                 let inner: Vec<TokenTree> = group.stream().into_iter().collect();
                 let parts = inner.split(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ','));
                 return parts
@@ -247,6 +247,7 @@ fn broken(path: &str, source: &str) -> usize {
 #[test]
 fn a_broken_direction_is_found_however_it_is_written() {
     assert_eq!(broken("transport.rs", "use crate::client::Client;"), 1);
+    assert_eq!(broken("generated.rs", "fn f() { crate::client::Options::new() }"), 1);
     assert_eq!(broken("generated/types.rs", "impl From<crate::Error> for A {}"), 1);
     assert_eq!(broken("error.rs", "use crate::generated::Client;"), 1);
     assert_eq!(broken("transport/answer.rs", "use crate::{auth::ApiKey, client::{Client, Options}};"), 2);

@@ -34,25 +34,7 @@ pub fn generate(name: &str, text: &str) -> Result<Generated, Error> {
 /// Returns generated code as a module.
 #[must_use]
 pub fn module(name: &str, generated: &Generated) -> String {
-    // The transport's hooks are written for the crate's own client.
-    format!(
-        "#[allow(warnings, clippy::all, clippy::pedantic)]\nmod {name} {{\n{}
-            impl crate::runtime::ClientHooks<crate::client::Inner> for Client {{
-                fn url(&self, _: &str) -> reqwest::Url {{
-                    unreachable!(\"nothing is sent\")
-                }}
-
-                async fn exec(
-                    &self,
-                    _: Box<reqwest::Request>,
-                    _: &OperationInfo,
-                ) -> Result<crate::runtime::Reply, crate::runtime::Failure> {{
-                    unreachable!(\"nothing is sent\")
-                }}
-            }}
-        }}\n",
-        generated.source
-    )
+    format!("#[allow(warnings, clippy::all, clippy::pedantic)]\nmod {name} {{\n{}}}\n", generated.source)
 }
 
 /// Builds the unit tests of `anthropic-messages` with more modules, and returns the program.
