@@ -37,7 +37,7 @@ pub use self::{
     response::{RateLimit, RateLimits, Response},
     retry::{Resend, RetryPolicy},
     runtime::{ByteStream, DecodeError, Extra, Failure, Json, JsonType, Map, Violation},
-    stream::{Accumulator, IncompleteInput, MessageStream, ProtocolError, TextStream, sse},
+    stream::{Accumulator, IncompleteInput, MessageStream, ProtocolError, TextStream, UnknownEvent, sse},
     tools::Tool,
 };
 

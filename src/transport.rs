@@ -71,6 +71,10 @@ pub(crate) struct Settings {
     /// `None` where nothing but the limit of the call as a whole holds.
     pub(crate) response_timeout: Option<Duration>,
     pub(crate) idle_timeout: Duration,
+    /// The time between two events of a streamed message.
+    pub(crate) event_timeout: Option<Duration>,
+    /// The time of a streamed call as a whole.
+    pub(crate) stream_timeout: Option<Duration>,
     pub(crate) retry: RetryPolicy,
     pub(crate) max_response_bytes: u64,
     pub(crate) max_error_bytes: u64,
@@ -376,6 +380,8 @@ mod tests {
             timeout: Duration::ZERO,
             response_timeout: None,
             idle_timeout: Duration::ZERO,
+            event_timeout: None,
+            stream_timeout: None,
             retry: RetryPolicy::default(),
             max_response_bytes: 0,
             max_error_bytes: 0,

@@ -111,6 +111,7 @@ pub fn lower(document: &Node) -> Result<Lowered, LowerError> {
         mapped: Vec::new(),
         tag_properties: HashMap::new(),
         pending_objects: HashSet::new(),
+        events: HashSet::new(),
         level: 0,
         work: 0,
         work_limit: WORK + WORK_PER_VALUE * document.size(),
@@ -120,6 +121,9 @@ pub fn lower(document: &Node) -> Result<Lowered, LowerError> {
     let operations = lowering.operations()?;
     lowering.mark_tags(&operations);
     lowering.drop_unused(&operations);
+    for component in lowering.components.values_mut() {
+        component.is_event = lowering.events.contains(&component.pointer);
+    }
     let server = document.pointer("/servers/0/url").and_then(Node::as_str).map(str::to_owned);
     Ok(Lowered {
         document: emit::document(document, &lowering.components, &operations),
@@ -174,6 +178,8 @@ struct Lowering<'a> {
     tag_properties: HashMap<String, String>,
     /// The types that are objects and whose fields are being lowered.
     pending_objects: HashSet<String>,
+    /// The schemas that event streams consist of, by pointer.
+    events: HashSet<String>,
     /// How many schemas the present one stands in, references followed.
     level: usize,
     /// How much has been done, and may be; see [`Lowering::spend`].

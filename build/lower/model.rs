@@ -35,6 +35,10 @@ pub struct Component {
     pub kind: Kind,
     /// Whether it stood inline and got its name from where it stood.
     pub hoisted: bool,
+    /// Whether an answer is a stream of it, by the schema of a `text/event-stream`.
+    pub is_event: bool,
+    /// `x-merge`: later values of its members replace earlier ones, by a generated `merge`.
+    pub merges: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -95,6 +95,7 @@ pub(super) fn object(
     let encode = serde::encode(&ident, &written, &tags);
     let check = check(&ident, &written);
     let blank = blank(&ident, &written);
+    let merge = component.merges.then(|| merge(&ident, &written));
     Ok(quote! {
         #documentation
         #[derive(Clone, Debug, PartialEq)]
@@ -109,6 +110,7 @@ pub(super) fn object(
         #encode
         #check
         #blank
+        #merge
     })
 }
 
@@ -273,6 +275,31 @@ fn blank(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
         impl crate::runtime::Blank for #ident {
             fn blank() -> Self {
                 Self { #(#values,)* extra: crate::runtime::Extra::default() }
+            }
+        }
+    }
+}
+
+/// `merge`, for objects that arrive in parts: what the later part leaves out stays as it was.
+fn merge(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
+    let fields = written.iter().map(|written| {
+        let field_ident = &written.ident;
+        if written.is_option {
+            quote! {
+                if later.#field_ident.is_some() {
+                    self.#field_ident = later.#field_ident;
+                }
+            }
+        } else {
+            quote!(self.#field_ident = later.#field_ident;)
+        }
+    });
+    quote! {
+        impl #ident {
+            /// Sets the members that `later` has.
+            pub(crate) fn merge(&mut self, later: Self) {
+                #(#fields)*
+                self.extra.merge(later.extra);
             }
         }
     }

@@ -88,14 +88,25 @@ pub(super) fn tagged(
         None => None,
     };
     let documentation = of_component(component, &format!("The union `{name}` of the contract."));
+    // An event has a name beside its data, and its data need not be JSON.
+    let unknown = if component.is_event {
+        quote! {
+            /// An event that this version of the contract doesn't name, as it was sent.
+            Unknown(crate::stream::unknown::UnknownEvent)
+        }
+    } else {
+        quote! {
+            /// An object with a tag that this version of the contract does not know, as it was sent.
+            Unknown(crate::runtime::Json)
+        }
+    };
     Ok(quote! {
         #documentation
         #[derive(Clone, Debug, PartialEq)]
         #[non_exhaustive]
         pub enum #ident {
             #(#variant_docs #idents(#held),)*
-            /// An object with a tag that this version of the contract does not know, as it was sent.
-            Unknown(crate::runtime::Json),
+            #unknown,
         }
 
         impl #ident {
@@ -130,7 +141,7 @@ pub(super) fn tagged(
             }
 
             fn unknown(object: crate::runtime::Json) -> Self {
-                Self::Unknown(object)
+                Self::Unknown(object.into())
             }
         }
 

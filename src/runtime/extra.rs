@@ -9,7 +9,7 @@ use serde::{
     ser::{Error as _, SerializeMap},
 };
 
-use super::Json;
+use super::{Json, JsonType};
 
 /// The members of an object that this version of the contract does not name, as they were sent
 /// and in their order.
@@ -67,6 +67,15 @@ impl Extra {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Sets the members that `later` has. A null never replaces a value.
+    pub(crate) fn merge(&mut self, later: Self) {
+        for (name, value) in later.0.map(|members| *members).into_iter().flatten() {
+            if value.json_type() != JsonType::Null || self.get(&name).is_none() {
+                self.insert(name, value);
+            }
+        }
     }
 
     /// The first member that repeats one of these fields.

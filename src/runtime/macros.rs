@@ -113,7 +113,7 @@ macro_rules! union {
 
         impl $crate::runtime::Blank for $type {
             fn blank() -> Self {
-                Self::Unknown($crate::runtime::Json::empty_object())
+                Self::Unknown($crate::runtime::Json::empty_object().into())
             }
         }
     };

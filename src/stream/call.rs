@@ -1,27 +1,23 @@
 //! Calls that are answered with a stream.
 
-use std::{collections::VecDeque, future::poll_fn, pin::Pin, time::Duration};
+use std::{future::poll_fn, pin::Pin, time::Duration};
 
 use bytes::BytesMut;
 use futures_core::Stream as _;
 use http::header::CONTENT_TYPE;
 use tokio::time::timeout;
 
-use super::{MessageStream, teller::Teller};
+use super::{MessageStream, teller::Teller, whole::events_of};
 use crate::{
     client::{DEFAULT_TIMEOUT, Inner},
     error::{Error, ErrorKind, Result, shown},
     generated::{
         Client,
-        types::{
-            MessageCreateRequest, MessageDelta, MessageDeltaUsage, MessageResponse, StreamEvent,
-            StreamEventContentBlockStart, StreamEventContentBlockStop, StreamEventMessageDelta,
-            StreamEventMessageStart, StreamEventMessageStop,
-        },
+        types::{MessageCreateRequest, MessageResponse},
     },
     observe::Watch,
     response::Response,
-    runtime::{Blank, ByteStream, from_slice, is_event_stream, is_json},
+    runtime::{ByteStream, from_slice, is_event_stream, is_json},
     transport::redacted_beginning,
 };
 
@@ -48,9 +44,11 @@ pub(crate) fn must_stream(client: &Client, stream: Option<bool>, max_tokens: imp
 pub(crate) async fn whole(client: &Client, answer: Response<ByteStream>) -> Result<Response<MessageResponse>> {
     let settings = client.inner.settings();
     let stream = open(answer, client.inner.clone()).await?;
-    let limit = Some(settings.timeout).filter(|limit| *limit != DEFAULT_TIMEOUT);
-    let response = stream.at_most(settings.max_response_bytes).into_response(limit).await?;
-    response.ok_or_else(|| Error::new(ErrorKind::Incomplete, "the stream came in no answer"))
+    let mut stream = stream.with_max_bytes(settings.max_response_bytes).with_default_event_timeout(DEFAULT_TIMEOUT);
+    if settings.timeout != DEFAULT_TIMEOUT {
+        stream = stream.with_timeout(settings.timeout);
+    }
+    stream.into_response().await?.ok_or_else(|| Error::new(ErrorKind::Incomplete, "the stream came in no answer"))
 }
 
 impl Client {
@@ -75,8 +73,7 @@ impl Client {
     /// # }
     /// ```
     ///
-    /// A server that answers with a whole message instead is understood: its events are made from
-    /// it.
+    /// If the server answers with a whole message instead, the stream yields the events that make it.
     ///
     /// # Errors
     /// As [`create_message`](Self::create_message); of the kind
@@ -148,28 +145,4 @@ async fn gather(bytes: &mut ByteStream, limit: usize, body: &mut BytesMut) {
         }
     }
     body.truncate(limit);
-}
-
-/// The events that tell a message: each block whole, and why it stopped at the end.
-fn events_of(mut message: MessageResponse) -> VecDeque<StreamEvent> {
-    let mut events = VecDeque::new();
-    let blocks = message.content.as_mut().map(std::mem::take);
-    let end = message.usage.as_ref().map(|usage| StreamEventMessageDelta {
-        usage: MessageDeltaUsage { output_tokens: usage.output_tokens, ..MessageDeltaUsage::blank() },
-        delta: MessageDelta {
-            stop_reason: message.stop_reason.take(),
-            stop_sequence: message.stop_sequence.take(),
-            ..MessageDelta::blank()
-        },
-        ..StreamEventMessageDelta::blank()
-    });
-    events.push_back(StreamEventMessageStart { message, ..StreamEventMessageStart::blank() }.into());
-    for (index, content_block) in (0..).zip(blocks.into_iter().flatten()) {
-        let start = StreamEventContentBlockStart { index, content_block, ..StreamEventContentBlockStart::blank() };
-        events.push_back(start.into());
-        events.push_back(StreamEventContentBlockStop { index, ..StreamEventContentBlockStop::blank() }.into());
-    }
-    events.extend(end.map(StreamEvent::from));
-    events.push_back(StreamEventMessageStop::blank().into());
-    events
 }

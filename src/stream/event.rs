@@ -1,13 +1,12 @@
 //! Server-sent events read as events of a message, and written again.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 
-use super::{delta, sse};
+use super::{delta, sse, unknown::UnknownEvent};
 use crate::{
-    generated::types::StreamEvent,
-    runtime::{DecodeError, Json, from_slice},
+    error::{Error, ErrorKind, Result as CrateResult},
+    generated::types::{StreamEvent, StreamEventPing},
+    runtime::{Blank, DecodeError, Json, JsonType, Map, from_slice, note_variant},
 };
 
 /// The name of an event that was given none.
@@ -24,60 +23,66 @@ pub(super) fn read(event: &sse::Event<'_>) -> Option<Result<StreamEvent, DecodeE
     if let Some(delta) = delta::read(&event.data) {
         return Some(Ok(delta.into()));
     }
-    Some(serde_json::from_str(&event.data).or_else(|_| mended(event)))
+    Some(from_slice(event.data.as_bytes()).or_else(|error| mended(event, error)))
 }
 
-/// Reads an event that can't be read as it is: with what it lacks, where that is known, or else to
-/// say what is wrong with it.
-fn mended(event: &sse::Event<'_>) -> Result<StreamEvent, DecodeError> {
-    #[derive(Deserialize)]
-    struct Tag {
-        r#type: Option<Json>,
-    }
+/// Returns `true` for `[DONE]`, by which some gateways end a stream.
+pub(super) fn is_end_marker(event: &sse::Event<'_>) -> bool {
+    event.event == UNNAMED && event.data.trim() == "[DONE]"
+}
+
+/// Reads an event that isn't what the contract says: by its name, or with what its block lacks.
+fn mended(event: &sse::Event<'_>, error: DecodeError) -> Result<StreamEvent, DecodeError> {
     let data = if event.data.is_empty() { "{}" } else { &event.data };
-    let named = match from_slice(data.as_bytes()) {
-        Ok(Tag { r#type: None }) if event.event != UNNAMED => with_member(data, "type", &Json::from(&*event.event)),
-        _ => data.to_owned(),
+    let Ok(mut members) = from_slice::<Members>(data.as_bytes()) else {
+        // A beginning of an object without a name could be an event of any kind.
+        let is_known = StreamEvent::TAGS.contains(&&*event.event);
+        return match (&*event.event, data.trim_start().starts_with('{')) {
+            ("ping", _) => Ok(StreamEventPing::blank().into()),
+            (UNNAMED, true) => Err(error),
+            _ if is_known => Err(error),
+            (name, _) => Ok(unknown(name, data)),
+        };
     };
-    from_slice(named.as_bytes()).or_else(|error| match with_empty_block(&named) {
-        Some(mended) => from_slice(mended.as_bytes()).map_err(|_| error),
-        None => Err(error),
-    })
+    match members.get("type").map(Json::to::<String>) {
+        None | Some(Err(_)) if !StreamEvent::TAGS.contains(&&*event.event) => Ok(unknown(&event.event, data)),
+        None => {
+            members.shift_insert(0, "type".to_owned(), Json::from(&*event.event));
+            let named = reread(&members);
+            named.or_else(|error| with_empty_block(members).ok_or(error))
+        }
+        Some(_) => with_empty_block(members).ok_or(error),
+    }
 }
 
-/// A `content_block_start` whose block lacks the member that its deltas will fill.
-fn with_empty_block(data: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Start {
-        index: Json,
-        content_block: Json,
-    }
-    #[derive(Deserialize)]
-    struct Block<'a> {
-        #[serde(borrow)]
-        r#type: Cow<'a, str>,
-        text: Option<Json>,
-        thinking: Option<Json>,
-        input: Option<Json>,
-    }
-    let Start { index, content_block } = from_slice(data.as_bytes()).ok()?;
-    let block: Block<'_> = serde_json::from_str(content_block.get()).ok()?;
-    let (name, empty) = match &*block.r#type {
-        "text" if block.text.is_none() => ("text", Json::from("")),
-        "thinking" if block.thinking.is_none() => ("thinking", Json::from("")),
-        "tool_use" | "server_tool_use" if block.input.is_none() => ("input", Json::empty_object()),
+fn unknown(name: &str, data: &str) -> StreamEvent {
+    note_variant("StreamEvent", name);
+    StreamEvent::Unknown(UnknownEvent::new(name, data))
+}
+
+/// A `content_block_start` whose block lacks the member that its deltas fill, or has it as null.
+fn with_empty_block(mut members: Members) -> Option<StreamEvent> {
+    let mut block: Members = members.get("content_block")?.to().ok()?;
+    let (name, empty) = match block.get("type")?.to::<String>().ok()?.as_str() {
+        "text" => ("text", Json::from("")),
+        "thinking" => ("thinking", Json::from("")),
+        "tool_use" | "server_tool_use" => ("input", Json::empty_object()),
         _ => return None,
     };
-    let content_block = with_member(content_block.get(), name, &empty);
-    Some(format!(r#"{{"type":"content_block_start","index":{index},"content_block":{content_block}}}"#))
+    if block.get(name).is_some_and(|member| member.json_type() != JsonType::Null) {
+        return None;
+    }
+    block.insert(name.to_owned(), empty);
+    members.insert("content_block".to_owned(), Json::of(&block).ok()?);
+    reread(&members).ok()
 }
 
-/// The text of an object with one more member.
-fn with_member(object: &str, name: &str, value: &Json) -> String {
-    let name = Json::from(name);
-    let members = object.trim_start_matches(['\u{FEFF}', ' ', '\t', '\r', '\n']).strip_prefix('{').unwrap_or(object);
-    let comma = if members.trim_start().starts_with('}') { "" } else { "," };
-    format!("{{{name}:{value}{comma}{members}")
+/// The members of an object, in their order.
+type Members = Map<Json>;
+
+/// Reads members as a whole. Not by way of `Json`: its limit on nesting holds for the parts, and the whole is deeper.
+fn reread(members: &Members) -> Result<StreamEvent, DecodeError> {
+    from_slice(&serde_json::to_vec(members).map_err(DecodeError::of_serialize)?)
 }
 
 impl StreamEvent {
@@ -99,12 +104,16 @@ impl StreamEvent {
     /// ```
     ///
     /// # Errors
-    /// When an `extra` repeats a field, which nothing that came from a stream does.
-    pub fn to_sse(&self) -> Result<sse::Event<'static>, DecodeError> {
+    /// If an `extra` repeats a field, which nothing that a stream yields does.
+    pub fn to_sse(&self) -> CrateResult<sse::Event<'static>> {
+        if let Self::Unknown(event) = self {
+            return Ok(sse::Event::new(event.name().to_owned(), event.data().to_owned()));
+        }
         // Not as `Json`: its limit on nesting holds for the parts, and the whole is deeper.
-        let data = serde_json::to_string(self).map_err(DecodeError::of_serialize)?;
-        let name = if data.starts_with('{') { event_type(&data).unwrap_or_default() } else { String::new() };
-        Ok(sse::Event::new(name, data))
+        let data = serde_json::to_string(self).map_err(|error| {
+            Error::new(ErrorKind::Contract, "the event can't be written").because(DecodeError::of_serialize(error))
+        })?;
+        Ok(sse::Event::new(event_type(&data).unwrap_or_default(), data))
     }
 }
 

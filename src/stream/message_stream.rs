@@ -13,14 +13,15 @@ use std::{
 
 use bytes::Bytes;
 use futures_core::Stream;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use super::{
     accumulate::{Accumulator, IncompleteInput},
-    source::{Patience, Source},
+    source::Source,
     sse::Decoder,
     teller::Teller,
     text_stream::TextStream,
+    timers::{IdleTimer, Timers},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -83,7 +84,9 @@ pub struct MessageStream {
     source: Source,
     decoder: Decoder,
     accumulator: Accumulator,
-    patience: Option<Patience>,
+    /// Events that go before those of the bytes.
+    queue: VecDeque<StreamEvent>,
+    timers: Option<Box<Timers>>,
     answer: Option<Box<Answer>>,
     teller: Option<Box<Teller>>,
     state: State,
@@ -92,6 +95,8 @@ pub struct MessageStream {
     /// How many bytes have come, and how many may.
     bytes: u64,
     max_bytes: u64,
+    /// The message was moved out.
+    is_taken: bool,
 }
 
 /// What is known of the answer that the stream comes in.
@@ -110,6 +115,8 @@ impl Answer {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
     Reading,
+    /// A marker has arrived that no more events follow.
+    Ending,
     /// `message_stop` has come, and this many further bytes.
     Draining(usize),
     Done,
@@ -134,21 +141,29 @@ impl MessageStream {
     /// Reads the answer to a call.
     pub(super) fn of_answer(bytes: ByteStream, response: Response<()>, inner: Inner) -> Self {
         let settings = inner.settings();
-        let patience = Patience::new(settings.idle_timeout);
+        let started = Instant::now();
+        let timers = Timers {
+            idle: IdleTimer::new(settings.idle_timeout),
+            event: settings.event_timeout.map(IdleTimer::new),
+            total: settings
+                .stream_timeout
+                .map(|limit| (Box::pin(sleep(limit.saturating_sub(response.elapsed()))), limit)),
+        };
         let decoder = settings.max_event_bytes.map_or_else(Decoder::default, Decoder::new);
         Self {
-            patience: Some(patience),
+            timers: Some(Box::new(timers)),
             teller: bytes.tell().cloned().map(|tell| Box::new(Teller::new(tell))),
-            answer: Some(Box::new(Answer { response, inner, started: Instant::now() })),
+            answer: Some(Box::new(Answer { response, inner, started })),
             ..Self::of(Source::Answer(bytes), decoder)
         }
     }
 
-    /// Tells a message that came whole.
+    /// Creates a stream from the events of a message that came whole.
     pub(super) fn of_events(events: VecDeque<StreamEvent>, response: Response<()>, inner: Inner) -> Self {
         Self {
+            queue: events,
             answer: Some(Box::new(Answer { response, inner, started: Instant::now() })),
-            ..Self::of(Source::Told(events), Decoder::default())
+            ..Self::of(Source::Closed, Decoder::default())
         }
     }
 
@@ -157,19 +172,38 @@ impl MessageStream {
             source,
             decoder,
             accumulator: Accumulator::new(),
-            patience: None,
+            queue: VecDeque::new(),
+            timers: None,
             answer: None,
             teller: None,
             state: State::Reading,
             events: 0,
             bytes: 0,
             max_bytes: u64::MAX,
+            is_taken: false,
         }
     }
 
-    /// Bounds what may come as a whole, in bytes.
-    pub(super) fn at_most(mut self, bytes: u64) -> Self {
+    /// Limits all bytes of the stream, for a call that wants the message whole.
+    pub(super) fn with_max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;
+        self
+    }
+
+    /// Limits the time between two events of the message, unless the caller has set a limit.
+    pub(super) fn with_default_event_timeout(mut self, limit: Duration) -> Self {
+        if let Some(timers) = &mut self.timers {
+            timers.event.get_or_insert_with(|| IdleTimer::new(limit));
+        }
+        self
+    }
+
+    /// Limits the call as a whole.
+    pub(super) fn with_timeout(mut self, limit: Duration) -> Self {
+        let left = limit.saturating_sub(self.elapsed());
+        if let Some(timers) = &mut self.timers {
+            timers.total = Some((Box::pin(sleep(left)), limit));
+        }
         self
     }
 
@@ -200,22 +234,29 @@ impl MessageStream {
         self.accumulator.message()
     }
 
-    /// Reads to the end and gives the whole message.
+    /// Reads the rest of the stream and moves the complete message out: [`message`](Self::message) is empty afterwards.
+    ///
+    /// Dropping the future loses nothing. Called again, for example after a timeout, it reads on.
     ///
     /// The token limit may have cut the input of its last tool call:
     /// [`incomplete_inputs`](Self::incomplete_inputs) says so, and the call has no object as its
     /// `input`.
     ///
     /// # Errors
-    /// As [`next`](Self::next), and again if the stream has failed before.
+    /// As [`next`](Self::next), again if the stream has failed before, and if the message was moved out before.
     pub async fn final_message(&mut self) -> Result<MessageResponse> {
         while let Some(event) = self.next().await {
             event?;
         }
-        if self.state == State::Failed {
-            return Err(self.with_what_is_known(Error::new(ErrorKind::Incomplete, "the stream has failed before")));
-        }
-        Ok(self.message().clone())
+        let error = match (self.state, self.is_taken) {
+            (State::Failed, _) => "the stream already failed",
+            (_, true) => "the message was already moved out of the stream",
+            (_, false) => {
+                self.is_taken = true;
+                return Ok(self.accumulator.take_message());
+            }
+        };
+        Err(self.with_what_is_known(Error::new(ErrorKind::Incomplete, error)))
     }
 
     /// Whether `message_stop` has come.
@@ -261,18 +302,9 @@ impl MessageStream {
         self.answer.as_ref().map(|answer| &answer.response)
     }
 
-    /// Reads to the end, within what is left of a limit on the whole call, and gives the message with
-    /// what else the answer said.
-    pub(super) async fn into_response(mut self, limit: Option<Duration>) -> Result<Option<Response<MessageResponse>>> {
-        let message = match limit {
-            None => self.final_message().await?,
-            Some(limit) => match timeout(limit.saturating_sub(self.elapsed()), self.final_message()).await {
-                Ok(outcome) => outcome?,
-                // Only the end of the connection was still waited for.
-                Err(_) if self.has_stopped() => self.message().clone(),
-                Err(_) => return Err(self.out_of_time(limit)),
-            },
-        };
+    /// Reads the rest of the stream and returns the complete message with the head of its answer.
+    pub(super) async fn into_response(mut self) -> Result<Option<Response<MessageResponse>>> {
+        let message = self.final_message().await?;
         let elapsed = self.elapsed();
         Ok(self.answer.map(|answer| answer.response.map(|()| message).with_elapsed(elapsed)))
     }

@@ -9,6 +9,9 @@ mod source;
 pub mod sse;
 mod teller;
 mod text_stream;
+mod timers;
+pub(crate) mod unknown;
+mod whole;
 
 #[allow(unused_imports, reason = "generated operations with a stream twin call them, if the contract has one")]
 pub(crate) use self::call::{must_stream, whole};
@@ -16,4 +19,5 @@ pub use self::{
     accumulate::{Accumulator, IncompleteInput, ProtocolError},
     message_stream::MessageStream,
     text_stream::TextStream,
+    unknown::UnknownEvent,
 };

@@ -121,7 +121,8 @@ async fn time_that_the_consumer_spends_elsewhere_does_not_count() {
 async fn a_reply_may_take_longer_than_any_limit_of_the_call() {
     let (server, clock) = pacing(30);
     let limit = Duration::from_secs(5);
-    let client = client(&server).with_options(|o| o.timeout(limit).response_timeout(limit));
+    let builder = server.client_builder().no_proxy().idle_timeout(IDLE);
+    let client = builder.timeout(limit).response_timeout(limit).build().unwrap();
     let mut stream = client.stream_message(&request()).await.unwrap();
     stream.next().await.unwrap().unwrap();
     for _ in 0..32 {

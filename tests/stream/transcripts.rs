@@ -271,8 +271,8 @@ fn unknown() -> Transcript {
         ],
         message: told(
             json!([
-                {"type": "text", "text": "x"},
-                {"type": "song", "key": "C", "text": "la la", "thinking": "hm", "signature": "s", "input": {"b": 2},
+                {"type": "text", "text": "x", "colour": "red"},
+                {"type": "song", "key": "C", "text": "la la", "thinking": "hm", "signature": "s", "input": {"b": 2}, "colour": "red",
                  "citations": [{"a": 1}, {"type": "page_location", "document_title": "t"}]},
                 {"type": "silence", "bars": 4}
             ]),

@@ -2,6 +2,8 @@
 
 use std::{error, fmt};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     generated::types::{ContentBlockServerToolUse, ContentBlockToolUse},
     runtime::{DecodeError, Json, JsonType},
@@ -11,10 +13,11 @@ use crate::{
 /// ended inside it.
 ///
 /// A tool must not run on it.
-#[derive(Clone)]
+#[derive(Clone, Deserialize, Serialize)]
 pub struct IncompleteInput {
     index: i64,
     text: String,
+    #[serde(skip)]
     source: Option<DecodeError>,
 }
 
