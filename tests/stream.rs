@@ -25,12 +25,18 @@ mod calls;
 mod cut;
 #[path = "stream/deltas.rs"]
 mod deltas;
+#[path = "stream/ends.rs"]
+mod ends;
 #[path = "stream/events.rs"]
 mod events;
+#[path = "stream/generated.rs"]
+mod generated;
 #[path = "stream/held.rs"]
 mod held;
 #[path = "stream/input.rs"]
 mod input;
+#[path = "stream/law.rs"]
+mod law;
 #[path = "stream/merging.rs"]
 mod merging;
 #[path = "stream/order.rs"]
@@ -42,8 +48,15 @@ mod raw;
 mod time;
 #[path = "stream/transcripts.rs"]
 mod transcripts;
+#[path = "stream/unknown_deltas.rs"]
+mod unknown_deltas;
+#[path = "stream/usage.rs"]
+mod usage;
 #[path = "stream/whole.rs"]
 mod whole;
+
+/// Whether texts are cut in the halves of characters.
+const HALVES: bool = false;
 
 /// Events as the API sends them.
 fn wire(events: &[Value]) -> String {

@@ -223,7 +223,8 @@ impl Accumulator {
             Phase::Stopped | Phase::Ended => return Err(ProtocolErrorKind::AfterTheEnd("message_start").into()),
         }
         self.message = message.clone();
-        self.blocks = (0..).zip(message.content.iter().flatten()).map(|(index, _)| Block::closed(index)).collect();
+        self.blocks =
+            (0..).zip(message.content.iter().flatten()).map(|(index, content)| Block::closed(index, content)).collect();
         (self.phase, self.started) = (Phase::Running, true);
         Ok(())
     }
@@ -362,10 +363,13 @@ impl Accumulator {
         }
     }
 
-    fn find(&self, index: i64) -> Option<(&Block, &ContentBlock)> {
+    /// Returns a block and its content, which is gone once the message was moved out.
+    fn find(&self, index: i64) -> Option<(&Block, Option<&ContentBlock>)> {
         match self.position(index) {
-            Ok(position) => Some((self.blocks.get(position)?, self.message.content.as_ref()?.get(position)?)),
-            Err(_) => self.late.get(&index).map(|(block, content)| (block, content)),
+            Ok(position) => {
+                Some((self.blocks.get(position)?, self.message.content.as_ref().and_then(|it| it.get(position))))
+            }
+            Err(_) => self.late.get(&index).map(|(block, content)| (block, Some(content))),
         }
     }
 
@@ -398,5 +402,75 @@ impl fmt::Debug for Accumulator {
             .field("phase", &self.phase)
             .field("blocks", &(self.blocks.len() + self.late.len()))
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn push(accumulator: &mut Accumulator, event: Value) {
+        accumulator.push(&Json::from(event).to().unwrap()).unwrap();
+    }
+
+    fn started() -> Accumulator {
+        let mut accumulator = Accumulator::new();
+        push(&mut accumulator, json!({"type": "message_start", "message": {"content": []}}));
+        accumulator
+    }
+
+    fn block(index: i64) -> [Value; 3] {
+        [
+            json!({"type": "content_block_start", "index": index, "content_block": {"type": "text", "text": ""}}),
+            json!({"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": format!("{index},")}}),
+            json!({"type": "content_block_stop", "index": index}),
+        ]
+    }
+
+    /// Blocks that begin in this order, and how many were moved to put them in theirs.
+    fn in_order(indices: impl Iterator<Item = i64>) -> (Accumulator, usize) {
+        let mut accumulator = started();
+        for event in indices.flat_map(block) {
+            push(&mut accumulator, event);
+        }
+        push(&mut accumulator, json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}));
+        assert!(accumulator.finish());
+        let moved = accumulator.moved;
+        (accumulator, moved)
+    }
+
+    #[test]
+    fn blocks_in_any_order_move_in_proportion_to_their_number() {
+        const N: i64 = 2000;
+        let expected: String = (0..N).map(|index| format!("{index},")).collect();
+        // The multiplier has no factor in common with `N`, so that every index occurs.
+        let orders: [fn(i64, i64) -> i64; 4] =
+            [|n, _| n, |n, count| count - 1 - n, |n, count| (n * 1_237) % count, |n, _| n ^ 1];
+        for order in orders {
+            let (accumulator, moved) = in_order((0..N).map(|n| order(n, N)));
+            assert_eq!(accumulator.message().text(), expected);
+            let (_, twice) = in_order((0..2 * N).map(|n| order(n, 2 * N)));
+            assert!(moved <= 64 * N as usize, "{moved}");
+            assert!(twice <= 3 * moved + 1000, "{moved} for {N}, {twice} for twice as many");
+        }
+    }
+
+    #[test]
+    fn a_late_block_is_there_before_it_is_merged() {
+        let mut accumulator = started();
+        for event in (1..200).flat_map(block) {
+            push(&mut accumulator, event);
+        }
+        let [start, delta, stop] = block(0);
+        push(&mut accumulator, start.clone());
+        push(&mut accumulator, delta);
+        let again = accumulator.push(&Json::from(start).to().unwrap()).unwrap_err();
+        assert_eq!(again.to_string(), "block 0 began twice");
+        push(&mut accumulator, stop);
+        assert!(accumulator.find(0).is_some());
+        assert!(!accumulator.finish(), "there is no stop reason");
+        assert!(accumulator.message().text().starts_with("0,1,2,"));
     }
 }

@@ -1,6 +1,7 @@
 //! Server-sent events read as events of a message, and written again.
 
 use serde::Deserialize;
+use serde_json::json;
 
 use super::{delta, sse, unknown::UnknownEvent};
 use crate::{
@@ -114,6 +115,46 @@ impl StreamEvent {
             Error::new(ErrorKind::Contract, "the event can't be written").because(DecodeError::of_serialize(error))
         })?;
         Ok(sse::Event::new(event_type(&data).unwrap_or_default(), data))
+    }
+}
+
+impl Error {
+    /// Returns the `error` event that passes the error on to whoever a stream is relayed to.
+    ///
+    /// An error of the API is passed on as the API sent it. Of any other the event says no more than its kind: its
+    /// sentence is for the operator of the relay and may name hosts.
+    ///
+    /// ```
+    /// use anthropic_messages::{ErrorKind, MessageStream};
+    /// use bytes::Bytes;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let nothing = futures_util::stream::empty::<Result<Bytes, std::io::Error>>();
+    /// let error = MessageStream::from_bytes(nothing).final_message().await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Incomplete);
+    /// assert!(error.to_sse().to_string().starts_with("event: error\ndata: {\"type\":\"error\","));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn to_sse(&self) -> sse::Event<'static> {
+        let data = match self.api_error() {
+            Some(api) => api.json().get().to_owned(),
+            None => {
+                let (error_type, message) = match self.kind() {
+                    ErrorKind::Timeout | ErrorKind::Stalled => ("timeout_error", "the reply took too long"),
+                    ErrorKind::Overloaded => ("overloaded_error", "the API is overloaded"),
+                    ErrorKind::RateLimit => ("rate_limit_error", "the API received too many requests"),
+                    ErrorKind::Incomplete | ErrorKind::Truncated | ErrorKind::Closed => {
+                        ("api_error", "the reply ended before it was complete")
+                    }
+                    _ => ("api_error", "the reply failed"),
+                };
+                let error = json!({"type": error_type, "message": message});
+                json!({"type": "error", "error": error, "request_id": self.request_id()}).to_string()
+            }
+        };
+        sse::Event::new("error", data)
     }
 }
 

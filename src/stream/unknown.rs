@@ -60,6 +60,16 @@ impl UnknownEvent {
         }
     }
 
+    /// Returns `true` if the event is an error that wasn't given a name: an object with an `error` and no `type`.
+    pub(super) fn is_error(&self) -> bool {
+        #[derive(Deserialize)]
+        struct Failed {
+            error: Option<Json>,
+        }
+        let Some(json) = self.json() else { return false };
+        tag_of(json).is_none() && json.to::<Failed>().is_ok_and(|failed| failed.error.is_some())
+    }
+
     /// Returns `true` if the event may have brought a part of the message: it is a JSON object of its own type.
     pub(super) fn may_bring_content(&self) -> bool {
         self.json().is_some_and(|json| tag_of(json).is_some())

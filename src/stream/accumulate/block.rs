@@ -43,8 +43,9 @@ impl Block {
         Self { index, state: State::Open(Open::default()), unknown_deltas: Vec::new() }
     }
 
-    pub(super) fn closed(index: i64) -> Self {
-        Self { index, state: State::Closed, unknown_deltas: Vec::new() }
+    /// A block that began and ended at once.
+    pub(super) fn closed(index: i64, content: &ContentBlock) -> Self {
+        Self { index, state: State::closed(index, content), unknown_deltas: Vec::new() }
     }
 
     pub(super) fn index(&self) -> i64 {
@@ -66,21 +67,24 @@ impl Block {
         }
     }
 
-    /// The input, once it has come to its end.
-    pub(super) fn input<'a>(&'a self, content: &'a ContentBlock) -> Option<Result<&'a Json, &'a IncompleteInput>> {
+    /// The input, once the block is closed.
+    pub(super) fn input<'a>(
+        &'a self,
+        content: Option<&'a ContentBlock>,
+    ) -> Option<Result<&'a Json, &'a IncompleteInput>> {
         match &self.state {
             State::Open(_) => None,
-            State::Closed => input_of(content).map(Ok),
+            State::Closed => input_of(content?).map(Ok),
             State::Incomplete(input) => Some(Err(input)),
         }
     }
 
     /// The text of the input so far.
-    pub(super) fn input_text<'a>(&'a self, content: &'a ContentBlock) -> Option<&'a str> {
+    pub(super) fn input_text<'a>(&'a self, content: Option<&'a ContentBlock>) -> Option<&'a str> {
         match &self.state {
-            State::Open(open) if !open.input.is_empty() || input_of(content).is_some() => Some(&open.input),
+            State::Open(open) if !open.input.is_empty() || input_of(content?).is_some() => Some(&open.input),
             State::Open(_) => None,
-            State::Closed => input_of(content).map(Json::get),
+            State::Closed => input_of(content?).map(Json::get),
             State::Incomplete(input) => Some(input.text()),
         }
     }
@@ -134,8 +138,9 @@ impl Block {
         };
         // Without a piece of text the input is the one that the block began with.
         let input = (!open.input.is_empty()).then(|| input::whole(self.index, &open.input));
-        self.state =
-            open.settle(content, input).map_err(|error| ProtocolErrorKind::Block(self.index).with_source(error))?;
+        self.state = open
+            .settle(self.index, content, input)
+            .map_err(|error| ProtocolErrorKind::Block(self.index).with_source(error))?;
         Ok(())
     }
 
@@ -150,7 +155,19 @@ impl Block {
         };
         let input = text.map(|text| Err(IncompleteInput::new(self.index, text, None)));
         // A block whose additions make no block stays as it was: the stream has failed already.
-        self.state = open.settle(content, input).unwrap_or(State::Closed);
+        self.state = open.settle(self.index, content, input).unwrap_or(State::Closed);
+    }
+}
+
+impl State {
+    /// The state of a block whose content is all there. An input that was cut earlier is a string.
+    fn closed(index: i64, content: &ContentBlock) -> Self {
+        let cut = match content {
+            ContentBlock::ToolUse(block) => block.incomplete_input(),
+            ContentBlock::ServerToolUse(block) => block.incomplete_input(),
+            _ => None,
+        };
+        cut.map_or(Self::Closed, |text| Self::Incomplete(Box::new(IncompleteInput::new(index, text, None))))
     }
 }
 
@@ -186,24 +203,29 @@ impl Open {
     /// Puts the input and what was added into the content, and returns the state of the block from now on.
     fn settle(
         &mut self,
+        index: i64,
         content: &mut ContentBlock,
         input: Option<Result<Json, IncompleteInput>>,
     ) -> Result<State, DecodeError> {
-        let (input, state) = match input {
-            None => (None, State::Closed),
-            Some(Ok(input)) => (Some(input), State::Closed),
-            Some(Err(incomplete)) => (Some(Json::from(incomplete.text())), State::Incomplete(Box::new(incomplete))),
+        let json = match &input {
+            None => None,
+            Some(Ok(input)) => Some(input.clone()),
+            Some(Err(incomplete)) => Some(Json::from(incomplete.text())),
         };
-        if let (ContentBlock::Unknown(_), Some(input)) = (&*content, &input) {
-            self.additions(content)?.set("input", input);
+        if let (ContentBlock::Unknown(_), Some(json)) = (&*content, &json) {
+            self.additions(content)?.set("input", json);
         }
         if let Some(additions) = &self.additions {
             *content = additions.merged(content)?;
         }
-        if let (Some(input), Some(slot)) = (input, input_of_mut(content)) {
-            *slot = input;
+        if let (Some(json), Some(slot)) = (json, input_of_mut(content)) {
+            *slot = json;
         }
-        Ok(state)
+        Ok(match input {
+            Some(Err(incomplete)) => State::Incomplete(Box::new(incomplete)),
+            Some(Ok(_)) => State::Closed,
+            None => State::closed(index, content),
+        })
     }
 }
 

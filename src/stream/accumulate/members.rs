@@ -37,3 +37,27 @@ pub(super) fn change(message: &mut MessageResponse, event: &StreamEventMessageDe
 pub(super) fn reread<T: Serialize, U: DeserializeOwned>(value: &T) -> Result<U, DecodeError> {
     from_slice(&serde_json::to_vec(value).map_err(DecodeError::of_serialize)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_change_costs_its_own_length_and_not_that_of_the_message() {
+        let huge = "x".repeat(1 << 20);
+        let content = json!([{"type": "text", "text": huge}]);
+        let usage = json!({"output_tokens": 1, "later": huge, "server_tool_use": {"later": huge}});
+        let container = json!({"id": "c", "expires_at": "later", "later": huge});
+        let message = json!({"content": content, "later": huge, "usage": usage, "container": container});
+        let mut message: MessageResponse = serde_json::from_value(message).unwrap();
+        let event =
+            json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}});
+        let event: StreamEventMessageDelta = serde_json::from_value(event).unwrap();
+        let counted = allocation_counter::measure(|| change(&mut message, &event).unwrap());
+        assert!(counted.bytes_total < 4096, "{}", counted.bytes_total);
+        assert_eq!(message.usage.unwrap().output_tokens, Some(2));
+        assert_eq!(message.stop_reason.unwrap(), "end_turn");
+    }
+}

@@ -91,6 +91,7 @@ impl MessageStream {
                 Ok(StreamEvent::Error(_)) => Err(sent_error(&event.data, secret)),
                 // Told by its name alone.
                 Ok(StreamEvent::Unknown(_)) | Err(_) if event.event == "error" => Err(sent_error(&event.data, secret)),
+                Ok(StreamEvent::Unknown(unknown)) if unknown.is_error() => Err(sent_error(&event.data, secret)),
                 Ok(event) => Ok(event),
                 Err(error) => Err(unreadable(self.events, &event.event, &event.data, error, secret)),
             };
