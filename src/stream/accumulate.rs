@@ -235,7 +235,7 @@ impl Accumulator {
             return Err(ProtocolErrorKind::NegativeIndex(index).into());
         }
         match self.position(index) {
-            Err(position) if !self.late.contains_key(&index) => self.insert(position, index, content.clone()),
+            Err(position) if !self.late.contains_key(&index) => self.insert(position, index, block::begun(content)),
             _ => return Err(ProtocolErrorKind::BlockBeganTwice(index).into()),
         }
         Ok(())

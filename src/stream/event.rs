@@ -46,6 +46,7 @@ fn mended(event: &sse::Event<'_>, error: DecodeError) -> Result<StreamEvent, Dec
         };
     };
     match members.get("type").map(Json::to::<String>) {
+        Some(Err(_)) if event.event == "ping" => Ok(StreamEventPing::blank().into()),
         None | Some(Err(_)) if !StreamEvent::TAGS.contains(&&*event.event) => Ok(unknown(&event.event, data)),
         None => {
             members.shift_insert(0, "type".to_owned(), Json::from(&*event.event));

@@ -66,7 +66,7 @@ impl UnknownEvent {
         struct Failed {
             error: Option<Json>,
         }
-        let Some(json) = self.json() else { return false };
+        let Some(json) = self.json().filter(|json| json.json_type() == JsonType::Object) else { return false };
         tag_of(json).is_none() && json.to::<Failed>().is_ok_and(|failed| failed.error.is_some())
     }
 

@@ -357,7 +357,7 @@ fn every_kind_of_event_delta_and_block_occurs() {
     assert!(missing(&BLOCKS, &kinds("/content_block/type")).is_empty());
 }
 
-fn without_nulls(value: Value) -> Value {
+pub(crate) fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(members) => Value::Object(
             members

@@ -244,6 +244,15 @@ fn members(delta: &ContentBlockDelta) -> Result<Map<Json>, DecodeError> {
     Ok([(name.to_owned(), value)].into_iter().collect())
 }
 
+/// The content that a block begins with. An input of null stands for none, as an empty one does.
+pub(super) fn begun(content: &ContentBlock) -> ContentBlock {
+    let mut content = content.clone();
+    if let Some(input) = input_of_mut(&mut content).filter(|input| input.json_type() == JsonType::Null) {
+        *input = Json::empty_object();
+    }
+    content
+}
+
 /// The model that a block `fallback` says goes on with the message.
 pub(super) fn fallback_model(content: &ContentBlock) -> Option<String> {
     #[derive(Deserialize)]
