@@ -57,8 +57,8 @@ use crate::{
 /// one whole JSON object, because the token limit cut it or the stream ended. In the message such a
 /// call has that text as a JSON *string* in its `input`
 /// ([`ContentBlockToolUse::incomplete_input`](crate::types::ContentBlockToolUse::incomplete_input)).
-/// A whole input is an object, so that what was cut never reads as a call; nor is it taken by a
-/// server that it is sent back to, or by this crate where the message is read from JSON again.
+/// A whole input is an object, so that what was cut never reads as a call: `check` refuses to send it
+/// back. A message that is stored as JSON and read again still has the text.
 /// Before its block is closed a call has the `input` that it began with, which is `{}`.
 #[derive(Clone)]
 pub struct Accumulator {

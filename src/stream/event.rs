@@ -1,13 +1,9 @@
 //! Server-sent events read as events of a message, and written again.
 
-use std::borrow::Cow;
-
-use serde::Deserialize;
-
-use super::{delta, sse};
+use super::{delta, sse, teller::Teller};
 use crate::{
     generated::types::StreamEvent,
-    runtime::{DecodeError, Json, from_slice},
+    runtime::{DecodeError, Json, Map, read_str},
 };
 
 /// The name of an event that was given none.
@@ -17,55 +13,50 @@ const UNNAMED: &str = "message";
 /// connection open.
 ///
 /// The `type` in the data decides; the event's name stands in where there is none.
-pub(super) fn read(event: &sse::Event<'_>) -> Option<Result<StreamEvent, DecodeError>> {
+pub(super) fn read(event: &sse::Event<'_>, teller: Option<&mut Teller>) -> Option<Result<StreamEvent, DecodeError>> {
     if event.data.is_empty() && event.event == UNNAMED {
         return None;
     }
     if let Some(delta) = delta::read(&event.data) {
         return Some(Ok(delta.into()));
     }
-    Some(serde_json::from_str(&event.data).or_else(|_| mended(event)))
+    Some(match teller {
+        Some(teller) => {
+            let mut read = |data: &str| teller.read(data.as_bytes());
+            read(&event.data).or_else(|_| mended(event, read))
+        }
+        None => read_str(&event.data).or_else(|_| mended(event, read_str)),
+    })
 }
 
 /// Reads an event that can't be read as it is: with what it lacks, where that is known, or else to
 /// say what is wrong with it.
-fn mended(event: &sse::Event<'_>) -> Result<StreamEvent, DecodeError> {
-    #[derive(Deserialize)]
-    struct Tag {
-        r#type: Option<Json>,
-    }
-    let data = if event.data.is_empty() { "{}" } else { &event.data };
-    let named = match from_slice(data.as_bytes()) {
-        Ok(Tag { r#type: None }) if event.event != UNNAMED => with_member(data, "type", &Json::from(&*event.event)),
+fn mended(
+    event: &sse::Event<'_>,
+    mut read: impl FnMut(&str) -> Result<StreamEvent, DecodeError>,
+) -> Result<StreamEvent, DecodeError> {
+    let data = if event.data.is_empty() { "{}" } else { event.data.trim_start_matches('\u{FEFF}') };
+    let named = match read_str::<Map<Json>>(data) {
+        Ok(members) if !members.contains_key("type") && event.event != UNNAMED => {
+            with_member(data, "type", &Json::from(&*event.event))
+        }
         _ => data.to_owned(),
     };
-    from_slice(named.as_bytes()).or_else(|error| match with_empty_block(&named) {
-        Some(mended) => from_slice(mended.as_bytes()).map_err(|_| error),
+    read(&named).or_else(|error| match with_empty_block(&named) {
+        Some(mended) => read(&mended).map_err(|_| error),
         None => Err(error),
     })
 }
 
 /// A `content_block_start` whose block lacks the member that its deltas will fill.
 fn with_empty_block(data: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Start {
-        index: Json,
-        content_block: Json,
-    }
-    #[derive(Deserialize)]
-    struct Block<'a> {
-        #[serde(borrow)]
-        r#type: Cow<'a, str>,
-        text: Option<Json>,
-        thinking: Option<Json>,
-        input: Option<Json>,
-    }
-    let Start { index, content_block } = from_slice(data.as_bytes()).ok()?;
-    let block: Block<'_> = serde_json::from_str(content_block.get()).ok()?;
-    let (name, empty) = match &*block.r#type {
-        "text" if block.text.is_none() => ("text", Json::from("")),
-        "thinking" if block.thinking.is_none() => ("thinking", Json::from("")),
-        "tool_use" | "server_tool_use" if block.input.is_none() => ("input", Json::empty_object()),
+    let members: Map<Json> = read_str(data).ok()?;
+    let (index, content_block) = (members.get("index")?, members.get("content_block")?);
+    let block: Map<Json> = read_str(content_block.get()).ok()?;
+    let (name, empty) = match block.get("type")?.get() {
+        r#""text""# if !block.contains_key("text") => ("text", Json::from("")),
+        r#""thinking""# if !block.contains_key("thinking") => ("thinking", Json::from("")),
+        r#""tool_use""# | r#""server_tool_use""# if !block.contains_key("input") => ("input", Json::empty_object()),
         _ => return None,
     };
     let content_block = with_member(content_block.get(), name, &empty);
@@ -102,16 +93,12 @@ impl StreamEvent {
     /// When an `extra` repeats a field, which nothing that came from a stream does.
     pub fn to_sse(&self) -> Result<sse::Event<'static>, DecodeError> {
         // Not as `Json`: its limit on nesting holds for the parts, and the whole is deeper.
-        let data = serde_json::to_string(self).map_err(DecodeError::of_serialize)?;
+        let data = serde_json::to_string(self).map_err(|error| DecodeError::of_serialize(&error))?;
         let name = if data.starts_with('{') { event_type(&data).unwrap_or_default() } else { String::new() };
         Ok(sse::Event::new(name, data))
     }
 }
 
 fn event_type(data: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Tag {
-        r#type: Option<String>,
-    }
-    from_slice::<Tag>(data.as_bytes()).ok()?.r#type
+    read_str(read_str::<Map<Json>>(data).ok()?.get("type")?.get()).ok()
 }

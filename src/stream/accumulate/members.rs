@@ -2,11 +2,11 @@
 //!
 //! It is done on the JSON of both, so that whatever a contract adds to them is changed as well.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use serde::{Serialize, Serializer};
 
 use crate::{
     generated::types::{MessageResponse, StreamEventMessageDelta},
-    runtime::{DecodeError, Json, JsonType, Map, decode::Decode, from_slice},
+    json::{DecodeError, FromJson, Json, JsonType, Map, Reader, read_slice, read_str},
 };
 
 /// The members of an object, in their order.
@@ -27,7 +27,7 @@ fn changed(message: &MessageResponse, event: &StreamEventMessageDelta) -> Result
     for (name, value) in event.extra.iter() {
         members.set(name.to_owned(), value.clone());
     }
-    let mut usage: Members = members.0.get("usage").map(Json::to).transpose()?.unwrap_or_default();
+    let mut usage: Members = members.0.get("usage").map(|usage| read_str(usage.get())).transpose()?.unwrap_or_default();
     usage.overwrite(Members::of(&event.usage)?);
     // A server that counts at the end only.
     usage.0.entry("input_tokens".to_owned()).or_insert_with(|| Json::from(0));
@@ -37,8 +37,8 @@ fn changed(message: &MessageResponse, event: &StreamEventMessageDelta) -> Result
 
 /// Reads what a value is written as. Not by way of `Json`: its limit on nesting holds for the parts,
 /// and the whole is deeper.
-fn rewritten<T: Serialize, U: DeserializeOwned>(value: &T) -> Result<U, DecodeError> {
-    from_slice(&serde_json::to_vec(value).map_err(DecodeError::of_serialize)?)
+fn rewritten<T: Serialize, U: FromJson>(value: &T) -> Result<U, DecodeError> {
+    read_slice(&serde_json::to_vec(value).map_err(|error| DecodeError::of_serialize(&error))?)
 }
 
 impl Members {
@@ -60,9 +60,9 @@ impl Members {
     }
 }
 
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Map::decode(deserializer).map(Self)
+impl FromJson for Members {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Map::read(reader).map(Self)
     }
 }
 

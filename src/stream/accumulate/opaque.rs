@@ -4,7 +4,7 @@
 use super::members::Members;
 use crate::{
     generated::types::ContentBlockDelta,
-    runtime::{DecodeError, Json},
+    runtime::{DecodeError, Json, read_str},
 };
 
 /// What has come for such a block.
@@ -38,7 +38,7 @@ impl Opaque {
         if is_empty && self.signature.is_none() && input.is_none() {
             return Ok(None);
         }
-        let mut members: Members = object.to()?;
+        let mut members: Members = read_str(object.get())?;
         for (name, more) in [("text", self.text), ("thinking", self.thinking)] {
             if !more.is_empty() {
                 let whole = match members.0.get(name) {
@@ -52,7 +52,8 @@ impl Opaque {
             members.0.insert("signature".to_owned(), Json::from(signature));
         }
         if !self.citations.is_empty() {
-            let first: Option<Vec<Json>> = members.0.get("citations").map(Json::to).transpose()?.unwrap_or_default();
+            let first: Option<Vec<Json>> =
+                members.0.get("citations").map(|all| read_str(all.get())).transpose()?.unwrap_or_default();
             let all: Vec<Json> = first.into_iter().flatten().chain(self.citations).collect();
             members.0.insert("citations".to_owned(), Json::of(&all)?);
         }
@@ -69,6 +70,6 @@ fn continued(first: &Json, more: &str) -> Result<Json, DecodeError> {
     let more = Json::from(more);
     match first.get().strip_suffix('"').zip(more.get().strip_prefix('"')) {
         Some((first, more)) => Json::parse(&format!("{first}{more}")),
-        None => first.to::<Option<String>>().map(|_| more),
+        None => read_str::<Option<String>>(first.get()).map(|_| more),
     }
 }

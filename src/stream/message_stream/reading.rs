@@ -70,11 +70,7 @@ impl MessageStream {
                     return Some(Err(Error::new(ErrorKind::BodyTooLarge, message).because(error)));
                 }
             };
-            let read = match &mut self.teller {
-                Some(teller) => teller.reading(|| event::read(&event)),
-                None => event::read(&event),
-            };
-            let Some(read) = read else { continue };
+            let Some(read) = event::read(&event, self.teller.as_deref_mut()) else { continue };
             self.events += 1;
             let secret = self.answer.as_deref().map_or(&[][..], Answer::secret);
             let read = match read {
