@@ -9,6 +9,7 @@ mod client;
 mod content;
 mod error;
 mod generated;
+mod json;
 mod messages;
 pub mod observe;
 mod response;
@@ -32,11 +33,12 @@ pub use self::{
     content::ContentError,
     error::{ApiError, Error, ErrorKind, Result, RetryStop},
     generated::{Client, types, types::*},
+    json::{DecodeError, Extra, Json, JsonType, Map, Violation},
     messages::MessageContent,
     observe::Observer,
     response::{RateLimit, RateLimits, Response},
     retry::{Resend, RetryPolicy},
-    runtime::{ByteStream, DecodeError, Extra, Failure, Json, JsonType, Map, Violation},
+    runtime::{ByteStream, Failure},
     stream::{Accumulator, IncompleteInput, MessageStream, ProtocolError, TextStream, UnknownEvent, sse},
     tools::Tool,
 };

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 pub(crate) use self::{span::CallSpan, watch::Watch};
 use crate::{
     error::ErrorKind,
-    runtime::{Failure, Noted, Reason},
+    runtime::{Failure, Reason, UnknownPart},
 };
 
 /// Is told of every attempt of every call of a client, and may add headers.
@@ -144,9 +144,9 @@ pub struct Unknown<'a> {
 }
 
 impl<'a> Unknown<'a> {
-    pub(crate) fn new(operation: &'static str, noted: &'a Noted) -> Self {
-        let item = if noted.field { UnknownItem::Field } else { UnknownItem::Variant };
-        Self { operation, item, name: &noted.name, schema: noted.schema }
+    pub(crate) fn new(operation: &'static str, part: &'a UnknownPart) -> Self {
+        let item = if part.field { UnknownItem::Field } else { UnknownItem::Variant };
+        Self { operation, item, name: &part.name, schema: part.schema }
     }
 }
 

@@ -21,20 +21,21 @@ use proc_macro2::{TokenStream, TokenTree};
 /// What each module may name besides itself, from the first layer to the last. A module below
 /// another one in the tree stands before it here.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("runtime", &[]),
-    ("retry", &["runtime"]),
+    ("json", &[]),
+    ("runtime", &["json"]),
+    ("retry", &["json", "runtime"]),
     ("stream::sse", &[]),
-    ("stream::unknown", &["runtime"]),
-    ("generated", &["runtime", "error", "response", "client", "stream::unknown"]),
-    ("error", &["generated", "runtime"]),
-    ("response", &["generated", "runtime"]),
-    ("auth", &["generated", "runtime"]),
-    ("observe", &["generated", "runtime", "error"]),
-    ("stream::accumulate", &["generated", "runtime", "error"]),
-    ("transport", &["auth", "retry", "error", "response", "observe", "generated", "runtime"]),
-    ("client", &["transport", "auth", "retry", "error", "response", "observe", "generated", "runtime"]),
-    ("content", &["generated", "runtime"]),
-    ("messages", &["content", "client", "transport", "error", "response", "generated", "runtime"]),
+    ("stream::unknown", &["json"]),
+    ("generated", &["json", "runtime", "error", "response", "client", "stream::unknown"]),
+    ("error", &["generated", "json", "runtime"]),
+    ("response", &["generated", "json", "runtime"]),
+    ("auth", &["generated", "json", "runtime"]),
+    ("observe", &["generated", "json", "runtime", "error"]),
+    ("stream::accumulate", &["generated", "json", "runtime", "error"]),
+    ("transport", &["auth", "retry", "error", "response", "observe", "generated", "json", "runtime"]),
+    ("client", &["transport", "auth", "retry", "error", "response", "observe", "generated", "json", "runtime"]),
+    ("content", &["generated", "json", "runtime"]),
+    ("messages", &["content", "client", "transport", "error", "response", "generated", "json", "runtime"]),
     (
         "stream",
         &[
@@ -49,13 +50,23 @@ const LAYERS: &[(&str, &[&str])] = &[
             "stream::sse",
             "stream::accumulate",
             "generated",
+            "json",
             "runtime",
         ],
     ),
-    ("schema", &["error", "generated", "runtime"]),
-    ("tools", &["schema", "stream", "messages", "client", "error", "response", "observe", "generated", "runtime"]),
-    ("structured", &["schema", "stream", "messages", "client", "error", "response", "observe", "generated", "runtime"]),
-    ("testing", &["tools", "structured", "stream", "messages", "client", "error", "response", "generated", "runtime"]),
+    ("schema", &["error", "generated", "json", "runtime"]),
+    (
+        "tools",
+        &["schema", "stream", "messages", "client", "error", "response", "observe", "generated", "json", "runtime"],
+    ),
+    (
+        "structured",
+        &["schema", "stream", "messages", "client", "error", "response", "observe", "generated", "json", "runtime"],
+    ),
+    (
+        "testing",
+        &["tools", "structured", "stream", "messages", "client", "error", "response", "generated", "json", "runtime"],
+    ),
 ];
 
 /// Says of each file which names it should not have.

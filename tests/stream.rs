@@ -31,6 +31,8 @@ mod ends;
 mod events;
 #[path = "stream/generated.rs"]
 mod generated;
+#[path = "stream/halves.rs"]
+mod halves;
 #[path = "stream/held.rs"]
 mod held;
 #[path = "stream/input.rs"]
@@ -44,6 +46,8 @@ mod order;
 #[path = "support/raw.rs"]
 #[allow(dead_code)]
 mod raw;
+#[path = "stream/stored.rs"]
+mod stored;
 #[path = "stream/time.rs"]
 mod time;
 #[path = "stream/transcripts.rs"]
@@ -56,7 +60,7 @@ mod usage;
 mod whole;
 
 /// Whether texts are cut in the halves of characters.
-const HALVES: bool = false;
+const HALVES: bool = true;
 
 /// Events as the API sends them.
 fn wire(events: &[Value]) -> String {

@@ -289,6 +289,7 @@ impl Lowering<'_> {
                     rules: Vec::new(),
                     only: Some(tag.clone()),
                     is_tag: false,
+                    incomplete_as_string: false,
                 }),
             }
         }

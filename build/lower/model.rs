@@ -95,6 +95,8 @@ pub struct Field {
     /// Whether the only value tells the variants of a union apart: then it is no field of the
     /// generated type, and always written.
     pub is_tag: bool,
+    /// `x-incomplete-as-string`: JSON that was cut may be in its place, as a string with the text so far.
+    pub incomplete_as_string: bool,
 }
 
 /// A constraint, checked before a request is sent.

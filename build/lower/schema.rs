@@ -293,6 +293,7 @@ impl Lowering<'_> {
                 value,
                 only: only_value(schema),
                 is_tag: false,
+                incomplete_as_string: is_true(schema, "x-incomplete-as-string"),
             });
         }
         for missing in required.iter().filter(|name| !properties.contains_key(**name)) {

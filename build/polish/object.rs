@@ -58,8 +58,8 @@ impl Written<'_> {
 /// pub struct Message {                      #[non_exhaustive]
 ///     #[serde(flatten)]                     pub struct Message {
 ///     pub extra: Map<String, Value>,   ->       pub role: Role,
-///     pub role: Role,                           pub extra: crate::runtime::Extra,
-/// }                                         }   // and new, setters, check, Decode, Serialize
+///     pub role: Role,                           pub extra: crate::json::Extra,
+/// }                                         }   // and new, setters, check, FromJson, Serialize
 /// ```
 pub(super) fn object(
     lowered: &Lowered,
@@ -103,7 +103,7 @@ pub(super) fn object(
         pub struct #ident {
             #(#declarations)*
             /// Members that the contract does not name, as they were sent.
-            pub extra: crate::runtime::Extra,
+            pub extra: crate::json::Extra,
         }
         #builders
         #decode
@@ -198,7 +198,7 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field]) -> TokenStr
             #[doc = #new_doc]
             #[must_use]
             pub fn new(#(#arguments),*) -> Self {
-                Self { #(#values,)* extra: crate::runtime::Extra::default() }
+                Self { #(#values,)* extra: crate::json::Extra::default() }
             }
 
             #(#setters)*
@@ -209,7 +209,7 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field]) -> TokenStr
             pub fn set_extra(
                 mut self,
                 name: impl ::std::convert::Into<::std::string::String>,
-                value: impl ::std::convert::Into<crate::runtime::Json>,
+                value: impl ::std::convert::Into<crate::json::Json>,
             ) -> Self {
                 self.extra.insert(name, value);
                 self
@@ -220,8 +220,8 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field]) -> TokenStr
             ///
             /// # Errors
             /// The first rule that is broken, with its place.
-            pub fn check(&self) -> ::std::result::Result<(), crate::runtime::Violation> {
-                crate::runtime::Check::check(self)
+            pub fn check(&self) -> ::std::result::Result<(), crate::json::Violation> {
+                crate::json::Check::check(self)
             }
         }
         #default
@@ -232,21 +232,21 @@ fn check(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
     let checks = written.iter().map(|written| {
         let (field_ident, name) = (&written.ident, &written.field.name);
         let rules: Vec<TokenStream> = written.field.rules.iter().map(rule).collect();
-        let rules = (!rules.is_empty())
-            .then(|| quote!(crate::runtime::check::rules(&self.#field_ident, #name, &[#(#rules),*])?;));
+        let rules =
+            (!rules.is_empty()).then(|| quote!(crate::json::check::rules(&self.#field_ident, #name, &[#(#rules),*])?;));
         let objects = free::is_in(&written.field.value.shape)
-            .then(|| quote!(crate::runtime::check::objects(&self.#field_ident, #name)?;));
+            .then(|| quote!(crate::json::check::objects(&self.#field_ident, #name)?;));
         quote! {
             #rules
             #objects
-            crate::runtime::check::field(&self.#field_ident, #name)?;
+            crate::json::check::field(&self.#field_ident, #name)?;
         }
     });
     quote! {
-        impl crate::runtime::Check for #ident {
-            fn check(&self) -> ::std::result::Result<(), crate::runtime::Violation> {
+        impl crate::json::Check for #ident {
+            fn check(&self) -> ::std::result::Result<(), crate::json::Violation> {
                 #(#checks)*
-                crate::runtime::check::extra(&self.extra, Self::FIELDS)
+                crate::json::check::extra(&self.extra, Self::FIELDS)
             }
         }
     }
@@ -254,27 +254,27 @@ fn check(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
 
 fn rule(rule: &Rule) -> TokenStream {
     match rule {
-        Rule::MinItems(bound) => quote!(crate::runtime::check::Rule::MinItems(#bound)),
-        Rule::MaxItems(bound) => quote!(crate::runtime::check::Rule::MaxItems(#bound)),
-        Rule::MinLength(bound) => quote!(crate::runtime::check::Rule::MinLength(#bound)),
-        Rule::MaxLength(bound) => quote!(crate::runtime::check::Rule::MaxLength(#bound)),
-        Rule::Minimum(bound) => quote!(crate::runtime::check::Rule::Minimum(#bound)),
-        Rule::Maximum(bound) => quote!(crate::runtime::check::Rule::Maximum(#bound)),
-        Rule::ExclusiveMinimum(bound) => quote!(crate::runtime::check::Rule::ExclusiveMinimum(#bound)),
-        Rule::ExclusiveMaximum(bound) => quote!(crate::runtime::check::Rule::ExclusiveMaximum(#bound)),
+        Rule::MinItems(bound) => quote!(crate::json::check::Rule::MinItems(#bound)),
+        Rule::MaxItems(bound) => quote!(crate::json::check::Rule::MaxItems(#bound)),
+        Rule::MinLength(bound) => quote!(crate::json::check::Rule::MinLength(#bound)),
+        Rule::MaxLength(bound) => quote!(crate::json::check::Rule::MaxLength(#bound)),
+        Rule::Minimum(bound) => quote!(crate::json::check::Rule::Minimum(#bound)),
+        Rule::Maximum(bound) => quote!(crate::json::check::Rule::Maximum(#bound)),
+        Rule::ExclusiveMinimum(bound) => quote!(crate::json::check::Rule::ExclusiveMinimum(#bound)),
+        Rule::ExclusiveMaximum(bound) => quote!(crate::json::check::Rule::ExclusiveMaximum(#bound)),
     }
 }
 
 fn blank(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
     let values = written.iter().map(|written| {
         let field_ident = &written.ident;
-        let value = written.only.clone().unwrap_or_else(|| quote!(crate::runtime::Blank::blank()));
+        let value = written.only.clone().unwrap_or_else(|| quote!(crate::json::Blank::blank()));
         quote!(#field_ident: #value)
     });
     quote! {
-        impl crate::runtime::Blank for #ident {
+        impl crate::json::Blank for #ident {
             fn blank() -> Self {
-                Self { #(#values,)* extra: crate::runtime::Extra::default() }
+                Self { #(#values,)* extra: crate::json::Extra::default() }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::runtime::{Json, Map, decode::arm, from_slice};
+use crate::json::{FromJson, Json, Map, Reader, read_slice, read_str};
 
 /// How much of the API's message is shown, in characters.
 const SHOWN: usize = 500;
@@ -54,7 +54,7 @@ impl ApiError {
     /// Reads an error object; `None` where the body is something else. A member of another shape is
     /// as good as none.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let json: Json = from_slice(body).ok()?;
+        let json: Json = read_slice(body).ok()?;
         let envelope = members(&json)?;
         if envelope.contains_key("type") && text(&envelope, "type").as_deref() != Some("error") {
             return None;
@@ -100,17 +100,24 @@ impl fmt::Debug for ApiError {
 
 /// The `error.type` of a body that says it is an error, empty where it does not say which.
 pub(crate) fn error_type_of(body: &[u8]) -> Option<String> {
-    let envelope = members(&from_slice(body).ok()?)?;
+    let envelope = members(&read_slice(body).ok()?)?;
     let error = || text(&members(envelope.get("error")?)?, "type");
     (text(&envelope, "type")? == "error").then(|| error().unwrap_or_default())
 }
 
+/// Reads the members of an object. Of one that is repeated the last counts: no error is refused for that.
 fn members(json: &Json) -> Option<Map<Json>> {
-    arm::<_, serde_json::Error>(json).ok()
+    let mut reader = Reader::new(json.get());
+    reader.object("an object").ok()?;
+    let mut members = Map::new();
+    while let Some(name) = reader.key().ok()? {
+        members.insert(name.into_owned(), Json::read(&mut reader).ok()?);
+    }
+    Some(members)
 }
 
 fn text(members: &Map<Json>, name: &str) -> Option<String> {
-    arm::<_, serde_json::Error>(members.get(name)?).ok()
+    read_str(members.get(name)?.get()).ok()
 }
 
 /// Text of a server as part of our sentence: one line, bounded, without a full stop at its end.

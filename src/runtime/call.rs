@@ -4,15 +4,12 @@ mod body;
 mod companion;
 mod failure;
 mod headers;
-mod noted;
 mod reply;
 #[allow(dead_code, reason = "what of it is needed depends on the contract")]
 mod request;
 
 use std::fmt;
 
-#[allow(unused_imports, reason = "what of it is needed depends on the contract")]
-pub(crate) use self::noted::{Noted, note_field, note_variant, noting};
 #[allow(unused_imports, reason = "what of it is needed depends on the contract")]
 pub(crate) use self::request::{InvalidRequest, QueryParam, RequestBuilderExt, Streamed, encode_path};
 pub use self::{
@@ -26,7 +23,7 @@ pub(crate) use self::{
     headers::{PackedHeaders, REQUEST_ID},
     reply::{Body, Reply, ResponseValue, Tell, is_event_stream, is_json},
 };
-use super::DecodeError;
+use crate::json::DecodeError;
 
 /// What a generated operation says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

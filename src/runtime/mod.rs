@@ -1,30 +1,12 @@
-//! What generated code calls at run time.
+//! What the calls of generated operations run on.
 //!
-//! The first layer of the crate: nothing here knows the generated types, the client or the
-//! transport. progenitor's own support crate is not used; see `ARCHITECTURE.md` for the reasons.
+//! progenitor's own support crate is not used; see `ARCHITECTURE.md` for the reasons.
 #![allow(dead_code, reason = "how much of it is called depends on the contract that the crate is built from")]
 
-mod blank;
 mod call;
-pub(crate) mod check;
-pub(crate) mod decode;
-mod decode_error;
-pub(crate) mod extra;
-mod json;
-mod macros;
-mod tagged;
-mod text;
 
-#[cfg(feature = "testing")]
-pub(crate) use self::decode_error::round_trip;
-pub(crate) use self::{blank::Blank, call::*, check::Check, decode_error::from_slice};
-pub use self::{
-    call::{ByteStream, Failure, RetryStop},
-    check::Violation,
-    decode_error::DecodeError,
-    extra::Extra,
-    json::{Json, JsonType},
+pub(crate) use self::call::*;
+pub use self::call::{ByteStream, Failure, RetryStop};
+pub(crate) use crate::json::{
+    Blank, DecodeError, Json, JsonType, UnknownPart, Violation, from_slice, read_slice, read_str,
 };
-
-/// A map whose keys keep their order.
-pub type Map<T> = indexmap::IndexMap<String, T>;

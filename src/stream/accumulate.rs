@@ -4,19 +4,21 @@ mod additions;
 mod block;
 mod input;
 mod members;
+mod pieces;
 mod protocol;
 
 use std::{collections::BTreeMap, fmt, mem};
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::pieces::set_text;
 use self::{block::Block, protocol::ProtocolErrorKind};
 pub use self::{input::IncompleteInput, protocol::ProtocolError};
 use crate::{
     generated::types::{
-        ContentBlock, ContentBlockDelta, MessageResponse, StopReason, StreamEvent, StreamEventMessageStart,
+        ContentBlock, MessageResponse, StopReason, StreamEvent, StreamEventContentBlockDelta, StreamEventMessageStart,
     },
-    runtime::{Blank, Json},
+    json::{Blank, Json},
 };
 
 /// Assembles a message from the events of a stream.
@@ -33,6 +35,8 @@ use crate::{
 /// - Events that the contract doesn't name change nothing. A `message_start` that repeats the id of the message changes
 ///   nothing either.
 /// - A block `fallback` changes the message's `model` to the one it names.
+/// - Half of a surrogate pair at the end of a delta's text is joined with the half that the next delta begins with. One
+///   that stays alone becomes U+FFFD.
 /// - Events in an order that makes no message are a [`ProtocolError`].
 ///
 /// An accumulator can be stored and read back with `serde`, in the middle of a message too.
@@ -61,7 +65,7 @@ use crate::{
 /// # Tool input
 ///
 /// The input of a tool call arrives as pieces of JSON text. It is read when its block is closed. If the text is not one
-/// complete JSON object, because the token limit cut it or the stream ended, [`tool_input`](Self::tool_input) returns an
+/// complete JSON object, because the token limit cut it, the stream ended, or a part of a character is missing, [`tool_input`](Self::tool_input) returns an
 /// [`IncompleteInput`] with the text, and the `input` of the call in the message is that text as a JSON *string*
 /// ([`ContentBlockToolUse::incomplete_input`](crate::types::ContentBlockToolUse::incomplete_input)). A complete input is
 /// an object, so a cut one never looks like a call. Before its block is closed, a call has the `input` it began with,
@@ -115,7 +119,7 @@ impl Accumulator {
     /// If the event can't follow those before it. The message stays as it was.
     pub fn push(&mut self, event: &StreamEvent) -> Result<(), ProtocolError> {
         match event {
-            StreamEvent::ContentBlockDelta(event) => self.add(event.index, &event.delta),
+            StreamEvent::ContentBlockDelta(event) => self.add(event),
             StreamEvent::ContentBlockStart(event) => self.open(event.index, &event.content_block),
             StreamEvent::ContentBlockStop(event) => self.close(event.index),
             StreamEvent::MessageStart(event) => self.start(event),
@@ -285,11 +289,23 @@ impl Accumulator {
         (self.blocks, self.message.content) = (blocks, Some(contents));
     }
 
-    fn add(&mut self, index: i64, delta: &ContentBlockDelta) -> Result<(), ProtocolError> {
+    /// Returns the text of a delta where halves of characters at its ends make it another one than the delta says.
+    pub(super) fn joined_text(&self, event: &StreamEventContentBlockDelta) -> Option<String> {
+        self.find(event.index)?.0.joined_text(event)
+    }
+
+    /// Declares that the input of a tool call has lost a part of a character.
+    pub(super) fn break_input(&mut self, index: i64) {
+        if let Some((block, _)) = self.find_mut(index) {
+            block.break_input();
+        }
+    }
+
+    fn add(&mut self, event: &StreamEventContentBlockDelta) -> Result<(), ProtocolError> {
         self.running("content_block_delta")?;
-        match self.find_mut(index) {
-            Some((block, content)) if block.is_open() => block.add(content, delta),
-            _ => Err(ProtocolErrorKind::BlockNotOpen(index).into()),
+        match self.find_mut(event.index) {
+            Some((block, content)) if block.is_open() => block.add(content, event),
+            _ => Err(ProtocolErrorKind::BlockNotOpen(event.index).into()),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::{
     },
     observe::Watch,
     response::Response,
-    runtime::{ByteStream, from_slice, is_event_stream, is_json},
+    runtime::{ByteStream, is_event_stream, is_json, read_slice},
     transport::redacted_beginning,
 };
 
@@ -102,8 +102,8 @@ async fn open(answer: Response<ByteStream>, inner: Inner) -> Result<MessageStrea
             gather(&mut bytes, usize::MAX, &mut body).await;
             let body = body.freeze();
             let read = match bytes.tell() {
-                Some(tell) => Teller::new(tell.clone()).reading(|| from_slice(&body)),
-                None => from_slice(&body),
+                Some(tell) => Teller::new(tell.clone()).read(&body),
+                None => read_slice(&body),
             };
             let message = read.map_err(|error| {
                 let unread = Error::new(ErrorKind::Decode, "the answer could not be read into its type")

@@ -1,13 +1,12 @@
 //! Server-sent events read as events of a message, and written again.
 
-use serde::Deserialize;
 use serde_json::json;
 
-use super::{delta, sse, unknown::UnknownEvent};
+use super::{delta, sse, teller::Teller, unknown::UnknownEvent};
 use crate::{
     error::{Error, ErrorKind, Result as CrateResult},
     generated::types::{StreamEvent, StreamEventPing},
-    runtime::{Blank, DecodeError, Json, JsonType, Map, from_slice, note_variant},
+    json::{Blank, DecodeError, Extra, Json, JsonType, Map, read_slice, read_str},
 };
 
 /// The name of an event that was given none.
@@ -16,15 +15,39 @@ const UNNAMED: &str = "message";
 /// Reads an event. `None` for one without name and data, which some gateways send to keep a
 /// connection open.
 ///
-/// The `type` in the data decides; the event's name stands in where there is none.
-pub(super) fn read(event: &sse::Event<'_>) -> Option<Result<StreamEvent, DecodeError>> {
+/// The `type` in the data decides; the event's name stands in where there is none. An event that is written otherwise
+/// than it was sent keeps its data, for relays.
+pub(super) fn read(event: &sse::Event<'_>, teller: Option<&mut Teller>) -> Option<Result<StreamEvent, DecodeError>> {
     if event.data.is_empty() && event.event == UNNAMED {
         return None;
     }
     if let Some(delta) = delta::read(&event.data) {
         return Some(Ok(delta.into()));
     }
-    Some(from_slice(event.data.as_bytes()).or_else(|error| mended(event, error)))
+    let read = |data: &str| match teller {
+        Some(teller) => teller.read(data.as_bytes()),
+        None => read_str(data),
+    };
+    Some(read(&event.data).or_else(|error| {
+        let mut mended = mended(event, error)?;
+        keep(&mut mended, &event.data, false);
+        Ok(mended)
+    }))
+}
+
+/// Keeps the data of an event whose text was joined with those of its neighbours.
+pub(super) fn joined(mut event: StreamEvent, data: &str) -> StreamEvent {
+    keep(&mut event, data, true);
+    event
+}
+
+/// Keeps the data of an event that is written otherwise.
+fn keep(event: &mut StreamEvent, data: &str, is_joined: bool) {
+    if let Ok(written) = serde_json::to_string(event)
+        && let Some(extra) = event.extra_mut()
+    {
+        extra.keep_source(data, written, is_joined);
+    }
 }
 
 /// Returns `true` for `[DONE]`, by which some gateways end a stream.
@@ -35,19 +58,19 @@ pub(super) fn is_end_marker(event: &sse::Event<'_>) -> bool {
 /// Reads an event that isn't what the contract says: by its name, or with what its block lacks.
 fn mended(event: &sse::Event<'_>, error: DecodeError) -> Result<StreamEvent, DecodeError> {
     let data = if event.data.is_empty() { "{}" } else { &event.data };
-    let Ok(mut members) = from_slice::<Members>(data.as_bytes()) else {
-        // A beginning of an object without a name could be an event of any kind.
-        let is_known = StreamEvent::TAGS.contains(&&*event.event);
+    let is_known = StreamEvent::TAGS.contains(&&*event.event);
+    let Ok(mut members) = read_str::<Map<Json>>(data) else {
         return match (&*event.event, data.trim_start().starts_with('{')) {
             ("ping", _) => Ok(StreamEventPing::blank().into()),
+            // The beginning of an object without a name could be an event of any kind.
             (UNNAMED, true) => Err(error),
             _ if is_known => Err(error),
-            (name, _) => Ok(unknown(name, data)),
+            (name, _) => Ok(StreamEvent::Unknown(UnknownEvent::new(name, data))),
         };
     };
-    match members.get("type").map(Json::to::<String>) {
+    match members.get("type").map(|tag| read_str::<String>(tag.get())) {
         Some(Err(_)) if event.event == "ping" => Ok(StreamEventPing::blank().into()),
-        None | Some(Err(_)) if !StreamEvent::TAGS.contains(&&*event.event) => Ok(unknown(&event.event, data)),
+        None | Some(Err(_)) if !is_known => Ok(StreamEvent::Unknown(UnknownEvent::new(&event.event, data))),
         None => {
             members.shift_insert(0, "type".to_owned(), Json::from(&*event.event));
             let named = reread(&members);
@@ -57,18 +80,13 @@ fn mended(event: &sse::Event<'_>, error: DecodeError) -> Result<StreamEvent, Dec
     }
 }
 
-fn unknown(name: &str, data: &str) -> StreamEvent {
-    note_variant("StreamEvent", name);
-    StreamEvent::Unknown(UnknownEvent::new(name, data))
-}
-
 /// A `content_block_start` whose block lacks the member that its deltas fill, or has it as null.
-fn with_empty_block(mut members: Members) -> Option<StreamEvent> {
-    let mut block: Members = members.get("content_block")?.to().ok()?;
-    let (name, empty) = match block.get("type")?.to::<String>().ok()?.as_str() {
-        "text" => ("text", Json::from("")),
-        "thinking" => ("thinking", Json::from("")),
-        "tool_use" | "server_tool_use" => ("input", Json::empty_object()),
+fn with_empty_block(mut members: Map<Json>) -> Option<StreamEvent> {
+    let mut block: Map<Json> = read_str(members.get("content_block")?.get()).ok()?;
+    let (name, empty) = match block.get("type")?.get() {
+        r#""text""# => ("text", Json::from("")),
+        r#""thinking""# => ("thinking", Json::from("")),
+        r#""tool_use""# | r#""server_tool_use""# => ("input", Json::empty_object()),
         _ => return None,
     };
     if block.get(name).is_some_and(|member| member.json_type() != JsonType::Null) {
@@ -79,20 +97,19 @@ fn with_empty_block(mut members: Members) -> Option<StreamEvent> {
     reread(&members).ok()
 }
 
-/// The members of an object, in their order.
-type Members = Map<Json>;
-
 /// Reads members as a whole. Not by way of `Json`: its limit on nesting holds for the parts, and the whole is deeper.
-fn reread(members: &Members) -> Result<StreamEvent, DecodeError> {
-    from_slice(&serde_json::to_vec(members).map_err(DecodeError::of_serialize)?)
+fn reread(members: &Map<Json>) -> Result<StreamEvent, DecodeError> {
+    read_slice(&serde_json::to_vec(members).map_err(|error| DecodeError::of_serialize(&error))?)
 }
 
 impl StreamEvent {
-    /// The event as the API sends it: as a server-sent event whose text, by `to_string`, is written
-    /// to whoever a stream is relayed to.
+    /// Returns the event as the API sends it: a server-sent event whose text, by `to_string`, is written to whoever a
+    /// stream is relayed to.
     ///
-    /// A stream that failed is relayed with an `error` event, made of
-    /// [`ApiError::json`](crate::ApiError::json) where the API said why.
+    /// An event that was not changed since it was read has its members as they were sent: nulls, unknown members and
+    /// the text of numbers. Their order and white space are the crate's. The text that a `message_start` has in its
+    /// content is the exception: a [`MessageStream`](crate::MessageStream) moves it to events of its own. To pass on the
+    /// error that ended a stream, use [`Error::to_sse`].
     ///
     /// ```
     /// use anthropic_messages::{Json, types::StreamEvent};
@@ -112,10 +129,12 @@ impl StreamEvent {
             return Ok(sse::Event::new(event.name().to_owned(), event.data().to_owned()));
         }
         // Not as `Json`: its limit on nesting holds for the parts, and the whole is deeper.
-        let data = serde_json::to_string(self).map_err(|error| {
-            Error::new(ErrorKind::Contract, "the event can't be written").because(DecodeError::of_serialize(error))
+        let written = serde_json::to_string(self).map_err(|error| {
+            Error::new(ErrorKind::Contract, "the event can't be written").because(DecodeError::of_serialize(&error))
         })?;
-        Ok(sse::Event::new(event_type(&data).unwrap_or_default(), data))
+        let name = event_type(&written).unwrap_or_default();
+        let sent = self.extra().and_then(Extra::source).and_then(|source| source.of(&written)).map(str::to_owned);
+        Ok(sse::Event::new(name, sent.unwrap_or(written)))
     }
 }
 
@@ -160,9 +179,5 @@ impl Error {
 }
 
 fn event_type(data: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Tag {
-        r#type: Option<String>,
-    }
-    from_slice::<Tag>(data.as_bytes()).ok()?.r#type
+    read_str(read_str::<Map<Json>>(data).ok()?.get("type")?.get()).ok()
 }

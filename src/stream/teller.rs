@@ -1,14 +1,17 @@
-//! Telling an observer what a stream holds that there is no type for.
+//! Reports to an observer of the parts of a stream that have no type.
 
-use crate::runtime::{Noted, Tell, noting};
+use crate::{
+    json::{DecodeError, FromJson, UnknownPart, read_recording},
+    runtime::Tell,
+};
 
-/// Tells of each thing once, however many events hold it.
+/// Reports each part once, however many events hold it.
 pub(super) struct Teller {
     tell: Tell,
-    told: Vec<Noted>,
+    told: Vec<UnknownPart>,
 }
 
-/// How many things one stream is told to hold.
+/// The most parts that are reported of one stream.
 const MOST: usize = 100;
 
 impl Teller {
@@ -16,15 +19,15 @@ impl Teller {
         Self { tell, told: Vec::new() }
     }
 
-    /// Reads something, and tells what is unknown in it.
-    pub(super) fn reading<T>(&mut self, read: impl FnOnce() -> T) -> T {
-        let (value, notes) = noting(read);
-        for noted in notes {
-            if self.told.len() < MOST && !self.told.contains(&noted) {
-                (self.tell)(&noted);
-                self.told.push(noted);
+    /// Reads a document, and reports what is unknown in it.
+    pub(super) fn read<T: FromJson>(&mut self, json: &[u8]) -> Result<T, DecodeError> {
+        let (value, unknown) = read_recording(json)?;
+        for part in unknown {
+            if self.told.len() < MOST && !self.told.contains(&part) {
+                (self.tell)(&part);
+                self.told.push(part);
             }
         }
-        value
+        Ok(value)
     }
 }

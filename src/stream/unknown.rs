@@ -1,8 +1,8 @@
 //! Events that the contract doesn't name.
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
-use crate::runtime::{Json, JsonType};
+use crate::json::{DecodeError, FromJson, Json, JsonType, Map, Reader, read_str};
 
 /// An event that the contract doesn't name, as it was sent.
 ///
@@ -62,12 +62,11 @@ impl UnknownEvent {
 
     /// Returns `true` if the event is an error that wasn't given a name: an object with an `error` and no `type`.
     pub(super) fn is_error(&self) -> bool {
-        #[derive(Deserialize)]
-        struct Failed {
-            error: Option<Json>,
-        }
-        let Some(json) = self.json().filter(|json| json.json_type() == JsonType::Object) else { return false };
-        tag_of(json).is_none() && json.to::<Failed>().is_ok_and(|failed| failed.error.is_some())
+        let members: Option<Map<Json>> = self.json().and_then(|json| read_str(json.get()).ok());
+        members.is_some_and(|members| {
+            let error = members.get("error").is_some_and(|error| error.json_type() != JsonType::Null);
+            error && !members.contains_key("type")
+        })
     }
 
     /// Returns `true` if the event may have brought a part of the message: it is a JSON object of its own type.
@@ -92,11 +91,14 @@ impl Serialize for UnknownEvent {
     }
 }
 
+impl FromJson for UnknownEvent {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Json::read(reader).map(Self::from)
+    }
+}
+
 /// The `type` of an object.
 fn tag_of(json: &Json) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Tagged {
-        r#type: String,
-    }
-    (json.json_type() == JsonType::Object).then(|| json.to::<Tagged>().ok().map(|tagged| tagged.r#type)).flatten()
+    let members: Map<Json> = read_str(json.get()).ok()?;
+    read_str(members.get("type")?.get()).ok()
 }

@@ -9,7 +9,7 @@ use crate::{
         MessageDeltaUsage, MessageResponse, StreamEvent, StreamEventContentBlockDelta, StreamEventContentBlockStart,
         StreamEventContentBlockStop, StreamEventMessageDelta, StreamEventMessageStart, StreamEventMessageStop,
     },
-    runtime::{Blank, Json, JsonType},
+    json::{Blank, Json, JsonType},
 };
 
 /// Returns the events that make this message, from `message_start` to `message_stop`.

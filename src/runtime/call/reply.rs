@@ -4,10 +4,9 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{StatusCode, header::CONTENT_TYPE};
-use serde::de::DeserializeOwned;
 
-use super::{ByteStream, Companion, Error, Noted, PackedHeaders, Unusable, noting};
-use crate::runtime::from_slice;
+use super::{ByteStream, Companion, Error, PackedHeaders, Unusable};
+use crate::json::{FromJson, UnknownPart, read_recording, read_slice};
 
 /// A success, as the transport hands it to a generated operation.
 pub(crate) struct Reply(Box<Parts>);
@@ -23,7 +22,7 @@ struct Parts {
 }
 
 /// Who wants to know what an answer held that there is no type for.
-pub(crate) type Tell = Arc<dyn Fn(&Noted) + Send + Sync>;
+pub(crate) type Tell = Arc<dyn Fn(&UnknownPart) + Send + Sync>;
 
 /// The body of a success.
 #[derive(Debug)]
@@ -142,7 +141,7 @@ pub(crate) struct ResponseValue<T> {
     reply: Reply,
 }
 
-impl<T: DeserializeOwned> ResponseValue<T> {
+impl<T: FromJson> ResponseValue<T> {
     /// Reads the body as JSON.
     ///
     /// # Errors
@@ -157,14 +156,11 @@ impl<T: DeserializeOwned> ResponseValue<T> {
             return Err(Error::UnexpectedContentType(reply));
         }
         let read = match &reply.0.tell {
-            None => from_slice(bytes),
-            Some(tell) => {
-                let (read, notes) = noting(|| from_slice(bytes));
-                if read.is_ok() {
-                    notes.iter().for_each(|noted| tell(noted));
-                }
-                read
-            }
+            None => read_slice(bytes),
+            Some(tell) => read_recording(bytes).map(|(value, unknown)| {
+                unknown.into_iter().for_each(|part| tell(&part));
+                value
+            }),
         };
         match read {
             Ok(value) => Ok(Self { value: Box::new(value), reply: reply.without_body() }),

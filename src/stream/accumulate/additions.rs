@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::members::reread;
 use crate::{
     generated::types::ContentBlock,
-    runtime::{DecodeError, Json, JsonType, Map},
+    json::{DecodeError, Json, JsonType, Map},
 };
 
 /// What deltas have added to one block.

@@ -7,11 +7,12 @@ use super::{
     additions::Additions,
     input::{self, IncompleteInput},
     members::reread,
+    pieces::{Half, TextKind, join, text_of},
     protocol::ProtocolErrorKind,
 };
 use crate::{
-    generated::types::{ContentBlock, ContentBlockDelta},
-    runtime::{DecodeError, Json, JsonType, Map},
+    generated::types::{ContentBlock, ContentBlockDelta, StreamEventContentBlockDelta},
+    json::{DecodeError, Json, JsonType, Map, read_str},
 };
 
 /// What is known of a block beside its content.
@@ -35,6 +36,9 @@ enum State {
 struct Open {
     /// The text of the input.
     input: String,
+    /// The input has lost a part of a character.
+    is_broken: bool,
+    half: Option<Half>,
     additions: Option<Box<Additions>>,
 }
 
@@ -89,22 +93,49 @@ impl Block {
         }
     }
 
+    /// Returns the text of a delta where it isn't what the delta says: joined to the half of a character before it, and
+    /// without the one that it ends with.
+    pub(super) fn joined_text(&self, event: &StreamEventContentBlockDelta) -> Option<String> {
+        match &self.state {
+            State::Open(open) if open.half.is_some() || event.extra.source().is_some() => {
+                Some(join(open.half, event)?.text)
+            }
+            _ => None,
+        }
+    }
+
+    /// Declares that the input has lost a part of a character.
+    pub(super) fn break_input(&mut self) {
+        if let State::Open(open) = &mut self.state {
+            open.is_broken = true;
+        }
+    }
+
     /// Adds a delta to the content of an open block.
-    pub(super) fn add(&mut self, content: &mut ContentBlock, delta: &ContentBlockDelta) -> Result<(), ProtocolError> {
+    pub(super) fn add(
+        &mut self,
+        content: &mut ContentBlock,
+        event: &StreamEventContentBlockDelta,
+    ) -> Result<(), ProtocolError> {
         let index = self.index;
         let State::Open(open) = &mut self.state else {
             return Err(ProtocolErrorKind::BlockNotOpen(index).into());
         };
         let undecodable = |error| ProtocolErrorKind::Block(index).with_source(error);
-        match (content, delta) {
-            (ContentBlock::Text(block), ContentBlockDelta::TextDelta(delta)) => block.text.push_str(&delta.text),
-            (ContentBlock::Thinking(block), ContentBlockDelta::ThinkingDelta(delta)) => {
-                block.thinking.push_str(&delta.thinking);
+        match (&mut *content, &event.delta) {
+            (ContentBlock::Text(_), ContentBlockDelta::TextDelta(_))
+            | (ContentBlock::Thinking(_), ContentBlockDelta::ThinkingDelta(_))
+            | (ContentBlock::ToolUse(_) | ContentBlock::ServerToolUse(_), ContentBlockDelta::InputJsonDelta(_))
+            | (
+                ContentBlock::Unknown(_),
+                ContentBlockDelta::TextDelta(_)
+                | ContentBlockDelta::ThinkingDelta(_)
+                | ContentBlockDelta::InputJsonDelta(_),
+            ) => {
+                if !open.add_text(content, event).map_err(undecodable)? {
+                    self.unknown_deltas.push(Json::of(&event.delta).map_err(undecodable)?);
+                }
             }
-            (
-                ContentBlock::ToolUse(_) | ContentBlock::ServerToolUse(_) | ContentBlock::Unknown(_),
-                ContentBlockDelta::InputJsonDelta(delta),
-            ) => open.input.push_str(&delta.partial_json),
             (ContentBlock::Thinking(block), ContentBlockDelta::SignatureDelta(delta)) => {
                 block.signature = Some(delta.signature.clone());
             }
@@ -112,7 +143,7 @@ impl Block {
                 block.citations.get_or_insert_default().extend(delta.citation.clone());
             }
             (content, ContentBlockDelta::Unknown(delta)) => {
-                let mut members: Map<Json> = delta.to().map_err(undecodable)?;
+                let mut members: Map<Json> = read_str(delta.get()).map_err(undecodable)?;
                 members.shift_remove("type");
                 open.merge(content, members).map_err(undecodable)?;
                 self.unknown_deltas.push(delta.clone());
@@ -120,9 +151,10 @@ impl Block {
             (content @ ContentBlock::Unknown(_), ContentBlockDelta::SignatureDelta(delta)) => {
                 open.additions(content).map_err(undecodable)?.set("signature", &Json::from(&*delta.signature));
             }
-            (content @ ContentBlock::Unknown(_), delta) => {
-                let members = members(delta).map_err(undecodable)?;
-                if !open.merge(content, members).map_err(undecodable)? {
+            (content @ ContentBlock::Unknown(_), ContentBlockDelta::CitationsDelta(delta)) => {
+                let citations: Vec<_> = delta.citation.iter().collect();
+                let citations = Json::of(&citations).map_err(undecodable)?;
+                if !open.merge(content, member("citations", citations)).map_err(undecodable)? {
                     self.unknown_deltas.push(Json::of(delta).map_err(undecodable)?);
                 }
             }
@@ -133,20 +165,26 @@ impl Block {
 
     /// Closes an open block.
     pub(super) fn close(&mut self, content: &mut ContentBlock) -> Result<(), ProtocolError> {
+        let index = self.index;
         let State::Open(open) = &mut self.state else {
-            return Err(ProtocolErrorKind::BlockNotOpen(self.index).into());
+            return Err(ProtocolErrorKind::BlockNotOpen(index).into());
         };
-        // Without a piece of text the input is the one that the block began with.
-        let input = (!open.input.is_empty()).then(|| input::whole(self.index, &open.input));
-        self.state = open
-            .settle(self.index, content, input)
-            .map_err(|error| ProtocolErrorKind::Block(self.index).with_source(error))?;
+        let undecodable = |error| ProtocolErrorKind::Block(index).with_source(error);
+        open.end_text(content).map_err(undecodable)?;
+        let input = match (open.input.is_empty(), open.is_broken) {
+            // Without a piece of text the input is the one that the block began with.
+            (true, _) => None,
+            (false, true) => Some(Err(IncompleteInput::new(index, open.input.clone(), None))),
+            (false, false) => Some(input::whole(index, &open.input)),
+        };
+        self.state = open.settle(index, content, input).map_err(undecodable)?;
         Ok(())
     }
 
     /// Closes a block that is open when there is no more to come.
     pub(super) fn interrupt(&mut self, content: &mut ContentBlock) {
         let State::Open(open) = &mut self.state else { return };
+        let ended = open.end_text(content);
         let text = std::mem::take(&mut open.input);
         let text = match input_of(content) {
             Some(first) if text.is_empty() && first.get() != "{}" => Some(first.get().to_owned()),
@@ -154,8 +192,9 @@ impl Block {
             None => Some(text).filter(|text| !text.is_empty()),
         };
         let input = text.map(|text| Err(IncompleteInput::new(self.index, text, None)));
+        let settled = ended.and_then(|_| open.settle(self.index, content, input));
         // A block whose additions make no block stays as it was: the stream has failed already.
-        self.state = open.settle(self.index, content, input).unwrap_or(State::Closed);
+        self.state = settled.unwrap_or(State::Closed);
     }
 }
 
@@ -179,6 +218,51 @@ impl Open {
         })
     }
 
+    /// Adds the text of a delta. Returns `false` if the block has something else in its place.
+    fn add_text(
+        &mut self,
+        content: &mut ContentBlock,
+        event: &StreamEventContentBlockDelta,
+    ) -> Result<bool, DecodeError> {
+        let Some((kind, text)) = text_of(&event.delta) else { return Ok(false) };
+        let source = event.extra.source();
+        if self.half.is_none() && source.is_none() {
+            return self.append(content, kind, text);
+        }
+        if self.half.is_some_and(|half| half.kind != kind) {
+            self.end_text(content)?;
+        }
+        let Some(joined) = join(self.half, event) else { return Ok(false) };
+        self.half = joined.half;
+        self.is_broken |= joined.is_broken && kind == TextKind::Input;
+        // A stream has joined the texts of its events already.
+        let is_joined = source.is_some_and(|source| source.is_joined);
+        self.append(content, kind, if is_joined { text } else { &joined.text })
+    }
+
+    /// Ends a text whose last character lacks its second half.
+    fn end_text(&mut self, content: &mut ContentBlock) -> Result<bool, DecodeError> {
+        match self.half.take() {
+            None => Ok(true),
+            Some(half) => {
+                self.is_broken |= half.kind == TextKind::Input;
+                self.append(content, half.kind, "\u{FFFD}")
+            }
+        }
+    }
+
+    /// Appends to a text. Returns `false` if the block has something else in its place.
+    fn append(&mut self, content: &mut ContentBlock, kind: TextKind, text: &str) -> Result<bool, DecodeError> {
+        match (content, kind) {
+            (ContentBlock::Text(block), TextKind::Text) => block.text.push_str(text),
+            (ContentBlock::Thinking(block), TextKind::Thinking) => block.thinking.push_str(text),
+            (content, TextKind::Text) => return self.merge(content, member("text", Json::from(text))),
+            (content, TextKind::Thinking) => return self.merge(content, member("thinking", Json::from(text))),
+            (_, TextKind::Input) => self.input.push_str(text),
+        }
+        Ok(true)
+    }
+
     /// Adds the members of a delta, or none of them where one doesn't fit the block. Returns whether they fit.
     fn merge(&mut self, content: &mut ContentBlock, members: Map<Json>) -> Result<bool, DecodeError> {
         let additions = self.additions(content)?;
@@ -189,10 +273,10 @@ impl Open {
             match (&mut *content, name.as_str()) {
                 // These grow with known deltas too, and keep the order of both.
                 (ContentBlock::Text(block), "text") if value.json_type() == JsonType::String => {
-                    block.text.push_str(&value.to::<String>()?);
+                    block.text.push_str(&read_str::<String>(value.get())?);
                 }
                 (ContentBlock::Thinking(block), "thinking") if value.json_type() == JsonType::String => {
-                    block.thinking.push_str(&value.to::<String>()?);
+                    block.thinking.push_str(&read_str::<String>(value.get())?);
                 }
                 _ => additions.add(name, &value),
             }
@@ -229,19 +313,8 @@ impl Open {
     }
 }
 
-/// The members that a delta adds to a block of a kind that the contract doesn't name.
-fn members(delta: &ContentBlockDelta) -> Result<Map<Json>, DecodeError> {
-    let member = match delta {
-        ContentBlockDelta::TextDelta(delta) => ("text", Json::from(&*delta.text)),
-        ContentBlockDelta::ThinkingDelta(delta) => ("thinking", Json::from(&*delta.thinking)),
-        ContentBlockDelta::CitationsDelta(delta) => {
-            let citations: Vec<_> = delta.citation.iter().collect();
-            ("citations", Json::of(&citations)?)
-        }
-        _ => return Ok(Map::new()),
-    };
-    let (name, value) = member;
-    Ok([(name.to_owned(), value)].into_iter().collect())
+fn member(name: &str, value: Json) -> Map<Json> {
+    [(name.to_owned(), value)].into_iter().collect()
 }
 
 /// The content that a block begins with. An input of null stands for none, as an empty one does.
@@ -255,22 +328,15 @@ pub(super) fn begun(content: &ContentBlock) -> ContentBlock {
 
 /// The model that a block `fallback` says goes on with the message.
 pub(super) fn fallback_model(content: &ContentBlock) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Fallback {
-        r#type: String,
-        to: Json,
-    }
-    #[derive(Deserialize)]
-    struct Model {
-        model: String,
-    }
     match content {
         // These are most blocks, and some are large.
         ContentBlock::Text(_) | ContentBlock::Thinking(_) | ContentBlock::ToolUse(_) => None,
         content => {
-            let Fallback { r#type, to } = reread(content).ok()?;
-            (r#type == "fallback").then_some(())?;
-            to.to::<Model>().map(|to| to.model).or_else(|_| to.to()).ok()
+            let members: Map<Json> = reread(content).ok()?;
+            (members.get("type")?.get() == r#""fallback""#).then_some(())?;
+            let to = members.get("to")?.get();
+            let model = |to: &Map<Json>| read_str(to.get("model")?.get()).ok();
+            read_str(to).ok().as_ref().and_then(model).or_else(|| read_str(to).ok())
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Members of the message that a `message_delta` sets.
 
 use indexmap::IndexMap;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 
 use crate::{
     generated::types::{MessageResponse, StreamEventMessageDelta},
-    runtime::{Blank, DecodeError, from_slice},
+    json::{Blank, DecodeError, FromJson, read_slice},
 };
 
 /// Applies a `message_delta`. The content belongs to the blocks and stays as it is.
@@ -34,8 +34,8 @@ pub(super) fn change(message: &mut MessageResponse, event: &StreamEventMessageDe
 
 /// Reads a value as another type with members of the same names. Not by way of `Json`: its limit on nesting holds for
 /// the parts, and the whole is deeper.
-pub(super) fn reread<T: Serialize, U: DeserializeOwned>(value: &T) -> Result<U, DecodeError> {
-    from_slice(&serde_json::to_vec(value).map_err(DecodeError::of_serialize)?)
+pub(super) fn reread<T: Serialize, U: FromJson>(value: &T) -> Result<U, DecodeError> {
+    read_slice(&serde_json::to_vec(value).map_err(|error| DecodeError::of_serialize(&error))?)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{error, fmt};
 
-use crate::runtime::DecodeError;
+use crate::json::DecodeError;
 
 /// Events came in an order, or with a content, that makes no message.
 #[derive(Clone, Debug)]

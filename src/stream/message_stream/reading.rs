@@ -15,10 +15,10 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    generated::types::{MessageResponse, StreamEvent},
+    generated::types::{ContentBlockDelta, MessageResponse, StreamEvent},
     observe::Watch,
     runtime::{Failure, Json, Reason},
-    stream::{event, source::Source, sse::Decoder, whole::events_of_content},
+    stream::{accumulate::set_text, event, source::Source, sse::Decoder, whole::events_of_content},
 };
 
 /// After `message_stop` only the end of the body is left. It is read, so that the connection can be
@@ -80,11 +80,7 @@ impl MessageStream {
                 self.state = State::Ending;
                 return None;
             }
-            let read = match &mut self.teller {
-                Some(teller) => teller.reading(|| event::read(&event)),
-                None => event::read(&event),
-            };
-            let Some(read) = read else { continue };
+            let Some(read) = event::read(&event, self.teller.as_deref_mut()) else { continue };
             self.events += 1;
             let secret = self.answer.as_deref().map_or(&[][..], Answer::secret);
             let mut read = match read {
@@ -95,6 +91,15 @@ impl MessageStream {
                 Ok(event) => Ok(event),
                 Err(error) => Err(unreadable(self.events, &event.event, &event.data, error, secret)),
             };
+            if let Ok(StreamEvent::ContentBlockDelta(delta)) = &mut read {
+                if event.is_lossy() && matches!(delta.delta, ContentBlockDelta::InputJsonDelta(_)) {
+                    self.accumulator.break_input(delta.index);
+                }
+                if let Some(text) = self.accumulator.joined_text(delta) {
+                    set_text(&mut delta.delta, text);
+                    read = read.map(|read| event::joined(read, &event.data));
+                }
+            }
             // The connection's buffer is not to be held while the consumer is elsewhere.
             self.decoder.release();
             if let Ok(StreamEvent::MessageStart(start)) = &mut read
@@ -193,7 +198,7 @@ impl MessageStream {
         if event.as_ref().is_some_and(event::is_end_marker) {
             return self.ended();
         }
-        let Some(Ok(event @ StreamEvent::MessageStop(_))) = event.and_then(|event| event::read(&event)) else {
+        let Some(Ok(event @ StreamEvent::MessageStop(_))) = event.and_then(|event| event::read(&event, None)) else {
             return Some(Err(self.fail(error.unwrap_or_else(incomplete))));
         };
         self.events += 1;
