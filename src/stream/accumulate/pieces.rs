@@ -44,7 +44,7 @@ pub(super) fn text_of(delta: &ContentBlockDelta) -> Option<(TextKind, &str)> {
 }
 
 /// Replaces the text that a delta brings.
-pub(in crate::stream) fn set_text(delta: &mut ContentBlockDelta, text: String) {
+pub(crate) fn set_text(delta: &mut ContentBlockDelta, text: String) {
     match delta {
         ContentBlockDelta::TextDelta(delta) => delta.text = text,
         ContentBlockDelta::ThinkingDelta(delta) => delta.thinking = text,

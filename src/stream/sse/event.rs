@@ -44,7 +44,7 @@ impl<'a> Event<'a> {
     }
 
     /// Returns `true` if bytes of the data were not UTF-8.
-    pub(in crate::stream) fn is_lossy(&self) -> bool {
+    pub(crate) fn is_lossy(&self) -> bool {
         // Text that is what was sent is borrowed from the decoder.
         matches!(self.data, Cow::Owned(_))
     }
