@@ -71,7 +71,9 @@ async fn print_text(stream: &mut MessageStream) -> Result<(), Box<dyn std::error
 
 fn tokens(stream: &MessageStream) -> String {
     match &stream.message().usage {
-        Some(usage) => format!("{} tokens in, {} out\n", usage.total_input_tokens(), usage.output_tokens),
+        Some(usage) => {
+            format!("{} tokens in, {} out\n", usage.total_input_tokens(), usage.output_tokens.unwrap_or_default())
+        }
         None => String::new(),
     }
 }

@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     println!("Reply: {}", reply.text());
     if let Some(usage) = &reply.usage {
-        println!("Tokens: {} in, {} out", usage.input_tokens, usage.output_tokens);
+        println!("Tokens: {} in, {} out", usage.total_input_tokens(), usage.output_tokens.unwrap_or_default());
     }
     println!("Request id: {}", reply.request_id().unwrap_or("none"));
     Ok(())

@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let reply = stream.final_message().await?;
     println!("\n\nStopped by: {}", reply.stop_reason.map_or("nothing".to_owned(), |reason| reason.to_string()));
     if let Some(usage) = &reply.usage {
-        println!("Tokens: {} in, {} out", usage.input_tokens, usage.output_tokens);
+        println!("Tokens: {} in, {} out", usage.total_input_tokens(), usage.output_tokens.unwrap_or_default());
     }
     println!("Request id: {}", stream.request_id().unwrap_or("none"));
     Ok(())

@@ -12,7 +12,7 @@ use crate::{
         DocumentSourceBase64MediaType, DocumentSourceFile, DocumentSourceText, DocumentSourceUrl, ImageMediaType,
         ImageSource, ImageSourceBase64, ImageSourceFile, ImageSourceUrl, MessageResponse, StopReason, Usage,
     },
-    runtime::Blank,
+    json::Blank,
 };
 
 impl ContentBlock {
@@ -285,10 +285,12 @@ impl StopReason {
 }
 
 impl Usage {
-    /// All input tokens: those written to the cache, those read from it, and the rest.
+    /// Returns all input tokens: those written to the cache, those read from it, and the rest. A count that the server
+    /// doesn't report counts as 0.
     #[must_use]
     pub fn total_input_tokens(&self) -> i64 {
         self.input_tokens
+            .unwrap_or_default()
             .saturating_add(self.cache_creation_input_tokens.unwrap_or_default())
             .saturating_add(self.cache_read_input_tokens.unwrap_or_default())
     }

@@ -17,7 +17,7 @@ use crate::{
     generated::types::MessageResponse,
     response::{Head, RateLimits},
     retry::RetryStop,
-    runtime::Violation,
+    json::Violation,
 };
 
 /// A [`Result`](std::result::Result) with the crate's [`Error`].

@@ -11,12 +11,12 @@ mod error;
 mod generated;
 #[doc(hidden)]
 pub mod internal_for_tests;
+mod json;
 mod messages;
 pub mod observe;
 mod redact;
 mod response;
 pub mod retry;
-mod runtime;
 #[cfg(feature = "schemars")]
 mod schema;
 mod stream;
@@ -31,12 +31,12 @@ pub use self::{
     content::ContentError,
     error::{ApiError, Error, ErrorKind, Result},
     generated::{Client, types, types::*},
+    json::{DecodeError, Extra, Json, JsonType, Map, Violation},
     messages::MessageContent,
     observe::Observer,
     response::{RateLimit, RateLimits, Response},
     retry::{Resend, RetryPolicy, RetryStop},
-    runtime::{DecodeError, Extra, Json, JsonType, Map, Violation},
-    stream::{Accumulator, IncompleteInput, MessageStream, ProtocolError, TextStream, sse},
+    stream::{Accumulator, IncompleteInput, MessageStream, ProtocolError, TextStream, UnknownEvent, sse},
     tools::Tool,
     transport::ByteStream,
 };

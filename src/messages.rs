@@ -6,7 +6,7 @@
 use crate::{
     generated::types::{AnthropicMessage, ContentBlock, ContentBlockText, ContentBlockToolUse, MessageResponse},
     response::Response,
-    runtime::Blank,
+    json::Blank,
 };
 
 /// What a turn consists of: text, one block, or several.

@@ -13,7 +13,7 @@ use self::order::Ordered;
 use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::AnthropicTool,
-    runtime::{Blank, Json},
+    json::{Blank, Json},
 };
 
 /// Where the schemas of named types stand.

@@ -7,12 +7,12 @@ use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::{MessageResponse, StopReason},
     response::{Head, Response},
-    runtime::Json,
+    json::Json,
 };
 #[cfg(feature = "schemars")]
 use crate::{
     generated::types::{JsonOutputFormat, MessageCreateRequest, OutputConfig},
-    runtime::Blank,
+    json::Blank,
 };
 
 #[cfg(feature = "schemars")]

@@ -73,13 +73,7 @@ fn an_echoed_turn_is_the_turn_that_came() {
     ]);
     let reply: MessageResponse = serde_json::from_value(json!({"content": content})).unwrap();
     let turn = Json::of(&AnthropicMessage::from(reply)).unwrap();
-    let expected = json!({"role": "assistant", "content": [
-        {"type": "thinking", "thinking": "", "signature": "c2ln", "novel": 1},
-        {"type": "text", "text": "Hi"},
-        {"type": "hologram", "voxels": [1, 2, 3]},
-        {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"n": 1.0}},
-    ]});
-    assert_eq!(turn, Json::from(expected));
+    assert_eq!(turn, Json::from(json!({"role": "assistant", "content": content})));
 }
 
 #[test]
@@ -92,14 +86,14 @@ fn whatever_the_contract_allows_comes_back_equal() {
         let mut generator = Generator::new(&contract, 20_261_021);
         let mut judged = 0;
         for _ in 0..2_500 {
-            let Sample { sent, expected, beyond_serde_json } = generator.sample(schema);
+            let Sample { sent, beyond_serde_json } = generator.sample(schema);
             if !beyond_serde_json {
                 let value: Value = serde_json::from_str(&sent).unwrap();
                 assert!(judge.is_valid(&value), "the generator made an invalid {schema}: {sent}");
                 judged += 1;
             }
             let back = round_trip(schema, &sent).unwrap_or_else(|error| panic!("{schema} {sent}: {error}"));
-            assert_eq!(Json::parse(&back).unwrap(), Json::parse(&expected).unwrap(), "{schema} {sent}");
+            assert_eq!(Json::parse(&back).unwrap(), Json::parse(&sent).unwrap(), "{schema} {sent}");
         }
         assert!(judged > 500, "{schema}: only {judged} samples could be judged");
     }
@@ -123,6 +117,19 @@ fn lone_surrogates_are_replaced_in_typed_strings_and_kept_in_raw_json() {
         let back = round_trip("ContentBlock", sent).unwrap();
         assert_eq!(Json::parse(&back).unwrap(), Json::parse(expected).unwrap(), "{sent}");
     }
+}
+
+/// A stream that is cut has the text of a tool's input as a string. The reply is stored, and read back as it was.
+#[test]
+fn a_reply_with_a_cut_tool_input_is_read_back() {
+    let text = r#"{"content":[{"type":"tool_use","name":"f","input":"{\"city\": \"Par"}]}"#;
+    let reply: MessageResponse = serde_json::from_str(text).unwrap();
+    let Some([ContentBlock::ToolUse(call)]) = reply.content.as_deref() else { panic!("not a tool_use") };
+    assert_eq!(call.incomplete_input().as_deref(), Some(r#"{"city": "Par"#));
+    assert_eq!(serde_json::to_string(&reply).unwrap(), text);
+    // Never sent back: the API takes objects only.
+    let request = MessageCreateRequest::new("m", [AnthropicMessage::from(reply)], 1);
+    assert_eq!(request.check().unwrap_err().pointer(), "/messages/0/content/0/input");
 }
 
 #[test]
@@ -172,9 +179,9 @@ fn a_document_that_breaks_the_contract_names_the_place() {
         ),
         (
             "AnthropicMessage",
-            r#"{"role":"user","content":[{"type":"tool_use","name":"f","input":"secret"}]}"#.to_owned(),
+            r#"{"role":"user","content":[{"type":"tool_use","name":"f","input":["secret"]}]}"#.to_owned(),
             "/content/0/input",
-            "invalid type: string, expected an object",
+            "invalid type: sequence, expected an object",
         ),
         ("ContentBlock", r#"{"text":"no type"}"#.to_owned(), "", "missing field `type`"),
         ("ContentBlock", r#"{"type":"text"}"#.to_owned(), "", "missing field `text`"),

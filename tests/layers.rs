@@ -13,30 +13,32 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// The modules that each module may name besides itself, from the first layer to the last. A module that another one contains
 /// comes before it. The generated file is two modules: its types are data, and its client sends.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("runtime", &[]),
+    ("json", &[]),
     ("retry", &[]),
     ("redact", &[]),
     ("stream::sse", &[]),
-    ("generated::types", &["runtime"]),
+    ("stream::unknown", &["json"]),
+    ("generated::types", &["json", "stream::unknown"]),
     ("response", &[]),
-    ("error", &["runtime", "retry", "generated::types", "response"]),
+    ("error", &["json", "retry", "generated::types", "response"]),
     ("auth", &[]),
-    ("observe", &["runtime", "generated::types", "response", "error"]),
+    ("observe", &["json", "generated::types", "response", "error"]),
     (
         "transport",
-        &["runtime", "retry", "redact", "stream::sse", "response", "error", "auth", "observe"],
+        &["json", "retry", "redact", "stream::sse", "response", "error", "auth", "observe"],
     ),
-    ("generated", &["runtime", "generated::types", "response", "error", "transport"]),
+    ("generated", &["json", "generated::types", "response", "error", "transport"]),
     ("client", &["retry", "response", "error", "auth", "observe", "transport", "generated"]),
-    ("content", &["runtime", "generated::types"]),
-    ("messages", &["runtime", "generated::types", "response", "content"]),
-    ("stream::accumulate", &["runtime", "generated::types"]),
+    ("content", &["json", "generated::types"]),
+    ("messages", &["json", "generated::types", "response", "content"]),
+    ("stream::accumulate", &["json", "generated::types"]),
     (
         "stream",
         &[
-            "runtime",
+            "json",
             "redact",
             "stream::sse",
+            "stream::unknown",
             "generated::types",
             "response",
             "error",
@@ -48,11 +50,11 @@ const LAYERS: &[(&str, &[&str])] = &[
             "stream::accumulate",
         ],
     ),
-    ("schema", &["runtime", "generated::types", "error"]),
-    ("structured", &["runtime", "generated::types", "response", "error", "messages", "schema"]),
+    ("schema", &["json", "generated::types", "error"]),
+    ("structured", &["json", "generated::types", "response", "error", "messages", "schema"]),
     (
         "tools",
-        &["runtime", "generated::types", "response", "error", "generated", "messages", "stream", "schema"],
+        &["json", "generated::types", "response", "error", "generated", "messages", "stream", "schema"],
     ),
     ("internal_for_tests", &["stream::sse", "transport", "client"]),
 ];
@@ -251,11 +253,11 @@ fn a_broken_direction_is_found_however_it_is_written() {
     assert_eq!(broken("generated/types.rs", "impl From<crate::Error> for A {}"), 1);
     assert_eq!(broken("error.rs", "use crate::generated::Client;"), 1);
     assert_eq!(broken("transport/answer.rs", "use crate::{auth::ApiKey, client::{Client, Options}};"), 2);
-    assert_eq!(broken("runtime/json.rs", "fn f() -> Result<(), crate::error::Error> { Ok(()) }"), 1);
-    assert_eq!(broken("runtime/json.rs", "use crate::Error;"), 1);
-    assert_eq!(broken("runtime/json.rs", "use crate::{Response, Result as R};"), 2);
+    assert_eq!(broken("json/value.rs", "fn f() -> Result<(), crate::error::Error> { Ok(()) }"), 1);
+    assert_eq!(broken("json/value.rs", "use crate::Error;"), 1);
+    assert_eq!(broken("json/value.rs", "use crate::{Response, Result as R};"), 2);
     assert_eq!(broken("retry.rs", "use super::error::Error;"), 1);
-    assert_eq!(broken("runtime/json.rs", "use crate::retry::RetryPolicy;"), 1);
+    assert_eq!(broken("json/value.rs", "use crate::retry::RetryPolicy;"), 1);
     assert_eq!(broken("error/kind.rs", "use super::super::transport::Transport;"), 1);
     assert_eq!(broken("error.rs", "macro_rules! m { () => { vec![crate::client::Client] } }"), 1);
     assert_eq!(broken("stream/sse.rs", "use crate::runtime::Json;"), 1);

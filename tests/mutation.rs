@@ -193,7 +193,9 @@ fn change_by(contract: &Contract, place: &Place<'_>, value: &Value) -> Change {
         Value::Bool(_) => kinds.contains(&"boolean"),
         Value::Number(_) => kinds.contains(&"integer"),
         Value::String(text) if text.starts_with(RAW) => kinds.contains(&"integer"),
-        Value::String(_) => kinds.contains(&"string") || is_shorthand,
+        Value::String(_) => {
+            kinds.contains(&"string") || is_shorthand || place.form.schema["x-incomplete-as-string"] == true
+        }
         Value::Array(_) => kinds.contains(&"array"),
         Value::Object(_) => kinds.contains(&"object"),
         Value::Null => false,

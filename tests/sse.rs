@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use anthropic_messages::sse::{Decoder, Error, Event};
 
-use self::sse::reference::{self, Meaning};
+use self::support::reference::{self, Meaning};
 
+mod support;
 mod sse {
     pub(crate) mod corpus;
     mod limits;
-    pub(crate) mod reference;
     mod relay;
 }
 

@@ -14,15 +14,25 @@ mod stream {
     mod calls;
     mod cut;
     mod deltas;
+    mod ends;
     mod events;
+    mod generated;
+    mod halves;
     mod held;
     mod input;
+    mod law;
     mod merging;
     mod order;
+    mod stored;
     mod time;
     pub(crate) mod transcripts;
+    mod unknown_deltas;
+    mod usage;
     mod whole;
 }
+
+/// Whether texts are cut in the halves of characters.
+const HALVES: bool = true;
 
 /// Events as the API sends them.
 fn wire(events: &[Value]) -> String {

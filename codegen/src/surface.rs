@@ -76,6 +76,7 @@ fn text(tokens: &impl ToTokens) -> String {
         ":: std :: boxed ::",
         ":: std :: result ::",
         "crate :: runtime ::",
+        "crate :: json ::",
     ] {
         text = text.replace(path, "");
     }

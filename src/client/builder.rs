@@ -54,6 +54,7 @@ pub struct ClientBuilder {
     timeout: Option<Duration>,
     response_timeout: Option<Duration>,
     idle_timeout: Duration,
+    event_timeout: Option<Duration>,
     retry: RetryPolicy,
     max_response_bytes: u64,
     max_error_bytes: u64,
@@ -80,6 +81,7 @@ impl Default for ClientBuilder {
             timeout: None,
             response_timeout: None,
             idle_timeout: Duration::from_secs(90),
+            event_timeout: None,
             retry: RetryPolicy::default(),
             max_response_bytes: 64 * 1024 * 1024,
             max_error_bytes: 1024 * 1024,
@@ -252,6 +254,18 @@ impl ClientBuilder {
     /// [`ErrorKind::Stalled`](crate::ErrorKind::Stalled). Defaults to 90 s.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
+        self
+    }
+
+    /// Limits the time that a stream may take between two events of its message. Unlike
+    /// [`idle_timeout`](Self::idle_timeout), pings and comments don't reset it: a server that only keeps the connection
+    /// open fails with [`ErrorKind::Stalled`](crate::ErrorKind::Stalled). Time the consumer spends between polls doesn't
+    /// count.
+    ///
+    /// Defaults to no limit for [`stream_message`](crate::Client::stream_message), since a model may think for long
+    /// without showing it, and to 600 s for a [`create_message`](crate::Client::create_message) that is sent as a stream.
+    pub fn event_timeout(mut self, timeout: Duration) -> Self {
+        self.event_timeout = Some(timeout);
         self
     }
 

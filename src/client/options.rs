@@ -34,8 +34,12 @@ impl Options {
     }
 
     /// How long a call may take as a whole, see [`ClientBuilder::timeout`](crate::ClientBuilder::timeout).
+    ///
+    /// Unlike the client's own, this limit holds for a stream to its end, consumer included. The stream then fails with
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) and the partial message.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = Some(timeout);
+        self.settings.stream_timeout = Some(timeout);
         self
     }
 
@@ -50,6 +54,13 @@ impl Options {
     /// [`ClientBuilder::idle_timeout`](crate::ClientBuilder::idle_timeout).
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.settings.idle_timeout = timeout;
+        self
+    }
+
+    /// Limits the time between two events of a streamed message, see
+    /// [`ClientBuilder::event_timeout`](crate::ClientBuilder::event_timeout).
+    pub fn event_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.event_timeout = Some(timeout);
         self
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::StatusCode;
 
-use crate::runtime::{Json, JsonType, Map, decode::arm, from_slice};
+use crate::json::{FromJson, Json, JsonType, Map, Reader, read_slice, read_str};
 
 /// Length of the API's message in our sentence, in characters.
 const MESSAGE_LENGTH: usize = 500;
@@ -60,7 +60,7 @@ impl ApiError {
     /// Reads the body of an error status. Returns `None` if it has neither a type nor a message. Members of an unexpected
     /// type are ignored.
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
-        let read = Self::of(from_slice(body).ok()?);
+        let read = Self::of(read_slice(body).ok()?);
         (read.error_type.is_some() || read.message.is_some()).then_some(read)
     }
 
@@ -68,7 +68,7 @@ impl ApiError {
     /// unless the document says itself that it is an error: an object with an `error` that is not null, whatever its
     /// shape, or with the type `error`.
     pub(crate) fn in_success(body: &[u8]) -> Option<Self> {
-        let json: Json = from_slice(body).ok()?;
+        let json: Json = read_slice(body).ok()?;
         let envelope = members(&json)?;
         let is_error = envelope.get("error").is_some_and(|error| error.json_type() != JsonType::Null)
             || text(&envelope, "type").as_deref() == Some("error");
@@ -94,6 +94,11 @@ impl ApiError {
             status: status(&error).or_else(|| status(&envelope)),
             json,
         }
+    }
+
+    /// Returns `true` if the document has a type of its own, other than `error`.
+    pub(crate) fn is_of_another_type(&self) -> bool {
+        members(&self.json).and_then(|envelope| text(&envelope, "type")).is_some_and(|own_type| own_type != "error")
     }
 
     /// The error status that the document names itself, as gateways do for errors of the services behind them:
@@ -129,7 +134,7 @@ impl fmt::Debug for ApiError {
 /// The first text that an error body has for people.
 fn message(json: &Json, depth: usize) -> Option<String> {
     let depth = depth.checked_sub(1)?;
-    if let Some(text) = arm::<String, serde_json::Error>(json).ok() {
+    if let Ok(text) = read_str::<String>(json.get()) {
         return Some(text).filter(|text| !text.trim().is_empty());
     }
     if let Some(elements) = elements(json) {
@@ -152,16 +157,23 @@ fn status(members: &Map<Json>) -> Option<StatusCode> {
     })
 }
 
+/// Reads the members of an object. Of one that is repeated the last counts: no error is refused for that.
 fn members(json: &Json) -> Option<Map<Json>> {
-    arm::<_, serde_json::Error>(json).ok()
+    let mut reader = Reader::new(json.get());
+    reader.object("an object").ok()?;
+    let mut members = Map::new();
+    while let Some(name) = reader.key().ok()? {
+        members.insert(name.into_owned(), Json::read(&mut reader).ok()?);
+    }
+    Some(members)
 }
 
 fn elements(json: &Json) -> Option<Vec<Json>> {
-    arm::<_, serde_json::Error>(json).ok()
+    read_str(json.get()).ok()
 }
 
 fn text(members: &Map<Json>, name: &str) -> Option<String> {
-    arm::<_, serde_json::Error>(members.get(name)?).ok()
+    read_str(members.get(name)?.get()).ok()
 }
 
 /// Makes the words of a server fit for our sentence: one line of bounded length without a full stop at its end.
@@ -206,7 +218,7 @@ mod tests {
             (r#"{"a":{"message":"elsewhere"}}"#, None, None, None),
         ];
         for (body, error_type, message, status) in table {
-            let read = ApiError::of(from_slice(body.as_bytes()).unwrap());
+            let read = ApiError::of(read_slice(body.as_bytes()).unwrap());
             let found = (read.error_type(), read.message(), read.status().map(|status| status.as_u16()));
             assert_eq!(found, (error_type, message, status), "{body}");
             assert_eq!(ApiError::read(body.as_bytes()).is_some(), error_type.is_some() || message.is_some(), "{body}");

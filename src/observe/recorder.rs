@@ -19,7 +19,7 @@ use crate::{
     error::Error,
     generated::types::{MessageResponse, Usage},
     response::Head,
-    runtime::{Json, Noted, from_slice},
+    json::{Json, UnknownPart, UnknownParts, from_slice},
 };
 
 /// Most unknown items reported of one call.
@@ -38,7 +38,7 @@ struct Recording {
     /// The last attempt, as far as it is known.
     head: Head,
     message: MessageSummary,
-    unknown: Vec<Noted>,
+    unknown: Vec<UnknownPart>,
     has_ended: bool,
 }
 
@@ -153,7 +153,7 @@ impl CallRecorder {
     }
 
     /// Records things that there are no types for, each of them once.
-    pub(crate) fn unknown(&mut self, items: Vec<Noted>) {
+    pub(crate) fn unknown(&mut self, items: UnknownParts) {
         let Some(recording) = &mut self.0 else { return };
         for item in items {
             if recording.unknown.len() >= MAX_UNKNOWN || recording.unknown.contains(&item) {

@@ -1,33 +1,45 @@
-//! From the events of a stream to the message that they tell.
+//! From the events of a stream to the message they make.
 
+mod additions;
 mod block;
 mod input;
 mod members;
-mod opaque;
+mod pieces;
 mod protocol;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt, mem};
 
-use self::{block::Block, protocol::Breach};
+use serde::{Deserialize, Serialize};
+
+pub(super) use self::pieces::set_text;
+use self::{block::Block, protocol::ProtocolErrorKind};
 pub use self::{input::IncompleteInput, protocol::ProtocolError};
 use crate::{
-    generated::types::{ContentBlock, ContentBlockDelta, MessageResponse, StreamEvent},
-    runtime::{Blank, Json},
+    generated::types::{
+        ContentBlock, MessageResponse, StopReason, StreamEvent, StreamEventContentBlockDelta, StreamEventMessageStart,
+    },
+    json::{Blank, Json},
 };
 
-/// Puts the events of a stream together to the message that they tell.
+/// Assembles a message from the events of a stream.
 ///
-/// A [`MessageStream`](crate::MessageStream) has one; on its own it is for events that come another
-/// way, such as out of a log.
+/// A [`MessageStream`](crate::MessageStream) has one. Use it directly for events from another source, such as a log.
 ///
-/// - Blocks are addressed by their `index`. They may come interleaved and out of order, and what a
-///   block holds when it begins is kept.
-/// - A `message_delta` changes what it names: absent and `null` leave what was there, and token
-///   counts are totals, not increments.
-/// - Events and deltas of kinds that the contract does not name change nothing; the deltas are kept
-///   ([`unknown_deltas`](Self::unknown_deltas)). A block of a kind that the contract does not name
-///   is put together by the names of what its deltas carry, when it is closed.
+/// - Blocks are addressed by their `index`. They may arrive interleaved and out of order, and what a block holds when it
+///   begins is kept.
+/// - A `message_delta` sets the members it names. Members that are absent or `null` stay as they were, and token counts
+///   are totals, not increments.
+/// - A delta of a kind that the contract doesn't name is merged into its block when the block is closed: strings are
+///   appended, lists extended, everything else is set, and a `null` never erases. Where the types don't fit, the block
+///   stays as it is. [`unknown_deltas`](Self::unknown_deltas) returns them all.
+/// - Events that the contract doesn't name change nothing. A `message_start` that repeats the id of the message changes
+///   nothing either.
+/// - A block `fallback` changes the message's `model` to the one it names.
+/// - Half of a surrogate pair at the end of a delta's text is joined with the half that the next delta begins with. One
+///   that stays alone becomes U+FFFD.
 /// - Events in an order that makes no message are a [`ProtocolError`].
+///
+/// An accumulator can be stored and read back with `serde`, in the middle of a message too.
 ///
 /// ```
 /// use anthropic_messages::{Accumulator, Json};
@@ -52,148 +64,171 @@ use crate::{
 ///
 /// # Tool input
 ///
-/// The input of a tool call comes as pieces of JSON text. It is read when its block is closed:
-/// [`tool_input`](Self::tool_input) is an [`IncompleteInput`] with the raw text where that is not
-/// one whole JSON object, because the token limit cut it or the stream ended. In the message such a
-/// call has that text as a JSON *string* in its `input`
-/// ([`ContentBlockToolUse::incomplete_input`](crate::types::ContentBlockToolUse::incomplete_input)).
-/// A whole input is an object, so that what was cut never reads as a call; nor is it taken by a
-/// server that it is sent back to, or by this crate where the message is read from JSON again.
-/// Before its block is closed a call has the `input` that it began with, which is `{}`.
-#[derive(Clone)]
+/// The input of a tool call arrives as pieces of JSON text. It is read when its block is closed. If the text is not one
+/// complete JSON object, because the token limit cut it, the stream ended, or a part of a character is missing, [`tool_input`](Self::tool_input) returns an
+/// [`IncompleteInput`] with the text, and the `input` of the call in the message is that text as a JSON *string*
+/// ([`ContentBlockToolUse::incomplete_input`](crate::types::ContentBlockToolUse::incomplete_input)). A complete input is
+/// an object, so a cut one never looks like a call. Before its block is closed, a call has the `input` it began with,
+/// which is `{}`.
+#[derive(Clone, Deserialize, Serialize)]
 pub struct Accumulator {
     message: MessageResponse,
-    /// Beside each block of the message what else is known of it.
+    /// One for each block of the message, in the same order.
     blocks: Vec<Block>,
+    /// Blocks that belong far before the last one, see [`Accumulator::insert`].
+    late: BTreeMap<i64, (Block, ContentBlock)>,
     phase: Phase,
     started: bool,
-    /// Whether an event of an unknown kind came, which may have told a block.
+    /// An event that the contract doesn't name may have brought a block.
     unknown_events: bool,
+    #[cfg(test)]
+    #[serde(skip)]
+    moved: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 enum Phase {
-    /// Nothing of a message has come.
+    /// Before `message_start`.
     Waiting,
     Running,
-    /// `message_stop` has come.
+    /// After `message_stop`.
     Stopped,
-    /// There is no more to come, and no `message_stop` came.
+    /// After [`Accumulator::finish`], without `message_stop`.
     Ended,
 }
 
 impl Accumulator {
-    /// Nothing as yet.
+    /// Creates an accumulator that has seen no event.
     #[must_use]
     pub fn new() -> Self {
         Self {
             message: MessageResponse::blank(),
             blocks: Vec::new(),
+            late: BTreeMap::new(),
             phase: Phase::Waiting,
             started: false,
             unknown_events: false,
+            #[cfg(test)]
+            moved: 0,
         }
     }
 
-    /// Adds an event. `ping`, `error` and events of unknown kinds change nothing.
+    /// Adds an event. `ping`, `error` and events that the contract doesn't name change nothing.
     ///
     /// # Errors
-    /// When the event can't follow those before it. The message stays as it was.
+    /// If the event can't follow those before it. The message stays as it was.
     pub fn push(&mut self, event: &StreamEvent) -> Result<(), ProtocolError> {
         match event {
-            StreamEvent::ContentBlockDelta(event) => self.add(event.index, &event.delta),
+            StreamEvent::ContentBlockDelta(event) => self.add(event),
             StreamEvent::ContentBlockStart(event) => self.open(event.index, &event.content_block),
             StreamEvent::ContentBlockStop(event) => self.close(event.index),
-            StreamEvent::MessageStart(event) => self.start(&event.message),
+            StreamEvent::MessageStart(event) => self.start(event),
             StreamEvent::MessageDelta(event) => {
                 self.running("message_delta")?;
-                members::change(&mut self.message, event).map_err(|error| Breach::Change.because(error))
+                members::change(&mut self.message, event).map_err(|error| ProtocolErrorKind::Change.with_source(error))
             }
             StreamEvent::MessageStop(_) => self.stop(),
-            StreamEvent::Unknown(_) => {
-                self.unknown_events = true;
+            StreamEvent::Unknown(event) => {
+                self.unknown_events |= event.may_bring_content();
                 Ok(())
             }
             _ => Ok(()),
         }
     }
 
-    /// Says that no more events come. The input of a tool call whose block is still open is an
-    /// [`IncompleteInput`] from now on.
+    /// Declares that no more events follow. The input of a tool call whose block is still open becomes an
+    /// [`IncompleteInput`].
     ///
-    /// Returns whether the message is whole: `message_stop` came, or there is a stop reason and
-    /// every block that began was closed.
-    #[must_use = "tells whether the message is whole"]
+    /// Returns `true` if the message is complete: it has a stop reason, and every block was closed or was cut by that
+    /// reason (`max_tokens`, `model_context_window_exceeded`, `refusal`). Whether `message_stop` arrived doesn't matter.
+    #[must_use = "tells whether the message is complete"]
     pub fn finish(&mut self) -> bool {
-        if self.phase == Phase::Stopped {
-            return true;
+        self.merge_late();
+        let is_complete = match self.phase {
+            Phase::Running => self.has_stop_reason() && self.unfinished().is_none(),
+            Phase::Stopped => self.has_stop_reason(),
+            Phase::Waiting | Phase::Ended => false,
+        };
+        if self.phase != Phase::Stopped {
+            self.phase = Phase::Ended;
+            self.interrupt();
         }
-        let whole = self.phase == Phase::Running && self.message.stop_reason.is_some() && self.broken().is_none();
-        self.phase = Phase::Ended;
-        for (block, content) in self.blocks.iter_mut().zip(self.message.content.iter_mut().flatten()) {
-            block.interrupt(content);
-        }
-        whole
+        is_complete
     }
 
-    /// The message so far; nothing is in it before the first event.
+    /// Returns the message assembled so far. It is empty before the first event.
     #[must_use]
     pub fn message(&self) -> &MessageResponse {
         &self.message
     }
 
-    /// The message so far.
+    /// Returns the message assembled so far.
     #[must_use]
-    pub fn into_message(self) -> MessageResponse {
-        self.message
+    pub fn into_message(mut self) -> MessageResponse {
+        self.take_message()
     }
 
-    /// Whether anything of a message has come.
+    /// Moves the message out; an empty one stays.
+    pub(super) fn take_message(&mut self) -> MessageResponse {
+        self.merge_late();
+        mem::replace(&mut self.message, MessageResponse::blank())
+    }
+
+    /// Returns `true` once `message_start` has arrived.
     #[must_use]
     pub fn has_started(&self) -> bool {
         self.started
     }
 
-    /// Whether `message_stop` has come.
+    /// Returns `true` once `message_stop` has arrived.
     #[must_use]
     pub fn has_stopped(&self) -> bool {
         self.phase == Phase::Stopped
     }
 
-    /// The input of the tool call with this `index`. `None` when there is no such block, when it is
-    /// no tool call, and until it is closed.
+    /// Returns `true` once the message has a stop reason.
+    pub(super) fn has_stop_reason(&self) -> bool {
+        self.message.stop_reason.is_some()
+    }
+
+    /// Returns the input of the tool call at this `index`, or `None` if there is no such block, it isn't a tool call, or
+    /// it isn't closed yet.
     pub fn tool_input(&self, index: i64) -> Option<Result<&Json, &IncompleteInput>> {
         let (block, content) = self.find(index)?;
         block.input(content)
     }
 
-    /// The raw text of a tool call's input as far as it has come, for showing progress: a beginning
-    /// of JSON, not to be acted upon. `None` when there is no such block, or it is no tool call.
+    /// Returns the text of a tool call's input as far as it has arrived, for showing progress. It is the beginning of a
+    /// JSON text and not to be acted upon. `None` if there is no such block, or it isn't a tool call.
     #[must_use]
     pub fn partial_input(&self, index: i64) -> Option<&str> {
         let (block, content) = self.find(index)?;
         block.input_text(content)
     }
 
-    /// The inputs of tool calls that were cut short, in the order of their blocks.
+    /// Returns the inputs of tool calls that were cut, in the order of their blocks.
     pub fn incomplete_inputs(&self) -> impl Iterator<Item = &IncompleteInput> {
         self.blocks.iter().filter_map(Block::incomplete)
     }
 
-    /// The deltas of unknown kinds that came for the block with this `index`, as they were sent.
+    /// Returns the deltas for the block at this `index` whose kind the contract doesn't name, as they were sent.
     #[must_use]
     pub fn unknown_deltas(&self, index: i64) -> &[Json] {
         self.find(index).map_or(&[], |(block, _)| block.unknown_deltas())
     }
 
-    fn start(&mut self, message: &MessageResponse) -> Result<(), ProtocolError> {
+    fn start(&mut self, event: &StreamEventMessageStart) -> Result<(), ProtocolError> {
+        let message = &event.message;
         match self.phase {
             Phase::Waiting => {}
-            Phase::Running => return Err(Breach::StartedTwice.into()),
-            Phase::Stopped | Phase::Ended => return Err(Breach::AfterTheEnd("message_start").into()),
+            // A gateway that joined two connections sends it twice.
+            Phase::Running if message.id.is_some() && message.id == self.message.id => return Ok(()),
+            Phase::Running => return Err(ProtocolErrorKind::StartedTwice.into()),
+            Phase::Stopped | Phase::Ended => return Err(ProtocolErrorKind::AfterTheEnd("message_start").into()),
         }
         self.message = message.clone();
-        self.blocks = (0..).zip(message.content.iter().flatten()).map(|(index, _)| Block::closed(index)).collect();
+        self.blocks =
+            (0..).zip(message.content.iter().flatten()).map(|(index, content)| Block::closed(index, content)).collect();
         (self.phase, self.started) = (Phase::Running, true);
         Ok(())
     }
@@ -201,92 +236,173 @@ impl Accumulator {
     fn open(&mut self, index: i64, content: &ContentBlock) -> Result<(), ProtocolError> {
         self.running("content_block_start")?;
         if index < 0 {
-            return Err(Breach::NegativeIndex(index).into());
+            return Err(ProtocolErrorKind::NegativeIndex(index).into());
         }
         match self.position(index) {
-            Ok(_) => Err(Breach::BlockBeganTwice(index).into()),
-            Err(position) => {
-                let contents = self.message.content.get_or_insert_default();
-                if contents.is_empty() {
-                    // Most replies are one block, and a `Vec` would begin with room for four.
-                    contents.reserve_exact(1);
-                    self.blocks.reserve_exact(1);
-                }
-                self.blocks.insert(position, Block::open(index));
-                contents.insert(position, content.clone());
-                Ok(())
+            Err(position) if !self.late.contains_key(&index) => self.insert(position, index, block::begun(content)),
+            _ => return Err(ProtocolErrorKind::BlockBeganTwice(index).into()),
+        }
+        Ok(())
+    }
+
+    /// Inserts a block at a position.
+    ///
+    /// Each insertion moves the blocks behind it, so blocks in falling order would cost the square of their number. One
+    /// that would move more than a few waits until as many wait as there are, and all are merged at once.
+    fn insert(&mut self, position: usize, index: i64, content: ContentBlock) {
+        const MOVED_AT_ONCE: usize = 64;
+        if self.blocks.len() - position > MOVED_AT_ONCE {
+            self.late.insert(index, (Block::open(index), content));
+            if self.late.len() >= self.blocks.len() {
+                self.merge_late();
             }
+            return;
+        }
+        self.count_moved(self.blocks.len() - position);
+        let contents = self.message.content.get_or_insert_default();
+        if contents.is_empty() {
+            // Most replies are one block, and a `Vec` would begin with room for four.
+            contents.reserve_exact(1);
+            self.blocks.reserve_exact(1);
+        }
+        self.blocks.insert(position, Block::open(index));
+        contents.insert(position, content);
+    }
+
+    fn merge_late(&mut self) {
+        if self.late.is_empty() {
+            return;
+        }
+        let mut late = mem::take(&mut self.late).into_values().peekable();
+        let contents = self.message.content.take().unwrap_or_default();
+        let blocks = mem::take(&mut self.blocks);
+        self.count_moved(blocks.len() + late.len());
+        let mut merged = Vec::with_capacity(blocks.len() + late.len());
+        for (block, content) in blocks.into_iter().zip(contents) {
+            while let Some(earlier) = late.next_if(|(late, _)| late.index() < block.index()) {
+                merged.push(earlier);
+            }
+            merged.push((block, content));
+        }
+        merged.extend(late);
+        let (blocks, contents) = merged.into_iter().unzip();
+        (self.blocks, self.message.content) = (blocks, Some(contents));
+    }
+
+    /// Returns the text of a delta where halves of characters at its ends make it another one than the delta says.
+    pub(super) fn joined_text(&self, event: &StreamEventContentBlockDelta) -> Option<String> {
+        self.find(event.index)?.0.joined_text(event)
+    }
+
+    /// Declares that the input of a tool call has lost a part of a character.
+    pub(super) fn break_input(&mut self, index: i64) {
+        if let Some((block, _)) = self.find_mut(index) {
+            block.break_input();
         }
     }
 
-    fn add(&mut self, index: i64, delta: &ContentBlockDelta) -> Result<(), ProtocolError> {
+    fn add(&mut self, event: &StreamEventContentBlockDelta) -> Result<(), ProtocolError> {
         self.running("content_block_delta")?;
-        match self.find_mut(index) {
-            Some((block, content)) if block.is_open() => block.add(content, delta),
-            _ => Err(Breach::BlockNotOpen(index).into()),
+        match self.find_mut(event.index) {
+            Some((block, content)) if block.is_open() => block.add(content, event),
+            _ => Err(ProtocolErrorKind::BlockNotOpen(event.index).into()),
         }
     }
 
     fn close(&mut self, index: i64) -> Result<(), ProtocolError> {
         self.running("content_block_stop")?;
-        match self.find_mut(index) {
-            Some((block, content)) if block.is_open() => block.close(content),
-            _ => Err(Breach::BlockNotOpen(index).into()),
+        let model = match self.find_mut(index) {
+            Some((block, content)) if block.is_open() => {
+                block.close(content)?;
+                block::fallback_model(content)
+            }
+            _ => return Err(ProtocolErrorKind::BlockNotOpen(index).into()),
+        };
+        if model.is_some() {
+            self.message.model = model;
         }
+        Ok(())
     }
 
     fn stop(&mut self) -> Result<(), ProtocolError> {
         self.running("message_stop")?;
-        match self.broken() {
-            Some(breach) => Err(breach.into()),
+        self.merge_late();
+        match self.unfinished() {
+            Some(kind) => Err(kind.into()),
             None => {
                 self.phase = Phase::Stopped;
+                self.interrupt();
                 Ok(())
             }
+        }
+    }
+
+    /// Closes the blocks that are still open.
+    fn interrupt(&mut self) {
+        for (block, content) in self.blocks.iter_mut().zip(self.message.content.iter_mut().flatten()) {
+            block.interrupt(content);
         }
     }
 
     fn running(&self, event: &'static str) -> Result<(), ProtocolError> {
         match self.phase {
             Phase::Running => Ok(()),
-            Phase::Waiting => Err(Breach::BeforeTheStart(event).into()),
-            Phase::Stopped | Phase::Ended => Err(Breach::AfterTheEnd(event).into()),
+            Phase::Waiting => Err(ProtocolErrorKind::BeforeTheStart(event).into()),
+            Phase::Stopped | Phase::Ended => Err(ProtocolErrorKind::AfterTheEnd(event).into()),
         }
     }
 
     /// Why the message can't end here.
-    fn broken(&self) -> Option<Breach> {
-        if let Some(block) = self.blocks.iter().find(|block| block.is_open()) {
-            return Some(Breach::BlockNotClosed(block.index()));
+    fn unfinished(&self) -> Option<ProtocolErrorKind> {
+        let cuts = |reason: &StopReason| reason.is_truncated() || reason.is_refusal();
+        if !self.message.stop_reason.as_ref().is_some_and(cuts)
+            && let Some(block) = self.blocks.iter().find(|block| block.is_open())
+        {
+            return Some(ProtocolErrorKind::BlockNotClosed(block.index()));
         }
-        // What an unknown event told may have been a block.
+        // An unknown event may have brought the block that is missing.
         if self.unknown_events {
             return None;
         }
         (0..)
             .zip(&self.blocks)
             .find(|(expected, block)| *expected != block.index())
-            .map(|(index, _)| Breach::NoBlock(index))
+            .map(|(index, _)| ProtocolErrorKind::NoBlock(index))
     }
 
-    /// Where the block with this index stands, or would stand.
+    /// Returns the position of the block at this index, or where it would be.
     fn position(&self, index: i64) -> Result<usize, usize> {
         match usize::try_from(index) {
-            // Nearly always the index is the place.
+            // Nearly always the index is the position.
             Ok(place) if self.blocks.get(place).is_some_and(|block| block.index() == index) => Ok(place),
             _ => self.blocks.binary_search_by_key(&index, Block::index),
         }
     }
 
-    fn find(&self, index: i64) -> Option<(&Block, &ContentBlock)> {
-        let position = self.position(index).ok()?;
-        Some((self.blocks.get(position)?, self.message.content.as_ref()?.get(position)?))
+    /// Returns a block and its content, which is gone once the message was moved out.
+    fn find(&self, index: i64) -> Option<(&Block, Option<&ContentBlock>)> {
+        match self.position(index) {
+            Ok(position) => {
+                Some((self.blocks.get(position)?, self.message.content.as_ref().and_then(|it| it.get(position))))
+            }
+            Err(_) => self.late.get(&index).map(|(block, content)| (block, Some(content))),
+        }
     }
 
     fn find_mut(&mut self, index: i64) -> Option<(&mut Block, &mut ContentBlock)> {
-        let position = self.position(index).ok()?;
-        Some((self.blocks.get_mut(position)?, self.message.content.as_mut()?.get_mut(position)?))
+        match self.position(index) {
+            Ok(position) => Some((self.blocks.get_mut(position)?, self.message.content.as_mut()?.get_mut(position)?)),
+            Err(_) => self.late.get_mut(&index).map(|(block, content)| (block, content)),
+        }
     }
+
+    #[cfg(test)]
+    fn count_moved(&mut self, blocks: usize) {
+        self.moved += blocks;
+    }
+
+    #[cfg(not(test))]
+    fn count_moved(&self, _: usize) {}
 }
 
 impl Default for Accumulator {
@@ -295,12 +411,82 @@ impl Default for Accumulator {
     }
 }
 
-/// What was said is left out.
+/// Omits the content, which is a completion.
 impl fmt::Debug for Accumulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accumulator")
             .field("phase", &self.phase)
-            .field("blocks", &self.blocks.len())
+            .field("blocks", &(self.blocks.len() + self.late.len()))
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn push(accumulator: &mut Accumulator, event: Value) {
+        accumulator.push(&Json::from(event).to().unwrap()).unwrap();
+    }
+
+    fn started() -> Accumulator {
+        let mut accumulator = Accumulator::new();
+        push(&mut accumulator, json!({"type": "message_start", "message": {"content": []}}));
+        accumulator
+    }
+
+    fn block(index: i64) -> [Value; 3] {
+        [
+            json!({"type": "content_block_start", "index": index, "content_block": {"type": "text", "text": ""}}),
+            json!({"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": format!("{index},")}}),
+            json!({"type": "content_block_stop", "index": index}),
+        ]
+    }
+
+    /// Blocks that begin in this order, and how many were moved to put them in theirs.
+    fn in_order(indices: impl Iterator<Item = i64>) -> (Accumulator, usize) {
+        let mut accumulator = started();
+        for event in indices.flat_map(block) {
+            push(&mut accumulator, event);
+        }
+        push(&mut accumulator, json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}));
+        assert!(accumulator.finish());
+        let moved = accumulator.moved;
+        (accumulator, moved)
+    }
+
+    #[test]
+    fn blocks_in_any_order_move_in_proportion_to_their_number() {
+        const N: i64 = 2000;
+        let expected: String = (0..N).map(|index| format!("{index},")).collect();
+        // The multiplier has no factor in common with `N`, so that every index occurs.
+        let orders: [fn(i64, i64) -> i64; 4] =
+            [|n, _| n, |n, count| count - 1 - n, |n, count| (n * 1_237) % count, |n, _| n ^ 1];
+        for order in orders {
+            let (accumulator, moved) = in_order((0..N).map(|n| order(n, N)));
+            assert_eq!(accumulator.message().text(), expected);
+            let (_, twice) = in_order((0..2 * N).map(|n| order(n, 2 * N)));
+            assert!(moved <= 64 * N as usize, "{moved}");
+            assert!(twice <= 3 * moved + 1000, "{moved} for {N}, {twice} for twice as many");
+        }
+    }
+
+    #[test]
+    fn a_late_block_is_there_before_it_is_merged() {
+        let mut accumulator = started();
+        for event in (1..200).flat_map(block) {
+            push(&mut accumulator, event);
+        }
+        let [start, delta, stop] = block(0);
+        push(&mut accumulator, start.clone());
+        push(&mut accumulator, delta);
+        let again = accumulator.push(&Json::from(start).to().unwrap()).unwrap_err();
+        assert_eq!(again.to_string(), "block 0 began twice");
+        push(&mut accumulator, stop);
+        assert!(accumulator.find(0).is_some());
+        assert!(!accumulator.finish(), "there is no stop reason");
+        assert!(accumulator.message().text().starts_with("0,1,2,"));
     }
 }

@@ -1,20 +1,13 @@
 //! Calls for a message: whole, or as a stream of its events.
 
-use std::collections::VecDeque;
-
-use super::MessageStream;
+use super::{MessageStream, whole::events_of};
 use crate::{
     error::Result,
     generated::{
         Client,
-        types::{
-            MessageCreateRequest, MessageDelta, MessageDeltaUsage, MessageResponse, StreamEvent,
-            StreamEventContentBlockStart, StreamEventContentBlockStop, StreamEventMessageDelta,
-            StreamEventMessageStart, StreamEventMessageStop,
-        },
+        types::{MessageCreateRequest, MessageResponse},
     },
     response::Response,
-    runtime::Blank,
     transport::{Answer, DEFAULT_TIMEOUT, Settings},
 };
 
@@ -51,10 +44,15 @@ impl Client {
         // Boxed to keep the futures of ordinary calls small.
         Box::pin(async {
             let settings = Settings { checks_first_event: true, ..Settings::clone(self.transport.settings()) };
-            let (timeout, limit) = (settings.timeout, settings.max_response_bytes);
+            let (timeout, max_bytes) = (settings.timeout, settings.max_response_bytes);
             let client = Self { transport: self.transport.with_settings(settings) };
-            let stream = MessageStream::from_answer(client.create_message_stream(request).await?)?;
-            stream.at_most(limit).into_response(timeout).await
+            let mut stream = MessageStream::from_answer(client.create_message_stream(request).await?)?
+                .with_max_bytes(max_bytes)
+                .with_default_event_timeout(DEFAULT_TIMEOUT);
+            if let Some(timeout) = timeout {
+                stream = stream.with_timeout(timeout);
+            }
+            stream.into_response().await
         })
         .await
     }
@@ -109,28 +107,4 @@ impl MessageStream {
         let (message, head) = response.into_parts();
         Ok(Self::of_events(events_of(message), Response::new((), head), settings))
     }
-}
-
-/// The events that tell a message: each block whole, and why it stopped at the end.
-fn events_of(mut message: MessageResponse) -> VecDeque<StreamEvent> {
-    let mut events = VecDeque::new();
-    let blocks = message.content.as_mut().map(std::mem::take);
-    let end = message.usage.as_ref().map(|usage| StreamEventMessageDelta {
-        usage: MessageDeltaUsage { output_tokens: usage.output_tokens, ..MessageDeltaUsage::blank() },
-        delta: MessageDelta {
-            stop_reason: message.stop_reason.take(),
-            stop_sequence: message.stop_sequence.take(),
-            ..MessageDelta::blank()
-        },
-        ..StreamEventMessageDelta::blank()
-    });
-    events.push_back(StreamEventMessageStart { message, ..StreamEventMessageStart::blank() }.into());
-    for (index, content_block) in (0..).zip(blocks.into_iter().flatten()) {
-        let start = StreamEventContentBlockStart { index, content_block, ..StreamEventContentBlockStart::blank() };
-        events.push_back(start.into());
-        events.push_back(StreamEventContentBlockStop { index, ..StreamEventContentBlockStop::blank() }.into());
-    }
-    events.extend(end.map(StreamEvent::from));
-    events.push_back(StreamEventMessageStop::blank().into());
-    events
 }

@@ -9,7 +9,7 @@ use crate::{
         ContentBlockDelta, ContentBlockDeltaInputJsonDelta, ContentBlockDeltaSignatureDelta,
         ContentBlockDeltaTextDelta, ContentBlockDeltaThinkingDelta, StreamEventContentBlockDelta,
     },
-    runtime::Blank,
+    json::{Blank, read_str},
 };
 
 /// Reads a delta that brings a piece of text and is written as the API writes it: these members and
@@ -43,7 +43,7 @@ static BLANK: LazyLock<Option<StreamEventContentBlockDelta>> = LazyLock::new(|| 
     let blank = StreamEventContentBlockDelta { delta: Kind::Text.with(String::new()), ..Blank::blank() };
     let read_alike = KINDS.iter().all(|(kind, head)| {
         let data = format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"{head}"}}}}"#);
-        let parsed = serde_json::from_str::<StreamEventContentBlockDelta>(&data);
+        let parsed = read_str::<StreamEventContentBlockDelta>(&data);
         parsed.is_ok_and(|parsed| parsed.index == 0 && parsed.delta == kind.with(String::new()))
     });
     read_alike.then_some(blank)

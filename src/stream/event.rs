@@ -1,13 +1,13 @@
 //! Server-sent events read as events of a message, and written again.
 
-use std::borrow::Cow;
+use serde_json::json;
 
-use serde::Deserialize;
-
-use super::{delta, sse};
+use super::{delta, sse, unknown::UnknownEvent};
 use crate::{
-    generated::types::StreamEvent,
-    runtime::{DecodeError, Json, from_slice},
+    error::{Error, ErrorKind, Result as CrateResult},
+    generated::types::{StreamEvent, StreamEventPing},
+    observe::CallRecorder,
+    json::{Blank, DecodeError, Extra, Json, JsonType, Map, read_recording, read_slice, read_str},
 };
 
 /// The name of an event that was given none.
@@ -16,76 +16,104 @@ const UNNAMED: &str = "message";
 /// Reads an event. `None` for one without name and data, which some gateways send to keep a
 /// connection open.
 ///
-/// The `type` in the data decides; the event's name stands in where there is none.
-pub(super) fn read(event: &sse::Event<'_>) -> Option<Result<StreamEvent, DecodeError>> {
+/// The `type` in the data decides; the event's name stands in where there is none. An event that is written otherwise
+/// than it was sent keeps its data, for relays.
+pub(super) fn read(event: &sse::Event<'_>, recorder: Option<&mut CallRecorder>) -> Option<Result<StreamEvent, DecodeError>> {
     if event.data.is_empty() && event.event == UNNAMED {
         return None;
     }
     if let Some(delta) = delta::read(&event.data) {
         return Some(Ok(delta.into()));
     }
-    Some(serde_json::from_str(&event.data).or_else(|_| mended(event)))
-}
-
-/// Reads an event that can't be read as it is: with what it lacks, where that is known, or else to
-/// say what is wrong with it.
-fn mended(event: &sse::Event<'_>) -> Result<StreamEvent, DecodeError> {
-    #[derive(Deserialize)]
-    struct Tag {
-        r#type: Option<Json>,
-    }
-    let data = if event.data.is_empty() { "{}" } else { &event.data };
-    let named = match from_slice(data.as_bytes()) {
-        Ok(Tag { r#type: None }) if event.event != UNNAMED => with_member(data, "type", &Json::from(&*event.event)),
-        _ => data.to_owned(),
+    let read = |data: &str| match recorder.filter(|recorder| recorder.is_enabled()) {
+        Some(recorder) => read_recording(data.as_bytes()).map(|(event, unknown)| {
+            recorder.unknown(unknown);
+            event
+        }),
+        None => read_str(data),
     };
-    from_slice(named.as_bytes()).or_else(|error| match with_empty_block(&named) {
-        Some(mended) => from_slice(mended.as_bytes()).map_err(|_| error),
-        None => Err(error),
-    })
+    Some(read(&event.data).or_else(|error| {
+        let mut mended = mended(event, error)?;
+        keep(&mut mended, &event.data, false);
+        Ok(mended)
+    }))
 }
 
-/// A `content_block_start` whose block lacks the member that its deltas will fill.
-fn with_empty_block(data: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Start {
-        index: Json,
-        content_block: Json,
+/// Keeps the data of an event whose text was joined with those of its neighbours.
+pub(super) fn joined(mut event: StreamEvent, data: &str) -> StreamEvent {
+    keep(&mut event, data, true);
+    event
+}
+
+/// Keeps the data of an event that is written otherwise.
+fn keep(event: &mut StreamEvent, data: &str, is_joined: bool) {
+    if let Ok(written) = serde_json::to_string(event)
+        && let Some(extra) = event.extra_mut()
+    {
+        extra.keep_source(data, written, is_joined);
     }
-    #[derive(Deserialize)]
-    struct Block<'a> {
-        #[serde(borrow)]
-        r#type: Cow<'a, str>,
-        text: Option<Json>,
-        thinking: Option<Json>,
-        input: Option<Json>,
+}
+
+/// Returns `true` for `[DONE]`, by which some gateways end a stream.
+pub(super) fn is_end_marker(event: &sse::Event<'_>) -> bool {
+    event.event == UNNAMED && event.data.trim() == "[DONE]"
+}
+
+/// Reads an event that isn't what the contract says: by its name, or with what its block lacks.
+fn mended(event: &sse::Event<'_>, error: DecodeError) -> Result<StreamEvent, DecodeError> {
+    let data = if event.data.is_empty() { "{}" } else { &event.data };
+    let is_known = StreamEvent::TAGS.contains(&&*event.event);
+    let Ok(mut members) = read_str::<Map<Json>>(data) else {
+        return match (&*event.event, data.trim_start().starts_with('{')) {
+            ("ping", _) => Ok(StreamEventPing::blank().into()),
+            // The beginning of an object without a name could be an event of any kind.
+            (UNNAMED, true) => Err(error),
+            _ if is_known => Err(error),
+            (name, _) => Ok(StreamEvent::Unknown(UnknownEvent::new(name, data))),
+        };
+    };
+    match members.get("type").map(|tag| read_str::<String>(tag.get())) {
+        Some(Err(_)) if event.event == "ping" => Ok(StreamEventPing::blank().into()),
+        None | Some(Err(_)) if !is_known => Ok(StreamEvent::Unknown(UnknownEvent::new(&event.event, data))),
+        None => {
+            members.shift_insert(0, "type".to_owned(), Json::from(&*event.event));
+            let named = reread(&members);
+            named.or_else(|error| with_empty_block(members).ok_or(error))
+        }
+        Some(_) => with_empty_block(members).ok_or(error),
     }
-    let Start { index, content_block } = from_slice(data.as_bytes()).ok()?;
-    let block: Block<'_> = serde_json::from_str(content_block.get()).ok()?;
-    let (name, empty) = match &*block.r#type {
-        "text" if block.text.is_none() => ("text", Json::from("")),
-        "thinking" if block.thinking.is_none() => ("thinking", Json::from("")),
-        "tool_use" | "server_tool_use" if block.input.is_none() => ("input", Json::empty_object()),
+}
+
+/// A `content_block_start` whose block lacks the member that its deltas fill, or has it as null.
+fn with_empty_block(mut members: Map<Json>) -> Option<StreamEvent> {
+    let mut block: Map<Json> = read_str(members.get("content_block")?.get()).ok()?;
+    let (name, empty) = match block.get("type")?.get() {
+        r#""text""# => ("text", Json::from("")),
+        r#""thinking""# => ("thinking", Json::from("")),
+        r#""tool_use""# | r#""server_tool_use""# => ("input", Json::empty_object()),
         _ => return None,
     };
-    let content_block = with_member(content_block.get(), name, &empty);
-    Some(format!(r#"{{"type":"content_block_start","index":{index},"content_block":{content_block}}}"#))
+    if block.get(name).is_some_and(|member| member.json_type() != JsonType::Null) {
+        return None;
+    }
+    block.insert(name.to_owned(), empty);
+    members.insert("content_block".to_owned(), Json::of(&block).ok()?);
+    reread(&members).ok()
 }
 
-/// The text of an object with one more member.
-fn with_member(object: &str, name: &str, value: &Json) -> String {
-    let name = Json::from(name);
-    let members = object.trim_start_matches(['\u{FEFF}', ' ', '\t', '\r', '\n']).strip_prefix('{').unwrap_or(object);
-    let comma = if members.trim_start().starts_with('}') { "" } else { "," };
-    format!("{{{name}:{value}{comma}{members}")
+/// Reads members as a whole. Not by way of `Json`: its limit on nesting holds for the parts, and the whole is deeper.
+fn reread(members: &Map<Json>) -> Result<StreamEvent, DecodeError> {
+    read_slice(&serde_json::to_vec(members).map_err(|error| DecodeError::of_serialize(&error))?)
 }
 
 impl StreamEvent {
-    /// The event as the API sends it: as a server-sent event whose text, by `to_string`, is written
-    /// to whoever a stream is relayed to.
+    /// Returns the event as the API sends it: a server-sent event whose text, by `to_string`, is written to whoever a
+    /// stream is relayed to.
     ///
-    /// A stream that failed is relayed with an `error` event, made of
-    /// [`ApiError::json`](crate::ApiError::json) where the API said why.
+    /// An event that was not changed since it was read has its members as they were sent: nulls, unknown members and
+    /// the text of numbers. Their order and white space are the crate's. The text that a `message_start` has in its
+    /// content is the exception: a [`MessageStream`](crate::MessageStream) moves it to events of its own. To pass on the
+    /// error that ended a stream, use [`Error::to_sse`].
     ///
     /// ```
     /// use anthropic_messages::{Json, types::StreamEvent};
@@ -99,19 +127,61 @@ impl StreamEvent {
     /// ```
     ///
     /// # Errors
-    /// When an `extra` repeats a field, which nothing that came from a stream does.
-    pub fn to_sse(&self) -> Result<sse::Event<'static>, DecodeError> {
+    /// If an `extra` repeats a field, which nothing that a stream yields does.
+    pub fn to_sse(&self) -> CrateResult<sse::Event<'static>> {
+        if let Self::Unknown(event) = self {
+            return Ok(sse::Event::new(event.name().to_owned(), event.data().to_owned()));
+        }
         // Not as `Json`: its limit on nesting holds for the parts, and the whole is deeper.
-        let data = serde_json::to_string(self).map_err(DecodeError::of_serialize)?;
-        let name = if data.starts_with('{') { event_type(&data).unwrap_or_default() } else { String::new() };
-        Ok(sse::Event::new(name, data))
+        let written = serde_json::to_string(self).map_err(|error| {
+            Error::new(ErrorKind::Contract, "the event can't be written").with_source(DecodeError::of_serialize(&error))
+        })?;
+        let name = event_type(&written).unwrap_or_default();
+        let sent = self.extra().and_then(Extra::source).and_then(|source| source.of(&written)).map(str::to_owned);
+        Ok(sse::Event::new(name, sent.unwrap_or(written)))
+    }
+}
+
+impl Error {
+    /// Returns the `error` event that passes the error on to whoever a stream is relayed to.
+    ///
+    /// An error of the API is passed on as the API sent it. Of any other the event says no more than its kind: its
+    /// sentence is for the operator of the relay and may name hosts.
+    ///
+    /// ```
+    /// use anthropic_messages::{ErrorKind, MessageStream};
+    /// use bytes::Bytes;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let nothing = futures_util::stream::empty::<Result<Bytes, std::io::Error>>();
+    /// let error = MessageStream::from_bytes(nothing).final_message().await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Incomplete);
+    /// assert!(error.to_sse().to_string().starts_with("event: error\ndata: {\"type\":\"error\","));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn to_sse(&self) -> sse::Event<'static> {
+        let data = match self.api_error() {
+            Some(api) => api.json().get().to_owned(),
+            None => {
+                let (error_type, message) = match self.kind() {
+                    ErrorKind::Timeout | ErrorKind::Stalled => ("timeout_error", "the reply took too long"),
+                    ErrorKind::Overloaded => ("overloaded_error", "the API is overloaded"),
+                    ErrorKind::RateLimit => ("rate_limit_error", "the API received too many requests"),
+                    ErrorKind::Incomplete | ErrorKind::Truncated | ErrorKind::Closed => {
+                        ("api_error", "the reply ended before it was complete")
+                    }
+                    _ => ("api_error", "the reply failed"),
+                };
+                let error = json!({"type": error_type, "message": message});
+                json!({"type": "error", "error": error, "request_id": self.request_id()}).to_string()
+            }
+        };
+        sse::Event::new("error", data)
     }
 }
 
 fn event_type(data: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Tag {
-        r#type: Option<String>,
-    }
-    from_slice::<Tag>(data.as_bytes()).ok()?.r#type
+    read_str(read_str::<Map<Json>>(data).ok()?.get("type")?.get()).ok()
 }

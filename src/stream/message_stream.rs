@@ -14,20 +14,21 @@ use std::{
 
 use bytes::Bytes;
 use futures_core::Stream;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use super::{
     accumulate::{Accumulator, IncompleteInput},
-    source::{Patience, Source},
+    source::Source,
     sse::Decoder,
     text_stream::TextStream,
+    timers::{IdleTimer, Timers},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::{MessageResponse, StreamEvent},
     observe::CallRecorder,
     response::{Head, Response},
-    runtime::Json,
+    json::Json,
     transport::{ByteStream, Settings},
 };
 
@@ -84,7 +85,9 @@ pub struct MessageStream {
     source: Source,
     decoder: Decoder,
     accumulator: Accumulator,
-    patience: Option<Patience>,
+    /// Events that go before those of the bytes.
+    queue: VecDeque<StreamEvent>,
+    timers: Option<Box<Timers>>,
     answer: Option<Box<Answer>>,
     state: State,
     /// How many events have come.
@@ -92,6 +95,8 @@ pub struct MessageStream {
     /// How many bytes have come, and how many may.
     bytes: u64,
     max_bytes: u64,
+    /// The message was moved out.
+    is_taken: bool,
 }
 
 /// What is known of the answer that the stream comes in.
@@ -115,6 +120,8 @@ impl Answer {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
     Reading,
+    /// A marker has arrived that no more events follow.
+    Ending,
     /// `message_stop` has come, and this many further bytes.
     Draining(usize),
     Done,
@@ -139,19 +146,25 @@ impl MessageStream {
     /// Reads the answer to a call.
     pub(super) fn of_answer(answer: Response<ByteStream>, settings: Arc<Settings>) -> Self {
         let (mut bytes, head) = answer.into_parts();
+        let timers = Timers {
+            idle: IdleTimer::new(settings.idle_timeout),
+            event: settings.event_timeout.map(IdleTimer::new),
+            total: settings.stream_timeout.map(|limit| (Box::pin(sleep(limit.saturating_sub(head.elapsed))), limit)),
+        };
         Self {
-            patience: Some(Patience::new(settings.idle_timeout)),
+            timers: Some(Box::new(timers)),
             decoder: settings.decoder(),
             answer: Some(Answer::new(Response::new((), head), settings, bytes.take_recorder())),
             ..Self::of(Source::Answer(bytes), Decoder::default())
         }
     }
 
-    /// Reads the events of a message that arrived whole.
+    /// Creates a stream from the events of a message that arrived whole.
     pub(super) fn of_events(events: VecDeque<StreamEvent>, response: Response<()>, settings: Arc<Settings>) -> Self {
         Self {
+            queue: events,
             answer: Some(Answer::new(response, settings, CallRecorder::default())),
-            ..Self::of(Source::Told(events), Decoder::default())
+            ..Self::of(Source::Closed, Decoder::default())
         }
     }
 
@@ -160,18 +173,37 @@ impl MessageStream {
             source,
             decoder,
             accumulator: Accumulator::new(),
-            patience: None,
+            queue: VecDeque::new(),
+            timers: None,
             answer: None,
             state: State::Reading,
             events: 0,
             bytes: 0,
             max_bytes: u64::MAX,
+            is_taken: false,
         }
     }
 
-    /// Bounds what may come as a whole, in bytes.
-    pub(super) fn at_most(mut self, bytes: u64) -> Self {
+    /// Limits all bytes of the stream, for a call that wants the message whole.
+    pub(super) fn with_max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;
+        self
+    }
+
+    /// Limits the time between two events of the message, unless the caller has set a limit.
+    pub(super) fn with_default_event_timeout(mut self, limit: Duration) -> Self {
+        if let Some(timers) = &mut self.timers {
+            timers.event.get_or_insert_with(|| IdleTimer::new(limit));
+        }
+        self
+    }
+
+    /// Limits the call as a whole.
+    pub(super) fn with_timeout(mut self, limit: Duration) -> Self {
+        let left = limit.saturating_sub(self.elapsed());
+        if let Some(timers) = &mut self.timers {
+            timers.total = Some((Box::pin(sleep(left)), limit));
+        }
         self
     }
 
@@ -202,22 +234,29 @@ impl MessageStream {
         self.accumulator.message()
     }
 
-    /// Reads to the end and gives the whole message.
+    /// Reads the rest of the stream and moves the complete message out: [`message`](Self::message) is empty afterwards.
+    ///
+    /// Dropping the future loses nothing. Called again, for example after a timeout, it reads on.
     ///
     /// The token limit may have cut the input of its last tool call:
     /// [`incomplete_inputs`](Self::incomplete_inputs) says so, and the call has no object as its
     /// `input`.
     ///
     /// # Errors
-    /// As [`next`](Self::next), and again if the stream has failed before.
+    /// As [`next`](Self::next), again if the stream has failed before, and if the message was moved out before.
     pub async fn final_message(&mut self) -> Result<MessageResponse> {
         while let Some(event) = self.next().await {
             event?;
         }
-        if self.state == State::Failed {
-            return Err(self.with_what_is_known(Error::new(ErrorKind::Incomplete, "the stream already failed")));
-        }
-        Ok(self.message().clone())
+        let error = match (self.state, self.is_taken) {
+            (State::Failed, _) => "the stream already failed",
+            (_, true) => "the message was already moved out of the stream",
+            (_, false) => {
+                self.is_taken = true;
+                return Ok(self.accumulator.take_message());
+            }
+        };
+        Err(self.with_what_is_known(Error::new(ErrorKind::Incomplete, error)))
     }
 
     /// Whether `message_stop` has come.
@@ -263,17 +302,9 @@ impl MessageStream {
         self.answer.as_ref().map(|answer| &answer.response)
     }
 
-    /// Reads to the end, within what is left of a timeout of the whole call, and returns the message.
-    pub(super) async fn into_response(mut self, limit: Option<Duration>) -> Result<Response<MessageResponse>> {
-        let message = match limit {
-            None => self.final_message().await?,
-            Some(limit) => match timeout(limit.saturating_sub(self.elapsed()), self.final_message()).await {
-                Ok(outcome) => outcome?,
-                // Only the end of the connection was still waited for.
-                Err(_) if self.has_stopped() => self.message().clone(),
-                Err(_) => return Err(self.out_of_time(limit)),
-            },
-        };
+    /// Reads the rest of the stream and returns the complete message with the head of its answer.
+    pub(super) async fn into_response(mut self) -> Result<Response<MessageResponse>> {
+        let message = self.final_message().await?;
         let elapsed = self.elapsed();
         let (_, head) = self.answer.map(|answer| answer.response.into_parts()).unwrap_or_default();
         Ok(Response::new(message, Head { elapsed, ..head }))

@@ -8,9 +8,13 @@ mod message_stream;
 mod source;
 pub mod sse;
 mod text_stream;
+mod timers;
+pub(crate) mod unknown;
+mod whole;
 
 pub use self::{
     accumulate::{Accumulator, IncompleteInput, ProtocolError},
     message_stream::MessageStream,
     text_stream::TextStream,
+    unknown::UnknownEvent,
 };

@@ -151,6 +151,16 @@ impl Decoder {
         }
     }
 
+    /// Whether an event has begun and its blank line hasn't arrived.
+    pub(super) fn is_unfinished(&self) -> bool {
+        let unread = self.position < self.chunk.len() || !self.waiting.is_empty();
+        match self.state {
+            State::Reading => unread || self.block.is_unfinished(),
+            State::Delivered => unread,
+            State::Failed => true,
+        }
+    }
+
     /// Says that the stream has ended, and returns whether it ended inside an event: `true` when
     /// something of an event without its blank line, or an unfinished line of a known field, had
     /// arrived and is discarded, as the standard asks for. Call it when
@@ -161,12 +171,7 @@ impl Decoder {
     /// [`last_event_id`](Self::last_event_id) and [`retry`](Self::retry) stay as they are.
     #[must_use = "tells whether an unfinished event was discarded"]
     pub fn finish(&mut self) -> bool {
-        let unread = self.position < self.chunk.len() || !self.waiting.is_empty();
-        let unfinished = match self.state {
-            State::Reading => unread || self.block.is_unfinished(),
-            State::Delivered => unread,
-            State::Failed => true,
-        };
+        let unfinished = self.is_unfinished();
         self.restart();
         self.state = State::Reading;
         unfinished

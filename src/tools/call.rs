@@ -2,7 +2,7 @@
 
 use std::{any::Any, fmt, sync::Arc};
 
-use crate::{generated::types::ContentBlockToolUse, runtime::Json};
+use crate::{generated::types::ContentBlockToolUse, json::Json};
 
 /// What all tools of a run share, see [`ToolRun::context`](super::ToolRun::context).
 pub(super) type Context = Arc<dyn Any + Send + Sync>;

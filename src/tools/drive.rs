@@ -17,7 +17,7 @@ use crate::{
         types::{ContentBlock, ContentBlockToolUse, MessageCreateRequest, MessageResponse},
     },
     response::{Head, Response},
-    runtime::{Json, JsonType},
+    json::{Json, JsonType},
 };
 
 /// Leads a run to its end.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     generated::types::{ContentBlock, ContentBlockToolResultContent},
-    runtime::Json,
+    json::Json,
 };
 
 /// What a tool hands to the model: text, JSON, blocks such as images, or nothing.

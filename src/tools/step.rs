@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     generated::types::{ContentBlockToolResult, MessageResponse, StreamEvent},
-    runtime::DecodeError,
+    json::DecodeError,
 };
 
 /// A step of a tool run, from [`ToolRun::steps`](super::ToolRun::steps).

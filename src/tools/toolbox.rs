@@ -16,7 +16,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::{ContentBlock, ContentBlockToolResult, ContentBlockToolUse, MessageCreateRequest, ToolUnion},
-    runtime::{Blank, Json},
+    json::{Blank, Json},
 };
 
 /// The tools of a run, each with a name of its own.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
 
 use super::{
     body::ByteStream,
@@ -15,7 +14,7 @@ use crate::{
     redact::redacted,
     observe::CallRecorder,
     response::{Head, Response},
-    runtime::{from_slice, noting},
+    json::{FromJson, read_recording, read_slice},
 };
 
 /// A response that passed the [gate](super::gate).
@@ -41,20 +40,19 @@ impl Answer {
     ///
     /// # Errors
     /// Fails with [`ErrorKind::Decode`] if the document does not fit the type or lacks a member that the operation requires.
-    pub(crate) fn json<T: DeserializeOwned + AnswerType>(mut self) -> Result<Response<T>> {
+    pub(crate) fn json<T: FromJson + AnswerType>(mut self) -> Result<Response<T>> {
         let bytes = match self.body {
             Body::Whole(bytes) => bytes,
             Body::Stream(_) => return Err(Error::new(ErrorKind::Decode, "failed to decode the response: it is a stream")),
         };
         let read = if self.recorder.is_enabled() {
             self.recorder.document(&bytes);
-            let (read, unknown) = noting(|| from_slice::<T>(&bytes));
-            if read.is_ok() {
+            read_recording::<T>(&bytes).map(|(value, unknown)| {
                 self.recorder.unknown(unknown);
-            }
-            read
+                value
+            })
         } else {
-            from_slice::<T>(&bytes)
+            read_slice::<T>(&bytes)
         };
         let clean = |bytes| redacted(bytes, self.settings.credential.secret());
         let missing = |value: &T| self.operation.requires.iter().find(|member| !value.has(member));

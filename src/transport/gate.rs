@@ -148,7 +148,11 @@ pub(super) struct Origin<'a> {
 /// Judges a stream's event that is none of the message's. Returns `None` unless it is an error: by its name, or because its
 /// data says so.
 pub(crate) fn event_error(name: &str, data: &[u8], headers: &PackedHeaders, wall: SystemTime) -> Option<AttemptFailure> {
-    let api = if name == "error" { ApiError::read(data) } else { Some(error_in(data)?) };
+    let api = match name {
+        "error" => ApiError::read(data),
+        // An event of an unknown type is handed on, whatever its members.
+        _ => Some(error_in(data).filter(|api| !api.is_of_another_type())?),
+    };
     let AttemptFailure { error, outcome } =
         api_error(StatusCode::OK, headers, "error event in the stream".to_owned(), api, wall);
     Some(AttemptFailure::new(error.with_body(Bytes::copy_from_slice(data)), outcome))

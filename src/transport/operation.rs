@@ -1,6 +1,6 @@
 //! The description of an operation, which generated code hands to the transport with each request.
 
-use crate::runtime::{Json, Map};
+use crate::json::{Json, Map};
 
 /// An operation of the contract.
 #[derive(Debug)]

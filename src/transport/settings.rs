@@ -25,6 +25,10 @@ pub(crate) struct Settings {
     /// `None` if only the timeout of the whole call applies.
     pub(crate) response_timeout: Option<Duration>,
     pub(crate) idle_timeout: Duration,
+    /// Limit on the time between two events of a streamed message.
+    pub(crate) event_timeout: Option<Duration>,
+    /// Limit on a streamed call as a whole.
+    pub(crate) stream_timeout: Option<Duration>,
     pub(crate) retry: RetryPolicy,
     pub(crate) max_response_bytes: u64,
     pub(crate) max_error_bytes: u64,
@@ -92,6 +96,8 @@ mod tests {
             timeout: None,
             response_timeout: None,
             idle_timeout: Duration::ZERO,
+            event_timeout: None,
+            stream_timeout: None,
             retry: RetryPolicy::default(),
             max_response_bytes: 0,
             max_error_bytes: 0,

@@ -69,7 +69,28 @@ impl Block {
             Some("input_json_delta") => self.input.push_str(&text("partial_json")),
             Some("signature_delta") => self.signature = delta.decoded("signature"),
             Some("citations_delta") => self.citations.extend(delta.decoded::<Box<RawValue>>("citation")),
-            _ => {}
+            _ => self.merge(delta),
+        }
+    }
+
+    /// A delta of another kind: strings are appended, lists extended, the rest is set, and a null never erases.
+    fn merge(&mut self, delta: &Object) {
+        for (name, value) in delta.iter().filter(|(name, _)| *name != "type") {
+            let before = self.start.get(name).map_or("null", RawValue::get).to_owned();
+            match (json_type(&before), json_type(value.get())) {
+                (b'"', b'"') => {
+                    let more = delta.text(name).unwrap_or_default();
+                    append_text(&mut self.start, name, &more);
+                }
+                (b'[', b'[') => {
+                    let mut items: Vec<Box<RawValue>> = self.start.decoded(name).unwrap_or_default();
+                    items.extend(delta.decoded::<Vec<Box<RawValue>>>(name).unwrap_or_default());
+                    self.start.set(name, &items);
+                }
+                (b'n', _) => self.start.set(name, value),
+                (before, value_type) if before == value_type => self.start.set(name, value),
+                _ => {}
+            }
         }
     }
 
@@ -90,6 +111,15 @@ impl Block {
             self.start.set("input", &input);
         }
         self.start
+    }
+}
+
+/// The first byte of a value, the same for all values of a type.
+fn json_type(json: &str) -> u8 {
+    match json.bytes().next() {
+        Some(b'-' | b'0'..=b'9') | None => b'0',
+        Some(b't' | b'f') => b't',
+        Some(byte) => byte,
     }
 }
 

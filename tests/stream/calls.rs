@@ -115,7 +115,14 @@ async fn a_whole_message_instead_of_a_stream_is_told_as_one() {
     assert!(stream.has_stopped());
     server.reply(Reply::text("Hello").as_json());
     let (events, _) = read(server.client().unwrap().stream_message(&request()).await.unwrap()).await;
-    let expected = ["message_start", "content_block_start", "content_block_stop", "message_delta", "message_stop"];
+    let expected = [
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    ];
     assert_eq!(names(&events), expected);
 }
 

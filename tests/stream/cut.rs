@@ -43,7 +43,8 @@ fn events() -> Vec<Value> {
 /// What must come of a stream cut after `at` bytes. `clean` says whether its end is told as one.
 fn judge(at: usize, clean: bool, whole: &MessageResponse, outcome: Result<MessageResponse, Error>) {
     let (length, told) = (wire(&events()).len(), wire(&events()[..15]).len());
-    let may_succeed = at == length || (clean && at == told);
+    // The blank line behind `message_stop` may be missing.
+    let may_succeed = at >= length - 2 || (clean && at == told);
     match outcome {
         Ok(message) => {
             assert!(may_succeed, "cut at {at} of {length}: a silent success");

@@ -5,18 +5,14 @@ use serde_json::{Value, json};
 
 use crate::{
     read,
-    stream::transcripts::{self, close, end, open, start, stop, text},
+    stream::transcripts::{self, close, delta, end, input, open, start, stop, text, without_nulls},
     stream_of, wire,
 };
 
 async fn only(wire: &str) -> StreamEvent {
-    let (mut events, _) = read(stream_of([wire])).await;
-    assert_eq!(events.len(), 1, "{wire}");
+    let (mut events, outcome) = read(stream_of([wire])).await;
+    assert_eq!(events.len(), 1, "{wire}: {outcome:?}");
     events.remove(0)
-}
-
-async fn json_of(wire: &str) -> Value {
-    serde_json::to_value(only(wire).await).unwrap()
 }
 
 #[tokio::test]
@@ -34,7 +30,6 @@ async fn the_name_stands_in_for_a_type_that_is_missing() {
         let event = only(&format!("event: ping\ndata: {data}\n\n")).await;
         assert!(matches!(event, StreamEvent::Ping(_)), "{data}");
     }
-    assert_eq!(json_of("event: note\ndata: {\"a\": 1}\n\n").await, json!({"type": "note", "a": 1}));
     let unnamed: String = transcripts::plain_text()
         .events
         .iter()
@@ -56,10 +51,11 @@ async fn an_event_without_data_is_what_its_name_says_or_nothing() {
 
 #[tokio::test]
 async fn an_unknown_event_is_handed_on_as_it_was_sent() {
-    let StreamEvent::Unknown(json) = only("data: {\"type\": \"note\",  \"n\": 1e400}\n\n").await else {
+    let StreamEvent::Unknown(event) = only("data: {\"type\": \"note\",  \"n\": 1e400}\n\n").await else {
         panic!("it is not unknown")
     };
-    assert!(json.get().contains("1e400"));
+    assert_eq!(event.name(), "note");
+    assert!(event.data().contains("1e400") && event.json().is_some());
 }
 
 #[tokio::test]
@@ -71,9 +67,10 @@ async fn an_event_that_can_t_be_read_is_an_error_with_its_number_and_place() {
             "content_block_delta",
         ),
         ("event: x\ndata: {\"type\":\"content_block_stop\",\"index\":\"0\"}\n\n", "/index", "x"),
-        ("data: [DONE]\n\n", "", "message"),
-        ("event: note\ndata: text\n\n", "", "note"),
-        ("data: {\"a\": 1}\n\n", "", "message"),
+        ("event: message_stop\ndata: [1]\n\n", "", "message_stop"),
+        ("event: message_delta\ndata: text\n\n", "", "message_delta"),
+        ("event: content_block_stop\ndata: {\"type\": 5, \"index\": 0}\n\n", "/type", "content_block_stop"),
+        ("data: {\"type\":\"content_block_stop\",\n\n", "", "message"),
         (
             "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"tool_use\"}}\n\n",
             "/content_block",
@@ -191,4 +188,153 @@ async fn the_text_comes_alone_where_it_is_asked_for() {
     assert_eq!(owned.next().await.unwrap().unwrap(), "upon");
     assert_eq!(owned.next().await.unwrap().unwrap_err().kind(), ErrorKind::Incomplete);
     assert!(owned.next().await.is_none());
+}
+
+#[tokio::test]
+async fn pings_and_unknown_names_are_handed_on_whatever_their_data() {
+    let data =
+        ["ping", "12:30:05", "{}", "7", "-1e3", "[1]", "null", "\"text\"", "{\"a\": 1}", "{\"type\": 5}", "{\"type\""];
+    for data in data {
+        for name in ["ping", "heartbeat", "note.later"] {
+            let sent = format!("event: {name}\ndata: {data}\n\n");
+            match only(&sent).await {
+                StreamEvent::Ping(_) => assert_eq!(name, "ping", "{data}"),
+                StreamEvent::Unknown(event) => {
+                    assert_eq!((event.name(), event.data()), (name, data));
+                    let json: Option<Value> = serde_json::from_str(data).ok();
+                    assert_eq!(event.json().map(|json| json.to::<Value>().unwrap()), json);
+                    assert_eq!(StreamEvent::Unknown(event).to_sse().unwrap().to_string(), sent);
+                }
+                event => panic!("{sent}: {event:?}"),
+            }
+        }
+        // Without a name, but for the beginning of an object, which may be any event.
+        if data != "{\"type\"" {
+            let StreamEvent::Unknown(event) = only(&format!("data: {data}\n\n")).await else { panic!("{data}") };
+            assert_eq!((event.name(), event.data()), ("message", data));
+        }
+        // A name that is known.
+        for name in ["message_start", "content_block_delta", "message_delta", "message_stop"] {
+            if (name, data) == ("message_delta", "{}")
+                || name == "message_stop" && data.starts_with("{\"a")
+                || (name, data) == ("message_stop", "{}")
+            {
+                continue;
+            }
+            if name == "message_delta" && data.starts_with("{\"a") {
+                continue;
+            }
+            let (events, outcome) =
+                read(stream_of([wire(&[start()]), format!("event: {name}\ndata: {data}\n\n")])).await;
+            assert_eq!((events.len(), outcome.unwrap_err().kind()), (1, ErrorKind::Decode), "{name} {data}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_null_at_the_start_of_a_block_is_replaced() {
+    for (block, deltas, expected) in [
+        (r#"{"type":"text","text":null,"citations":null}"#, vec![text(0, "Hi")], json!({"type": "text", "text": "Hi"})),
+        (r#"{"type":"text","text":null}"#, vec![], json!({"type": "text", "text": ""})),
+        (
+            r#"{"type":"thinking","thinking":null,"signature":null}"#,
+            vec![delta(0, json!({"type": "thinking_delta", "thinking": "hm"}))],
+            json!({"type": "thinking", "thinking": "hm"}),
+        ),
+        (
+            r#"{"type":"tool_use","id":"t","name":"n","input":null}"#,
+            vec![input(0, "{\"a\":1}")],
+            json!({"type": "tool_use", "id": "t", "name": "n", "input": {"a": 1}}),
+        ),
+        (
+            r#"{"input":null,"name":"web_search","id":"s","type":"server_tool_use"}"#,
+            vec![],
+            json!({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}),
+        ),
+    ] {
+        let opened = format!(r#"{{"type":"content_block_start","index":0,"content_block":{block},"later":1}}"#);
+        let mut events = wire(&[start()]) + &format!("event: content_block_start\ndata: {opened}\n\n");
+        events += &wire(&deltas);
+        events += &wire(&[close(0), end("end_turn"), stop()]);
+        let (seen, message) = read(stream_of([events])).await;
+        assert_eq!(without_nulls(serde_json::to_value(message.unwrap()).unwrap())["content"][0], expected);
+        assert_eq!(serde_json::to_value(&seen[1]).unwrap()["later"], 1, "the rest of the event is kept");
+    }
+}
+
+#[tokio::test]
+async fn an_error_without_a_name_is_an_error() {
+    for data in [
+        r#"{"error":{"message":"busy","type":"overloaded_error"}}"#,
+        r#"{"error":"busy"}"#,
+        r#"{"code":429,"error":{"message":"busy","type":"internal_server_error","code":"429"}}"#,
+    ] {
+        let (events, outcome) = read(stream_of([wire(&[start()]), format!("data: {data}\n\n")])).await;
+        let error = outcome.unwrap_err();
+        assert_eq!((events.len(), error.body()), (1, data.as_bytes()));
+        assert_ne!(error.kind(), ErrorKind::Decode, "{data}");
+    }
+    for data in [r#"{"error":null}"#, r#"{"type":"note","error":"none"}"#] {
+        assert!(matches!(only(&format!("data: {data}\n\n")).await, StreamEvent::Unknown(_)), "{data}");
+    }
+}
+
+#[tokio::test]
+async fn text_in_message_start_arrives_as_deltas() {
+    let mut first = start();
+    let content = json!([
+        {"type": "thinking", "thinking": "hm", "signature": "s"},
+        {"type": "text", "text": "Once "},
+        {"type": "tool_use", "id": "t", "name": "n", "input": {"a": 1}}
+    ]);
+    first["message"]["content"] = content.clone();
+    let events =
+        [first, open(3, json!({"type": "text", "text": ""})), text(3, "upon"), close(3), end("end_turn"), stop()];
+    let (seen, message) = read(stream_of([wire(&events)])).await;
+    let deltas: Vec<Value> = seen
+        .iter()
+        .filter(|event| matches!(event, StreamEvent::ContentBlockDelta(_)))
+        .map(|event| serde_json::to_value(event).unwrap()["delta"].clone())
+        .collect();
+    let expected = [
+        json!({"type": "thinking_delta", "thinking": "hm"}),
+        json!({"type": "signature_delta", "signature": "s"}),
+        json!({"type": "text_delta", "text": "Once "}),
+        json!({"type": "input_json_delta", "partial_json": "{\"a\":1}"}),
+        json!({"type": "text_delta", "text": "upon"}),
+    ];
+    assert_eq!(deltas, expected);
+    let message = serde_json::to_value(message.unwrap()).unwrap();
+    assert_eq!(message["content"].as_array().unwrap()[..3], *content.as_array().unwrap());
+    assert_eq!(message["content"][3]["text"], "upon");
+    let mut pieces = stream_of([wire(&events)]).into_text_stream();
+    assert_eq!(pieces.next().await.unwrap().unwrap(), "Once ");
+    assert_eq!(pieces.next().await.unwrap().unwrap(), "upon");
+    assert!(pieces.next().await.is_none());
+    // A start that is repeated begins nothing again.
+    let again = [events[0].clone(), events[0].clone(), end("end_turn"), stop()];
+    assert_eq!(read(stream_of([wire(&again)])).await.1.unwrap().content.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn an_error_is_passed_on_as_the_api_sent_it_or_by_its_kind() {
+    let sent =
+        r#"{"type":"error","error":{"type":"overloaded_error","message":"Why.","later":1e400},"request_id":"req_1"}"#;
+    let error = read(stream_of([format!("event: error\ndata: {sent}\n\n")])).await.1.unwrap_err();
+    assert_eq!(error.to_sse().to_string(), format!("event: error\ndata: {sent}\n\n"));
+    let cut = read(stream_of([wire(&[start()])])).await.1.unwrap_err();
+    let expected = json!({"type": "error", "error": {"type": "api_error", "message": "the reply ended before it was complete"}, "request_id": null});
+    assert_eq!(serde_json::from_str::<Value>(&cut.to_sse().data).unwrap(), expected);
+    // Whoever reads the relay has the same error.
+    let relayed = read(stream_of([error.to_sse().to_string()])).await.1.unwrap_err();
+    assert_eq!((relayed.kind(), relayed.request_id()), (error.kind(), error.request_id()));
+}
+
+#[test]
+fn an_event_that_repeats_a_field_in_extra_can_t_be_written() {
+    let event: StreamEvent = serde_json::from_value(close(0)).unwrap();
+    let StreamEvent::ContentBlockStop(event) = event else { panic!("{event:?}") };
+    let error = StreamEvent::from(event.set_extra("index", 1)).to_sse().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Contract);
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("`index`"));
 }

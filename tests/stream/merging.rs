@@ -14,7 +14,9 @@ fn change(delta: Value, usage: Value) -> Value {
 }
 
 async fn after(changes: impl IntoIterator<Item = Value>) -> MessageResponse {
-    let events: Vec<Value> = [start()].into_iter().chain(changes).chain([stop()]).collect();
+    let mut first = start();
+    first["message"]["stop_reason"] = json!("end_turn");
+    let events: Vec<Value> = [first].into_iter().chain(changes).chain([stop()]).collect();
     read(stream_of([wire(&events)])).await.1.unwrap()
 }
 
@@ -26,7 +28,7 @@ async fn token_counts_are_totals() {
     ])
     .await;
     let usage = message.usage.unwrap();
-    assert_eq!((usage.input_tokens, usage.output_tokens, usage.cache_read_input_tokens), (7, 9, Some(3)));
+    assert_eq!((usage.input_tokens, usage.output_tokens, usage.cache_read_input_tokens), (Some(7), Some(9), Some(3)));
 }
 
 #[tokio::test]
@@ -77,7 +79,7 @@ async fn a_message_that_began_without_usage_gets_what_is_told_later() {
     first["message"].as_object_mut().unwrap().remove("usage");
     let events = [first, change(json!({"stop_reason": "end_turn"}), json!({"output_tokens": 4})), stop()];
     let usage = read(stream_of([wire(&events)])).await.1.unwrap().usage.unwrap();
-    assert_eq!((usage.input_tokens, usage.output_tokens), (0, 4));
+    assert_eq!((usage.input_tokens, usage.output_tokens), (None, Some(4)));
 }
 
 #[tokio::test]

@@ -23,13 +23,15 @@ fn text_block() -> Value {
 async fn an_impossible_order_is_a_protocol_error_with_its_reason() {
     let thinking = || json!({"type": "thinking_delta", "thinking": "x"});
     let tool = || json!({"type": "tool_use", "name": "t", "input": {}});
+    let mut other = start();
+    other["message"]["id"] = json!("msg_2");
     let cases: Vec<(Vec<Value>, &str)> = vec![
         (vec![open(0, text_block())], "content_block_start came before message_start"),
         (vec![text(0, "x")], "content_block_delta came before message_start"),
         (vec![close(0)], "content_block_stop came before message_start"),
         (vec![end("end_turn")], "message_delta came before message_start"),
         (vec![stop()], "message_stop came before message_start"),
-        (vec![start(), start()], "message_start came twice"),
+        (vec![start(), other], "message_start came twice"),
         (vec![start(), text(0, "x")], "an event belongs to block 0, which is not open"),
         (vec![start(), close(3)], "an event belongs to block 3, which is not open"),
         (
@@ -148,7 +150,7 @@ proptest! {
                 prop_assert_eq!(accumulator.message(), before.message(), "an error changes nothing");
             }
         }
-        let stopped = accumulator.has_stopped();
+        let stopped = accumulator.has_stopped() && accumulator.message().stop_reason.is_some();
         let whole = accumulator.finish();
         prop_assert!(whole || !stopped);
         let json = serde_json::to_string(accumulator.message()).unwrap();

@@ -111,12 +111,7 @@ impl Contract {
         }
         let form = match self.select(form, value, at) {
             Selected::Form(form) => form,
-            Selected::Unknown => {
-                // The tag has been read as a string; the rest stays as it was sent.
-                let mut kept = value.clone();
-                kept["type"] = readable(&value["type"]);
-                return Ok(kept);
-            }
+            Selected::Unknown => return Ok(value.clone()),
             Selected::Refused(refusal) => return Err(refusal),
         };
         if is_anything(form.schema) {
@@ -135,6 +130,8 @@ impl Contract {
                 if kinds.contains(&"string") {
                     let is_other = form.schema.get("const").is_some_and(|only| only != value);
                     if is_other { refused() } else { Ok(readable(value)) }
+                } else if form.schema["x-incomplete-as-string"] == true {
+                    Ok(value.clone())
                 } else if kinds.contains(&"array") && self.items(&form).schema.get("x-string-shorthand").is_some() {
                     Ok(serde_json::json!([{"type": "text", "text": readable(value)}]))
                 } else {
@@ -160,7 +157,7 @@ impl Contract {
             let property = self.property(form, name);
             let is_required = required(form.schema).contains(&name);
             match members.get(name) {
-                Some(Value::Null) if !is_required => drop(judged.remove(name)),
+                Some(Value::Null) if !is_required => {}
                 Some(value) => {
                     judged.insert(name.to_owned(), self.judge(&property, value, &format!("{at}/{name}"))?);
                 }

@@ -7,5 +7,6 @@ pub mod capture;
 pub mod contract;
 pub mod instances;
 pub mod raw;
+pub mod reference;
 pub mod timing;
 pub mod types;

@@ -53,6 +53,7 @@ pub(crate) fn lower(name: &str, document: &Node) -> Result<Lowered, LowerError> 
         mapped: Vec::new(),
         tag_properties: HashMap::new(),
         pending_objects: HashSet::new(),
+        events: HashSet::new(),
         level: 0,
         work: 0,
         work_limit: WORK + WORK_PER_VALUE * document.size(),
@@ -62,6 +63,9 @@ pub(crate) fn lower(name: &str, document: &Node) -> Result<Lowered, LowerError> 
     let operations = lowering.operations()?;
     lowering.mark_tags(&operations);
     lowering.drop_unused(&operations);
+    for component in lowering.components.values_mut() {
+        component.is_event = lowering.events.contains(&component.pointer);
+    }
     let server = document.pointer("/servers/0/url").and_then(Node::as_str).map(str::to_owned);
     Ok(Lowered {
         name: name.to_owned(),
@@ -117,6 +121,8 @@ struct Lowering<'a> {
     tag_properties: HashMap<String, String>,
     /// The types that are objects and whose fields are being lowered.
     pending_objects: HashSet<String>,
+    /// The schemas that event streams consist of, by pointer.
+    events: HashSet<String>,
     /// How many schemas the present one stands in, references followed.
     level: usize,
     /// How much has been done, and may be; see [`Lowering::spend`].
@@ -226,6 +232,7 @@ impl Lowering<'_> {
                     rules: Vec::new(),
                     only: Some(tag.clone()),
                     is_tag: false,
+                    incomplete_as_string: false,
                 }),
             }
         }

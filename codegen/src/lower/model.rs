@@ -37,6 +37,10 @@ pub(crate) struct Component {
     pub(crate) kind: Kind,
     /// Whether it stood inline and got its name from where it stood.
     pub(crate) hoisted: bool,
+    /// Whether an answer is a stream of it, by the schema of a `text/event-stream`.
+    pub(crate) is_event: bool,
+    /// `x-merge`: later values of its members replace earlier ones, by a generated `merge`.
+    pub(crate) merges: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -93,6 +97,8 @@ pub(crate) struct Field {
     /// Whether the only value tells the variants of a union apart: then it is no field of the
     /// generated type, and always written.
     pub(crate) is_tag: bool,
+    /// `x-incomplete-as-string`: JSON that was cut may be in its place, as a string with the text so far.
+    pub(crate) incomplete_as_string: bool,
 }
 
 /// A constraint, checked before a request is sent.

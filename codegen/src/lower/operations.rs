@@ -273,7 +273,10 @@ impl Lowering<'_> {
         };
         let essence = |media_type: &str| media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let find = |wanted: fn(&str) -> bool| types.iter().find(|(media_type, _)| wanted(&essence(media_type)));
-        let has_events = find(|media_type| media_type == "text/event-stream").is_some();
+        let events = find(|media_type| media_type == "text/event-stream");
+        let has_events = events.is_some();
+        let schema = events.and_then(|(_, media)| media.get("schema")?.get("$ref")?.as_str()?.strip_prefix('#'));
+        self.events.extend(schema.map(str::to_owned));
         let json = find(|media_type| media_type == "application/json")
             .or_else(|| find(|media_type| media_type.ends_with("+json")))
             .or_else(|| find(|media_type| media_type == "*/*"));

@@ -293,6 +293,7 @@ impl Lowering<'_> {
                 value,
                 only: only_value(schema),
                 is_tag: false,
+                incomplete_as_string: is_true(schema, "x-incomplete-as-string"),
             });
         }
         for missing in required.iter().filter(|name| !properties.contains_key(**name)) {
@@ -312,7 +313,9 @@ impl Lowering<'_> {
         self.lowered.insert(at.to_owned(), Progress::Done(Use { shape: shape.clone(), nullable }));
         let hoisted = !(at.starts_with("/components/schemas/") && at.matches('/').count() == 3);
         let description = text(schema, "description");
-        self.components.insert(name, Component { pointer: at.to_owned(), description, kind, hoisted });
+        let merges = is_true(schema, "x-merge");
+        let component = Component { pointer: at.to_owned(), description, kind, hoisted, is_event: false, merges };
+        self.components.insert(name, component);
         shape
     }
 }

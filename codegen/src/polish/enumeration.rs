@@ -57,6 +57,6 @@ pub(super) fn enumeration(
             }
         }
 
-        crate::runtime::decode::string_enum!(#ident);
+        crate::json::string_enum!(#ident);
     })
 }

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::lower::model::{Shape, Use};
+use crate::lower::model::{Field, Shape, Use};
 
 /// Whether there is such JSON in a value of this shape: itself, its items, or theirs.
 pub(super) fn is_in(shape: &Shape) -> bool {
@@ -21,10 +21,18 @@ pub(super) fn read_as(shape: &Shape) -> Option<TokenStream> {
         Some(if item.nullable { quote!(::std::option::Option<#inner>) } else { inner })
     };
     match shape {
-        Shape::FreeObject => Some(quote!(crate::runtime::decode::FreeObject)),
+        Shape::FreeObject => Some(quote!(crate::json::FreeObject)),
         Shape::List(items) => item(items).map(|item| quote!(::std::vec::Vec<#item>)),
-        Shape::Map(values) => item(values).map(|value| quote!(crate::runtime::Map<#value>)),
+        Shape::Map(values) => item(values).map(|value| quote!(crate::json::Map<#value>)),
         _ => None,
+    }
+}
+
+/// The same for a field.
+pub(super) fn field_read_as(field: &Field) -> Option<TokenStream> {
+    match field.value.shape {
+        Shape::FreeObject if field.incomplete_as_string => Some(quote!(crate::json::FreeObject<true>)),
+        _ => read_as(&field.value.shape),
     }
 }
 

@@ -55,8 +55,8 @@ impl Written<'_> {
 /// pub struct Message {                      #[non_exhaustive]
 ///     #[serde(flatten)]                     pub struct Message {
 ///     pub extra: Map<String, Value>,   ->       pub role: Role,
-///     pub role: Role,                           pub extra: crate::runtime::Extra,
-/// }                                         }   // and new, setters, check, Decode, Serialize
+///     pub role: Role,                           pub extra: crate::json::Extra,
+/// }                                         }   // and new, setters, check, FromJson, Serialize
 /// ```
 pub(super) fn object(
     lowered: &Lowered,
@@ -93,6 +93,7 @@ pub(super) fn object(
     let encode = serde::encode(&ident, &written, &tags);
     let check = check(&ident, &written);
     let blank = blank(&ident, &written);
+    let merge = component.merges.then(|| merge(&ident, &written));
     Ok(quote! {
         #documentation
         #[derive(Clone, Debug, PartialEq)]
@@ -100,13 +101,14 @@ pub(super) fn object(
         pub struct #ident {
             #(#declarations)*
             /// Members that the contract does not name, as they were sent.
-            pub extra: crate::runtime::Extra,
+            pub extra: crate::json::Extra,
         }
         #builders
         #decode
         #encode
         #check
         #blank
+        #merge
     })
 }
 
@@ -194,7 +196,7 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[
             #[doc = #new_doc]
             #[must_use]
             pub fn new(#(#arguments),*) -> Self {
-                Self { #(#values,)* extra: crate::runtime::Extra::default() }
+                Self { #(#values,)* extra: crate::json::Extra::default() }
             }
 
             #(#setters)*
@@ -205,7 +207,7 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[
             pub fn set_extra(
                 mut self,
                 name: impl ::std::convert::Into<::std::string::String>,
-                value: impl ::std::convert::Into<crate::runtime::Json>,
+                value: impl ::std::convert::Into<crate::json::Json>,
             ) -> Self {
                 self.extra.insert(name, value);
                 self
@@ -216,8 +218,8 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[
             ///
             /// # Errors
             /// The first rule that is broken, with its place.
-            pub fn check(&self) -> ::std::result::Result<(), crate::runtime::Violation> {
-                crate::runtime::Check::check(self)
+            pub fn check(&self) -> ::std::result::Result<(), crate::json::Violation> {
+                crate::json::Check::check(self)
             }
         }
         #default
@@ -228,21 +230,21 @@ fn check(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
     let checks = written.iter().map(|written| {
         let (field_ident, name) = (&written.ident, &written.field.name);
         let rules: Vec<TokenStream> = written.field.rules.iter().map(rule).collect();
-        let rules = (!rules.is_empty())
-            .then(|| quote!(crate::runtime::check::rules(&self.#field_ident, #name, &[#(#rules),*])?;));
+        let rules =
+            (!rules.is_empty()).then(|| quote!(crate::json::check::rules(&self.#field_ident, #name, &[#(#rules),*])?;));
         let objects = free::is_in(&written.field.value.shape)
-            .then(|| quote!(crate::runtime::check::objects(&self.#field_ident, #name)?;));
+            .then(|| quote!(crate::json::check::objects(&self.#field_ident, #name)?;));
         quote! {
             #rules
             #objects
-            crate::runtime::check::field(&self.#field_ident, #name)?;
+            crate::json::check::field(&self.#field_ident, #name)?;
         }
     });
     quote! {
-        impl crate::runtime::Check for #ident {
-            fn check(&self) -> ::std::result::Result<(), crate::runtime::Violation> {
+        impl crate::json::Check for #ident {
+            fn check(&self) -> ::std::result::Result<(), crate::json::Violation> {
                 #(#checks)*
-                crate::runtime::check::extra(&self.extra, Self::FIELDS)
+                crate::json::check::extra(&self.extra, Self::FIELDS)
             }
         }
     }
@@ -250,27 +252,52 @@ fn check(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
 
 fn rule(rule: &Rule) -> TokenStream {
     match rule {
-        Rule::MinItems(bound) => quote!(crate::runtime::check::Rule::MinItems(#bound)),
-        Rule::MaxItems(bound) => quote!(crate::runtime::check::Rule::MaxItems(#bound)),
-        Rule::MinLength(bound) => quote!(crate::runtime::check::Rule::MinLength(#bound)),
-        Rule::MaxLength(bound) => quote!(crate::runtime::check::Rule::MaxLength(#bound)),
-        Rule::Minimum(bound) => quote!(crate::runtime::check::Rule::Minimum(#bound)),
-        Rule::Maximum(bound) => quote!(crate::runtime::check::Rule::Maximum(#bound)),
-        Rule::ExclusiveMinimum(bound) => quote!(crate::runtime::check::Rule::ExclusiveMinimum(#bound)),
-        Rule::ExclusiveMaximum(bound) => quote!(crate::runtime::check::Rule::ExclusiveMaximum(#bound)),
+        Rule::MinItems(bound) => quote!(crate::json::check::Rule::MinItems(#bound)),
+        Rule::MaxItems(bound) => quote!(crate::json::check::Rule::MaxItems(#bound)),
+        Rule::MinLength(bound) => quote!(crate::json::check::Rule::MinLength(#bound)),
+        Rule::MaxLength(bound) => quote!(crate::json::check::Rule::MaxLength(#bound)),
+        Rule::Minimum(bound) => quote!(crate::json::check::Rule::Minimum(#bound)),
+        Rule::Maximum(bound) => quote!(crate::json::check::Rule::Maximum(#bound)),
+        Rule::ExclusiveMinimum(bound) => quote!(crate::json::check::Rule::ExclusiveMinimum(#bound)),
+        Rule::ExclusiveMaximum(bound) => quote!(crate::json::check::Rule::ExclusiveMaximum(#bound)),
     }
 }
 
 fn blank(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
     let values = written.iter().map(|written| {
         let field_ident = &written.ident;
-        let value = written.only.clone().unwrap_or_else(|| quote!(crate::runtime::Blank::blank()));
+        let value = written.only.clone().unwrap_or_else(|| quote!(crate::json::Blank::blank()));
         quote!(#field_ident: #value)
     });
     quote! {
-        impl crate::runtime::Blank for #ident {
+        impl crate::json::Blank for #ident {
             fn blank() -> Self {
-                Self { #(#values,)* extra: crate::runtime::Extra::default() }
+                Self { #(#values,)* extra: crate::json::Extra::default() }
+            }
+        }
+    }
+}
+
+/// `merge`, for objects that arrive in parts: what the later part leaves out stays as it was.
+fn merge(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
+    let fields = written.iter().map(|written| {
+        let field_ident = &written.ident;
+        if written.is_option {
+            quote! {
+                if later.#field_ident.is_some() {
+                    self.#field_ident = later.#field_ident;
+                }
+            }
+        } else {
+            quote!(self.#field_ident = later.#field_ident;)
+        }
+    });
+    quote! {
+        impl #ident {
+            /// Sets the members that `later` has.
+            pub(crate) fn merge(&mut self, later: Self) {
+                #(#fields)*
+                self.extra.merge(later.extra);
             }
         }
     }

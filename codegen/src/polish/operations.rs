@@ -161,7 +161,7 @@ fn wrap(
         let is_borrowed =
             found.iter().any(|argument| argument.ident == "body" && matches!(argument.found, Type::Reference(_)));
         let body = if is_borrowed { quote!(body) } else { quote!(&body) };
-        quote!(crate::runtime::Check::check(#body)?;)
+        quote!(crate::json::Check::check(#body)?;)
     });
     let stream = operation.is_stream_twin.then(|| {
         quote! {

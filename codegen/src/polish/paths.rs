@@ -46,7 +46,7 @@ impl VisitMut for ToRuntime {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         match names.as_slice() {
             // A map of strings to values, or a value: either way, JSON of any shape.
-            ["serde_json", "Value" | "Map"] => *path = syn::parse_quote!(crate::runtime::Json),
+            ["serde_json", "Value" | "Map"] => *path = syn::parse_quote!(crate::json::Json),
             ["std", "collections", "HashMap"] => {
                 visit_mut::visit_path_mut(self, path);
                 let value = path.segments.last().and_then(|last| match &last.arguments {
@@ -54,7 +54,7 @@ impl VisitMut for ToRuntime {
                     _ => None,
                 });
                 if let Some(value) = value {
-                    *path = syn::parse_quote!(crate::runtime::Map<#value>);
+                    *path = syn::parse_quote!(crate::json::Map<#value>);
                 }
             }
             ["progenitor_client", rest @ ..] => {

@@ -1,6 +1,6 @@
 //! Unions, tagged and untagged.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::{
@@ -68,6 +68,7 @@ pub(super) fn tagged(
     let tags = variants.iter().map(|variant| &variant.tags);
     let tag_patterns = tags.clone().map(|tags| quote!(#(#tags)|*));
     let all_tags = tags.flatten();
+    let expected = format!("an object ({name})");
     let absent = match absent {
         Some(absent) => quote!(::std::option::Option::Some(#absent)),
         None => quote!(::std::option::Option::None),
@@ -88,14 +89,31 @@ pub(super) fn tagged(
         None => None,
     };
     let documentation = of_component(component, &format!("The union `{name}` of the contract."));
+    let read = if component.is_event {
+        quote!(crate::json::keep_source(reader, read, Self::extra_mut))
+    } else {
+        quote!(read(reader))
+    };
+    let events = component.is_event.then(|| events(&ident, &idents));
+    // An event has a name beside its data, and its data need not be JSON.
+    let unknown = if component.is_event {
+        quote! {
+            /// An event that this version of the contract doesn't name, as it was sent.
+            Unknown(crate::stream::unknown::UnknownEvent)
+        }
+    } else {
+        quote! {
+            /// An object with a tag that this version of the contract does not know, as it was sent.
+            Unknown(crate::json::Json)
+        }
+    };
     Ok(quote! {
         #documentation
         #[derive(Clone, Debug, PartialEq)]
         #[non_exhaustive]
         pub enum #ident {
             #(#variant_docs #idents(#held),)*
-            /// An object with a tag that this version of the contract does not know, as it was sent.
-            Unknown(crate::runtime::Json),
+            #unknown,
         }
 
         impl #ident {
@@ -106,43 +124,35 @@ pub(super) fn tagged(
             ///
             /// # Errors
             /// The first rule that is broken, with its place.
-            pub fn check(&self) -> ::std::result::Result<(), crate::runtime::Violation> {
-                crate::runtime::Check::check(self)
+            pub fn check(&self) -> ::std::result::Result<(), crate::json::Violation> {
+                crate::json::Check::check(self)
             }
         }
 
-        impl crate::runtime::decode::Tagged for #ident {
-            const NAME: &'static str = #name;
-            const TAG: &'static str = #tag;
-            const WHEN_ABSENT: ::std::option::Option<&'static str> = #absent;
-
-            fn known<'de, A_: ::serde::de::MapAccess<'de>>(
-                tag: &str,
-                entries: A_,
-                consumed: ::std::option::Option<&str>,
-            ) -> ::std::result::Result<::std::result::Result<Self, A_>, A_::Error> {
-                ::std::result::Result::Ok(match tag {
-                    #(#tag_patterns => ::std::result::Result::Ok(Self::#idents(
-                        crate::runtime::decode::Object::decode_entries(entries, consumed)?,
-                    )),)*
-                    _ => ::std::result::Result::Err(entries),
-                })
-            }
-
-            fn unknown(object: crate::runtime::Json) -> Self {
-                Self::Unknown(object)
-            }
-        }
-
-        impl crate::runtime::decode::Decode for #ident {
-            fn decode<'de, D_: ::serde::Deserializer<'de>>(deserializer: D_) -> ::std::result::Result<Self, D_::Error> {
-                crate::runtime::decode::tagged(deserializer)
+        impl crate::json::FromJson for #ident {
+            fn read(
+                reader: &mut crate::json::Reader<'_>,
+            ) -> ::std::result::Result<Self, crate::json::DecodeError> {
+                let tag = reader.tag(#tag, #expected)?;
+                let ::std::option::Option::Some(tag) = tag.as_deref().or(#absent) else {
+                    return ::std::result::Result::Err(crate::json::missing(reader.offset(), #tag));
+                };
+                // One function for each variant: together in one they would need the stack of all of them.
+                let read: fn(&mut crate::json::Reader<'_>) -> ::std::result::Result<Self, crate::json::DecodeError> =
+                    match tag {
+                        #(#tag_patterns => |reader| crate::json::FromJson::read(reader).map(Self::#idents),)*
+                        _ => {
+                            reader.unknown_variant(#name, tag);
+                            |reader| crate::json::FromJson::read(reader).map(Self::Unknown)
+                        }
+                    };
+                #read
             }
 
             #shorthand
         }
 
-        crate::runtime::decode::union!(#ident { #(#idents),* });
+        crate::json::union!(#ident { #(#idents),* });
 
         #(
             impl ::std::convert::From<#contents> for #ident {
@@ -151,13 +161,36 @@ pub(super) fn tagged(
                 }
             }
         )*
+
+        #events
     })
+}
+
+/// Access to the `extra` of an event of any kind.
+fn events(ident: &Ident, idents: &[Ident]) -> TokenStream {
+    quote! {
+        impl #ident {
+            pub(crate) fn extra(&self) -> ::std::option::Option<&crate::json::Extra> {
+                match self {
+                    #(Self::#idents(value) => ::std::option::Option::Some(&value.extra),)*
+                    Self::Unknown(_) => ::std::option::Option::None,
+                }
+            }
+
+            pub(crate) fn extra_mut(&mut self) -> ::std::option::Option<&mut crate::json::Extra> {
+                match self {
+                    #(Self::#idents(value) => ::std::option::Option::Some(&mut value.extra),)*
+                    Self::Unknown(_) => ::std::option::Option::None,
+                }
+            }
+        }
+    }
 }
 
 /// A union that the type of the JSON value decides.
 ///
-/// A string or a list is read without buffering; other unions are read from the raw value. Where
-/// several arms have the same type they are tried in their order, and what fits none is `Unknown`.
+/// Where several arms have the same type, their required members and constants decide, and then their
+/// order. A value that is none of them is `Unknown`.
 pub(super) fn untagged(
     lowered: &Lowered,
     found: &Found,
@@ -212,16 +245,18 @@ pub(super) fn untagged(
         pub enum #ident {
             #(#[doc = #arm_docs] #idents(#contents),)*
             /// A value that fits none of the contract's forms, as it was sent.
-            Unknown(crate::runtime::Json),
+            Unknown(crate::json::Json),
         }
 
-        impl crate::runtime::decode::Decode for #ident {
-            fn decode<'de, D_: ::serde::Deserializer<'de>>(deserializer: D_) -> ::std::result::Result<Self, D_::Error> {
+        impl crate::json::FromJson for #ident {
+            fn read(
+                reader: &mut crate::json::Reader<'_>,
+            ) -> ::std::result::Result<Self, crate::json::DecodeError> {
                 #decode
             }
         }
 
-        crate::runtime::decode::union!(#ident { #(#idents),* } objects { #(#free),* });
+        crate::json::union!(#ident { #(#idents),* } objects { #(#free),* });
 
         #(#from)*
     })
@@ -246,49 +281,45 @@ fn decode_untagged(
                 }
                 None => quote!(Self::#list),
             };
-            return quote!(crate::runtime::decode::string_or_list(deserializer, Self::#string, #from_list));
+            return quote!(crate::json::string_or_list(reader, Self::#string, #from_list));
         }
     }
     let types: Vec<Vec<&str>> = arms.iter().map(|arm| json_types(lowered, &arm.value.shape)).collect();
-    let pattern = |names: &[&str]| {
-        let idents = names.iter().map(|name| format_ident!("{name}"));
-        quote!(#(crate::runtime::JsonType::#idents)|*)
-    };
-    let tries = idents.iter().zip(contents).zip(arms).zip(&types).map(|(((variant, content), arm), own)| {
+    let forms = idents.iter().zip(contents).zip(arms).zip(&types).map(|(((variant, content), arm), types)| {
         let shape = &arm.value.shape;
         let read = free::read_as(shape).unwrap_or_else(|| quote!(#content));
         let taken = free::taken(shape, &quote!(value));
-        let own_pattern = pattern(own);
-        let sharing = types.iter().filter(|other| other.iter().any(|name| own.contains(name))).count();
-        if sharing == 1 {
-            quote! {
-                if ::std::matches!(found, #own_pattern) {
-                    return crate::runtime::decode::arm::<#read, D_::Error>(&json).map(|value| Self::#variant(#taken));
-                }
-            }
-        } else {
-            quote! {
-                if ::std::matches!(found, #own_pattern)
-                    && let ::std::result::Result::Ok(value) = crate::runtime::decode::arm::<#read, D_::Error>(&json)
-                {
-                    return ::std::result::Result::Ok(Self::#variant(#taken));
-                }
+        let types = types.iter().map(|name| format_ident!("{name}"));
+        let (required, constants) = known_by(lowered, shape);
+        quote! {
+            crate::json::Form {
+                types: &[#(crate::json::JsonType::#types),*],
+                required: &[#(#required),*],
+                constants: &[#(#constants),*],
+                read: |reader| <#read as crate::json::FromJson>::read(reader).map(|value| Self::#variant(#taken)),
             }
         }
     });
     let mut all: Vec<&str> = types.iter().flatten().copied().collect();
     all.sort_unstable();
     all.dedup();
-    let (any, expected) = (pattern(&all), format!("one of: {}", all.join(", ")).to_lowercase());
-    quote! {
-        let json: crate::runtime::Json = crate::runtime::decode::Decode::decode(deserializer)?;
-        let found = json.json_type();
-        #(#tries)*
-        if ::std::matches!(found, #any) {
-            return ::std::result::Result::Ok(Self::Unknown(json));
-        }
-        ::std::result::Result::Err(crate::runtime::decode::no_arm(found, #expected))
-    }
+    let expected = format!("one of: {}", all.join(", ")).to_lowercase();
+    quote!(crate::json::untagged(reader, &[#(#forms),*], #expected, Self::Unknown))
+}
+
+/// The members that an object of this shape must have, and those that have one value only.
+fn known_by<'l>(lowered: &'l Lowered, shape: &Shape) -> (Vec<&'l str>, Vec<TokenStream>) {
+    let Shape::Named(name) = shape else { return Default::default() };
+    let Some(Kind::Object { fields }) = lowered.components.get(name).map(|component| &component.kind) else {
+        return Default::default();
+    };
+    // What may be null may be absent as well.
+    let required = fields.iter().filter(|field| field.required && !field.value.nullable);
+    let constants = fields.iter().filter_map(|field| {
+        let (name, only) = (&field.name, field.only.as_ref()?);
+        (!field.value.nullable).then(|| quote!((#name, #only)))
+    });
+    (required.map(|field| field.name.as_str()).collect(), constants.collect())
 }
 
 /// The JSON types that a shape can have, as `JsonType` names them.

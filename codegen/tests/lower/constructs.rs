@@ -347,8 +347,5 @@ fn free_form_objects_are_held_to_be_objects_in_lists_maps_and_unions_too() {
         assert!(source.contains(&format!("check::objects(&self.{name},\"{name}\")")), "{name}");
     }
     assert!(!source.contains("check::objects(&self.any"));
-    assert!(
-        source.contains("objects{Array}")
-            && source.contains("|value:::std::vec::Vec<crate::runtime::decode::FreeObject>|")
-    );
+    assert!(source.contains("objects{Array}") && source.contains("|value:::std::vec::Vec<crate::json::FreeObject>|"));
 }

@@ -100,7 +100,7 @@ fn an_object_is_told_apart_by_one_property_only() {
     assert_eq!(outcome.notes.len(), 1, "{:?}", outcome.notes);
     assert!(outcome.notes[0].ends_with("alone tells apart; they are tried"), "{:?}", outcome.notes);
     let source: String = outcome.source.split_whitespace().collect();
-    assert_eq!(source.matches("implcrate::runtime::decode::Taggedfor").count(), 1);
+    assert_eq!(source.matches("reader.tag(").count(), 1);
 }
 
 #[test]

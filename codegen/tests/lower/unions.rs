@@ -30,9 +30,7 @@ fn one_branch_may_come_without_the_tag() {
         "type_: ToolSearch1Type",
     ]);
     let source: String = outcome.source.split_whitespace().collect();
-    assert!(
-        source.contains("constWHEN_ABSENT:::std::option::Option<&'staticstr>=::std::option::Option::Some(\"custom\"")
-    );
+    assert!(source.contains("tag.as_deref().or(::std::option::Option::Some(\"custom\"))"));
 }
 
 #[test]

@@ -61,6 +61,8 @@ impl ClientBuilder {
             timeout: self.timeout,
             response_timeout: self.response_timeout,
             idle_timeout: self.idle_timeout,
+            event_timeout: self.event_timeout,
+            stream_timeout: None,
             retry: self.retry,
             max_response_bytes: self.max_response_bytes,
             max_error_bytes: self.max_error_bytes,

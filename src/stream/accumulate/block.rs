@@ -1,44 +1,55 @@
 //! One block of the message.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     ProtocolError,
+    additions::Additions,
     input::{self, IncompleteInput},
-    opaque::Opaque,
-    protocol::Breach,
+    members::reread,
+    pieces::{Half, TextKind, join, text_of},
+    protocol::ProtocolErrorKind,
 };
 use crate::{
-    generated::types::{ContentBlock, ContentBlockDelta},
-    runtime::Json,
+    generated::types::{ContentBlock, ContentBlockDelta, StreamEventContentBlockDelta},
+    json::{DecodeError, Json, JsonType, Map, read_str},
 };
 
 /// What is known of a block beside its content.
-#[derive(Clone)]
+#[derive(Clone, Deserialize, Serialize)]
 pub(super) struct Block {
     index: i64,
     state: State,
     unknown_deltas: Vec<Json>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Deserialize, Serialize)]
 enum State {
-    Open {
-        /// The text of the input so far.
-        input: String,
-        /// What has come for a block of an unknown kind.
-        opaque: Option<Box<Opaque>>,
-    },
+    Open(Open),
     Closed,
     /// Closed with an input that is not whole.
     Incomplete(Box<IncompleteInput>),
 }
 
+/// What has arrived for an open block and is not in its content yet.
+#[derive(Clone, Default, Deserialize, Serialize)]
+struct Open {
+    /// The text of the input.
+    input: String,
+    /// The input has lost a part of a character.
+    is_broken: bool,
+    half: Option<Half>,
+    additions: Option<Box<Additions>>,
+}
+
 impl Block {
     pub(super) fn open(index: i64) -> Self {
-        Self { index, state: State::Open { input: String::new(), opaque: None }, unknown_deltas: Vec::new() }
+        Self { index, state: State::Open(Open::default()), unknown_deltas: Vec::new() }
     }
 
-    pub(super) fn closed(index: i64) -> Self {
-        Self { index, state: State::Closed, unknown_deltas: Vec::new() }
+    /// A block that began and ended at once.
+    pub(super) fn closed(index: i64, content: &ContentBlock) -> Self {
+        Self { index, state: State::closed(index, content), unknown_deltas: Vec::new() }
     }
 
     pub(super) fn index(&self) -> i64 {
@@ -46,7 +57,7 @@ impl Block {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, State::Open { .. })
+        matches!(self.state, State::Open(_))
     }
 
     pub(super) fn unknown_deltas(&self) -> &[Json] {
@@ -60,114 +71,273 @@ impl Block {
         }
     }
 
-    /// The input, once it has come to its end.
-    pub(super) fn input<'a>(&'a self, content: &'a ContentBlock) -> Option<Result<&'a Json, &'a IncompleteInput>> {
+    /// The input, once the block is closed.
+    pub(super) fn input<'a>(
+        &'a self,
+        content: Option<&'a ContentBlock>,
+    ) -> Option<Result<&'a Json, &'a IncompleteInput>> {
         match &self.state {
-            State::Open { .. } => None,
-            State::Closed => input_of(content).map(Ok),
+            State::Open(_) => None,
+            State::Closed => input_of(content?).map(Ok),
             State::Incomplete(input) => Some(Err(input)),
         }
     }
 
     /// The text of the input so far.
-    pub(super) fn input_text<'a>(&'a self, content: &'a ContentBlock) -> Option<&'a str> {
+    pub(super) fn input_text<'a>(&'a self, content: Option<&'a ContentBlock>) -> Option<&'a str> {
         match &self.state {
-            State::Open { input, .. } if !input.is_empty() || input_of(content).is_some() => Some(input),
-            State::Open { .. } => None,
-            State::Closed => input_of(content).map(Json::get),
+            State::Open(open) if !open.input.is_empty() || input_of(content?).is_some() => Some(&open.input),
+            State::Open(_) => None,
+            State::Closed => input_of(content?).map(Json::get),
             State::Incomplete(input) => Some(input.text()),
         }
     }
 
-    /// Adds a delta to the content of an open block.
-    pub(super) fn add(&mut self, content: &mut ContentBlock, delta: &ContentBlockDelta) -> Result<(), ProtocolError> {
-        let State::Open { input, opaque } = &mut self.state else {
-            return Err(Breach::BlockNotOpen(self.index).into());
-        };
-        match (content, delta) {
-            (ContentBlock::Text(block), ContentBlockDelta::TextDelta(delta)) => block.text.push_str(&delta.text),
-            (ContentBlock::Thinking(block), ContentBlockDelta::ThinkingDelta(delta)) => {
-                block.thinking.push_str(&delta.thinking);
+    /// Returns the text of a delta where it isn't what the delta says: joined to the half of a character before it, and
+    /// without the one that it ends with.
+    pub(super) fn joined_text(&self, event: &StreamEventContentBlockDelta) -> Option<String> {
+        match &self.state {
+            State::Open(open) if open.half.is_some() || event.extra.source().is_some() => {
+                Some(join(open.half, event)?.text)
             }
-            (
-                ContentBlock::ToolUse(_) | ContentBlock::ServerToolUse(_) | ContentBlock::Unknown(_),
-                ContentBlockDelta::InputJsonDelta(delta),
-            ) => input.push_str(&delta.partial_json),
+            _ => None,
+        }
+    }
+
+    /// Declares that the input has lost a part of a character.
+    pub(super) fn break_input(&mut self) {
+        if let State::Open(open) = &mut self.state {
+            open.is_broken = true;
+        }
+    }
+
+    /// Adds a delta to the content of an open block.
+    pub(super) fn add(
+        &mut self,
+        content: &mut ContentBlock,
+        event: &StreamEventContentBlockDelta,
+    ) -> Result<(), ProtocolError> {
+        let index = self.index;
+        let State::Open(open) = &mut self.state else {
+            return Err(ProtocolErrorKind::BlockNotOpen(index).into());
+        };
+        let undecodable = |error| ProtocolErrorKind::Block(index).with_source(error);
+        match (&mut *content, &event.delta) {
+            (ContentBlock::Text(_), ContentBlockDelta::TextDelta(_))
+            | (ContentBlock::Thinking(_), ContentBlockDelta::ThinkingDelta(_))
+            | (ContentBlock::ToolUse(_) | ContentBlock::ServerToolUse(_), ContentBlockDelta::InputJsonDelta(_))
+            | (
+                ContentBlock::Unknown(_),
+                ContentBlockDelta::TextDelta(_)
+                | ContentBlockDelta::ThinkingDelta(_)
+                | ContentBlockDelta::InputJsonDelta(_),
+            ) => {
+                if !open.add_text(content, event).map_err(undecodable)? {
+                    self.unknown_deltas.push(Json::of(&event.delta).map_err(undecodable)?);
+                }
+            }
             (ContentBlock::Thinking(block), ContentBlockDelta::SignatureDelta(delta)) => {
                 block.signature = Some(delta.signature.clone());
             }
             (ContentBlock::Text(block), ContentBlockDelta::CitationsDelta(delta)) => {
                 block.citations.get_or_insert_default().extend(delta.citation.clone());
             }
-            (_, ContentBlockDelta::Unknown(delta)) => self.unknown_deltas.push(delta.clone()),
-            (ContentBlock::Unknown(_), delta) => {
-                let added = opaque.get_or_insert_default().add(delta);
-                added.map_err(|error| Breach::Block(self.index).because(error))?;
+            (content, ContentBlockDelta::Unknown(delta)) => {
+                let mut members: Map<Json> = read_str(delta.get()).map_err(undecodable)?;
+                members.shift_remove("type");
+                open.merge(content, members).map_err(undecodable)?;
+                self.unknown_deltas.push(delta.clone());
             }
-            (_, delta) => return Err(Breach::WrongDelta { index: self.index, delta: name(delta) }.into()),
+            (content @ ContentBlock::Unknown(_), ContentBlockDelta::SignatureDelta(delta)) => {
+                open.additions(content).map_err(undecodable)?.set("signature", &Json::from(&*delta.signature));
+            }
+            (content @ ContentBlock::Unknown(_), ContentBlockDelta::CitationsDelta(delta)) => {
+                let citations: Vec<_> = delta.citation.iter().collect();
+                let citations = Json::of(&citations).map_err(undecodable)?;
+                if !open.merge(content, member("citations", citations)).map_err(undecodable)? {
+                    self.unknown_deltas.push(Json::of(delta).map_err(undecodable)?);
+                }
+            }
+            (_, delta) => return Err(ProtocolErrorKind::WrongDelta { index, delta: name(delta) }.into()),
         }
         Ok(())
     }
 
     /// Closes an open block.
     pub(super) fn close(&mut self, content: &mut ContentBlock) -> Result<(), ProtocolError> {
-        let State::Open { input, opaque } = &mut self.state else {
-            return Err(Breach::BlockNotOpen(self.index).into());
+        let index = self.index;
+        let State::Open(open) = &mut self.state else {
+            return Err(ProtocolErrorKind::BlockNotOpen(index).into());
         };
-        // Without a piece of text the input is the one that the block began with.
-        let input = match input.is_empty() {
-            true => None,
-            false => Some(input::whole(self.index, input)),
+        let undecodable = |error| ProtocolErrorKind::Block(index).with_source(error);
+        open.end_text(content).map_err(undecodable)?;
+        let input = match (open.input.is_empty(), open.is_broken) {
+            // Without a piece of text the input is the one that the block began with.
+            (true, _) => None,
+            (false, true) => Some(Err(IncompleteInput::new(index, open.input.clone(), None))),
+            (false, false) => Some(input::whole(index, &open.input)),
         };
-        let opaque = opaque.take().unwrap_or_default();
-        self.settle(content, input, *opaque)
+        self.state = open.settle(index, content, input).map_err(undecodable)?;
+        Ok(())
     }
 
     /// Closes a block that is open when there is no more to come.
     pub(super) fn interrupt(&mut self, content: &mut ContentBlock) {
-        let State::Open { input, opaque } = &mut self.state else { return };
-        let text = std::mem::take(input);
-        let opaque = opaque.take().unwrap_or_default();
+        let State::Open(open) = &mut self.state else { return };
+        let ended = open.end_text(content);
+        let text = std::mem::take(&mut open.input);
         let text = match input_of(content) {
             Some(first) if text.is_empty() && first.get() != "{}" => Some(first.get().to_owned()),
             Some(_) => Some(text),
             None => Some(text).filter(|text| !text.is_empty()),
         };
         let input = text.map(|text| Err(IncompleteInput::new(self.index, text, None)));
-        // What can't be put together stays as it was: the stream has failed already.
-        if self.settle(content, input, *opaque).is_err() {
-            self.state = State::Closed;
+        let settled = ended.and_then(|_| open.settle(self.index, content, input));
+        // A block whose additions make no block stays as it was: the stream has failed already.
+        self.state = settled.unwrap_or(State::Closed);
+    }
+}
+
+impl State {
+    /// The state of a block whose content is all there. An input that was cut earlier is a string.
+    fn closed(index: i64, content: &ContentBlock) -> Self {
+        let cut = match content {
+            ContentBlock::ToolUse(block) => block.incomplete_input(),
+            ContentBlock::ServerToolUse(block) => block.incomplete_input(),
+            _ => None,
+        };
+        cut.map_or(Self::Closed, |text| Self::Incomplete(Box::new(IncompleteInput::new(index, text, None))))
+    }
+}
+
+impl Open {
+    fn additions(&mut self, content: &ContentBlock) -> Result<&mut Additions, DecodeError> {
+        Ok(match &mut self.additions {
+            Some(additions) => additions,
+            none => none.insert(Box::new(Additions::new(content)?)),
+        })
+    }
+
+    /// Adds the text of a delta. Returns `false` if the block has something else in its place.
+    fn add_text(
+        &mut self,
+        content: &mut ContentBlock,
+        event: &StreamEventContentBlockDelta,
+    ) -> Result<bool, DecodeError> {
+        let Some((kind, text)) = text_of(&event.delta) else { return Ok(false) };
+        let source = event.extra.source();
+        if self.half.is_none() && source.is_none() {
+            return self.append(content, kind, text);
+        }
+        if self.half.is_some_and(|half| half.kind != kind) {
+            self.end_text(content)?;
+        }
+        let Some(joined) = join(self.half, event) else { return Ok(false) };
+        self.half = joined.half;
+        self.is_broken |= joined.is_broken && kind == TextKind::Input;
+        // A stream has joined the texts of its events already.
+        let is_joined = source.is_some_and(|source| source.is_joined);
+        self.append(content, kind, if is_joined { text } else { &joined.text })
+    }
+
+    /// Ends a text whose last character lacks its second half.
+    fn end_text(&mut self, content: &mut ContentBlock) -> Result<bool, DecodeError> {
+        match self.half.take() {
+            None => Ok(true),
+            Some(half) => {
+                self.is_broken |= half.kind == TextKind::Input;
+                self.append(content, half.kind, "\u{FFFD}")
+            }
         }
     }
 
-    /// Puts input and other pieces into the content.
-    fn settle(
-        &mut self,
-        content: &mut ContentBlock,
-        input: Option<Result<Json, IncompleteInput>>,
-        opaque: Opaque,
-    ) -> Result<(), ProtocolError> {
-        let (json, state) = match input {
-            None => (None, State::Closed),
-            Some(Ok(json)) => (Some(json), State::Closed),
-            Some(Err(incomplete)) => (Some(Json::from(incomplete.text())), State::Incomplete(Box::new(incomplete))),
-        };
-        match content {
-            ContentBlock::Unknown(object) => {
-                if let Some(whole) =
-                    opaque.put_into(object, json).map_err(|error| Breach::Block(self.index).because(error))?
-                {
-                    *object = whole;
+    /// Appends to a text. Returns `false` if the block has something else in its place.
+    fn append(&mut self, content: &mut ContentBlock, kind: TextKind, text: &str) -> Result<bool, DecodeError> {
+        match (content, kind) {
+            (ContentBlock::Text(block), TextKind::Text) => block.text.push_str(text),
+            (ContentBlock::Thinking(block), TextKind::Thinking) => block.thinking.push_str(text),
+            (content, TextKind::Text) => return self.merge(content, member("text", Json::from(text))),
+            (content, TextKind::Thinking) => return self.merge(content, member("thinking", Json::from(text))),
+            (_, TextKind::Input) => self.input.push_str(text),
+        }
+        Ok(true)
+    }
+
+    /// Adds the members of a delta, or none of them where one doesn't fit the block. Returns whether they fit.
+    fn merge(&mut self, content: &mut ContentBlock, members: Map<Json>) -> Result<bool, DecodeError> {
+        let additions = self.additions(content)?;
+        if !additions.fits(&members) {
+            return Ok(false);
+        }
+        for (name, value) in members {
+            match (&mut *content, name.as_str()) {
+                // These grow with known deltas too, and keep the order of both.
+                (ContentBlock::Text(block), "text") if value.json_type() == JsonType::String => {
+                    block.text.push_str(&read_str::<String>(value.get())?);
                 }
-            }
-            _ => {
-                if let (Some(json), Some(slot)) = (json, input_of_mut(content)) {
-                    *slot = json;
+                (ContentBlock::Thinking(block), "thinking") if value.json_type() == JsonType::String => {
+                    block.thinking.push_str(&read_str::<String>(value.get())?);
                 }
+                _ => additions.add(name, &value),
             }
         }
-        self.state = state;
-        Ok(())
+        Ok(true)
+    }
+
+    /// Puts the input and what was added into the content, and returns the state of the block from now on.
+    fn settle(
+        &mut self,
+        index: i64,
+        content: &mut ContentBlock,
+        input: Option<Result<Json, IncompleteInput>>,
+    ) -> Result<State, DecodeError> {
+        let json = match &input {
+            None => None,
+            Some(Ok(input)) => Some(input.clone()),
+            Some(Err(incomplete)) => Some(Json::from(incomplete.text())),
+        };
+        if let (ContentBlock::Unknown(_), Some(json)) = (&*content, &json) {
+            self.additions(content)?.set("input", json);
+        }
+        if let Some(additions) = &self.additions {
+            *content = additions.merged(content)?;
+        }
+        if let (Some(json), Some(slot)) = (json, input_of_mut(content)) {
+            *slot = json;
+        }
+        Ok(match input {
+            Some(Err(incomplete)) => State::Incomplete(Box::new(incomplete)),
+            Some(Ok(_)) => State::Closed,
+            None => State::closed(index, content),
+        })
+    }
+}
+
+fn member(name: &str, value: Json) -> Map<Json> {
+    [(name.to_owned(), value)].into_iter().collect()
+}
+
+/// The content that a block begins with. An input of null stands for none, as an empty one does.
+pub(super) fn begun(content: &ContentBlock) -> ContentBlock {
+    let mut content = content.clone();
+    if let Some(input) = input_of_mut(&mut content).filter(|input| input.json_type() == JsonType::Null) {
+        *input = Json::empty_object();
+    }
+    content
+}
+
+/// The model that a block `fallback` says goes on with the message.
+pub(super) fn fallback_model(content: &ContentBlock) -> Option<String> {
+    match content {
+        // These are most blocks, and some are large.
+        ContentBlock::Text(_) | ContentBlock::Thinking(_) | ContentBlock::ToolUse(_) => None,
+        content => {
+            let members: Map<Json> = reread(content).ok()?;
+            (members.get("type")?.get() == r#""fallback""#).then_some(())?;
+            let to = members.get("to")?.get();
+            let model = |to: &Map<Json>| read_str(to.get("model")?.get()).ok();
+            read_str(to).ok().as_ref().and_then(model).or_else(|| read_str(to).ok())
+        }
     }
 }
 

@@ -2,19 +2,22 @@
 
 use std::{error, fmt};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     generated::types::{ContentBlockServerToolUse, ContentBlockToolUse},
-    runtime::{DecodeError, Json, JsonType},
+    json::{DecodeError, Json, JsonType, read_str},
 };
 
 /// The input of a tool call that is not one whole JSON object: the token limit cut it, or the stream
 /// ended inside it.
 ///
 /// A tool must not run on it.
-#[derive(Clone)]
+#[derive(Clone, Deserialize, Serialize)]
 pub struct IncompleteInput {
     index: i64,
     text: String,
+    #[serde(skip)]
     source: Option<DecodeError>,
 }
 
@@ -96,5 +99,5 @@ impl ContentBlockServerToolUse {
 }
 
 fn incomplete(input: &Json) -> Option<String> {
-    (input.json_type() != JsonType::Object).then(|| input.to().unwrap_or_else(|_| input.get().to_owned()))
+    (input.json_type() != JsonType::Object).then(|| read_str(input.get()).unwrap_or_else(|_| input.get().to_owned()))
 }

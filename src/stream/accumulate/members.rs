@@ -1,73 +1,63 @@
-//! What a `message_delta` changes, member by member.
-//!
-//! It is done on the JSON of both, so that whatever a contract adds to them is changed as well.
+//! Members of the message that a `message_delta` sets.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use indexmap::IndexMap;
+use serde::Serialize;
 
 use crate::{
     generated::types::{MessageResponse, StreamEventMessageDelta},
-    runtime::{DecodeError, Json, JsonType, Map, decode::Decode, from_slice},
+    json::{Blank, DecodeError, FromJson, read_slice},
 };
 
-/// The members of an object, in their order.
-#[derive(Default)]
-pub(super) struct Members(pub(super) Map<Json>);
-
-/// Applies a change to the message. Its content is not looked at.
+/// Applies a `message_delta`. The content belongs to the blocks and stays as it is.
+///
+/// The delta is read as the part of a message that it is, so that a member which only a later contract names is set as
+/// well. Nothing of the message is read or written but what the delta names: a stream may send thousands of them.
 pub(super) fn change(message: &mut MessageResponse, event: &StreamEventMessageDelta) -> Result<(), DecodeError> {
-    let content = message.content.take();
-    let outcome = changed(message, event).map(|changed| *message = changed);
-    message.content = content;
-    outcome
-}
-
-fn changed(message: &MessageResponse, event: &StreamEventMessageDelta) -> Result<MessageResponse, DecodeError> {
-    let mut members = Members::of(message)?;
-    members.overwrite(Members::of(&event.delta)?);
-    for (name, value) in event.extra.iter() {
-        members.set(name.to_owned(), value.clone());
+    let mut changed = match &event.delta {
+        Some(delta) => reread(delta)?,
+        None => MessageResponse::blank(),
+    };
+    if !event.extra.is_empty() {
+        changed.merge(reread(&event.extra.iter().collect::<IndexMap<_, _>>())?);
     }
-    let mut usage: Members = members.0.get("usage").map(Json::to).transpose()?.unwrap_or_default();
-    usage.overwrite(Members::of(&event.usage)?);
-    // A server that counts at the end only.
-    usage.0.entry("input_tokens".to_owned()).or_insert_with(|| Json::from(0));
-    members.set("usage".to_owned(), Json::of(&usage)?);
-    rewritten(&members)
-}
-
-/// Reads what a value is written as. Not by way of `Json`: its limit on nesting holds for the parts,
-/// and the whole is deeper.
-fn rewritten<T: Serialize, U: DeserializeOwned>(value: &T) -> Result<U, DecodeError> {
-    from_slice(&serde_json::to_vec(value).map_err(DecodeError::of_serialize)?)
-}
-
-impl Members {
-    fn of<T: Serialize>(value: &T) -> Result<Self, DecodeError> {
-        rewritten(value)
-    }
-
-    /// Sets a member, unless to `null`.
-    fn set(&mut self, name: String, value: Json) {
-        if value.json_type() != JsonType::Null {
-            self.0.insert(name, value);
+    changed.content = None;
+    let usage = changed.usage.take().into_iter().chain(event.usage.as_ref().map(reread).transpose()?);
+    for usage in usage.collect::<Vec<_>>() {
+        match &mut message.usage {
+            Some(earlier) => earlier.merge(usage),
+            none => *none = Some(usage),
         }
     }
-
-    fn overwrite(&mut self, other: Self) {
-        for (name, value) in other.0 {
-            self.set(name, value);
-        }
-    }
+    message.merge(changed);
+    Ok(())
 }
 
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Map::decode(deserializer).map(Self)
-    }
+/// Reads a value as another type with members of the same names. Not by way of `Json`: its limit on nesting holds for
+/// the parts, and the whole is deeper.
+pub(super) fn reread<T: Serialize, U: FromJson>(value: &T) -> Result<U, DecodeError> {
+    read_slice(&serde_json::to_vec(value).map_err(|error| DecodeError::of_serialize(&error))?)
 }
 
-impl Serialize for Members {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(&self.0)
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_change_costs_its_own_length_and_not_that_of_the_message() {
+        let huge = "x".repeat(1 << 20);
+        let content = json!([{"type": "text", "text": huge}]);
+        let usage = json!({"output_tokens": 1, "later": huge, "server_tool_use": {"later": huge}});
+        let container = json!({"id": "c", "expires_at": "later", "later": huge});
+        let message = json!({"content": content, "later": huge, "usage": usage, "container": container});
+        let mut message: MessageResponse = serde_json::from_value(message).unwrap();
+        let event =
+            json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}});
+        let event: StreamEventMessageDelta = serde_json::from_value(event).unwrap();
+        let counted = allocation_counter::measure(|| change(&mut message, &event).unwrap());
+        assert!(counted.bytes_total < 4096, "{}", counted.bytes_total);
+        assert_eq!(message.usage.unwrap().output_tokens, Some(2));
+        assert_eq!(message.stop_reason.unwrap(), "end_turn");
     }
 }

@@ -2,18 +2,18 @@
 
 use std::{error, fmt};
 
-use crate::runtime::DecodeError;
+use crate::json::DecodeError;
 
 /// Events came in an order, or with a content, that makes no message.
 #[derive(Clone, Debug)]
 pub struct ProtocolError {
-    breach: Breach,
+    kind: ProtocolErrorKind,
     source: Option<DecodeError>,
 }
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Breach {
+pub(super) enum ProtocolErrorKind {
     BeforeTheStart(&'static str),
     StartedTwice,
     AfterTheEnd(&'static str),
@@ -27,33 +27,35 @@ pub(super) enum Breach {
     Change,
 }
 
-impl Breach {
-    /// With the error of the layer below.
-    pub(super) fn because(self, source: DecodeError) -> ProtocolError {
-        ProtocolError { breach: self, source: Some(source) }
+impl ProtocolErrorKind {
+    /// Adds the cause.
+    pub(super) fn with_source(self, source: DecodeError) -> ProtocolError {
+        ProtocolError { kind: self, source: Some(source) }
     }
 }
 
-impl From<Breach> for ProtocolError {
-    fn from(breach: Breach) -> Self {
-        Self { breach, source: None }
+impl From<ProtocolErrorKind> for ProtocolError {
+    fn from(kind: ProtocolErrorKind) -> Self {
+        Self { kind, source: None }
     }
 }
 
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.breach {
-            Breach::BeforeTheStart(event) => write!(f, "{event} came before message_start"),
-            Breach::StartedTwice => f.write_str("message_start came twice"),
-            Breach::AfterTheEnd(event) => write!(f, "{event} came after the end of the message"),
-            Breach::NegativeIndex(index) => write!(f, "a block has the index {index}"),
-            Breach::BlockBeganTwice(index) => write!(f, "block {index} began twice"),
-            Breach::BlockNotOpen(index) => write!(f, "an event belongs to block {index}, which is not open"),
-            Breach::BlockNotClosed(index) => write!(f, "the message ended while block {index} was open"),
-            Breach::NoBlock(index) => write!(f, "the message ended and block {index} never came"),
-            Breach::WrongDelta { index, delta } => write!(f, "block {index} is of a kind that takes no {delta}"),
-            Breach::Block(index) => write!(f, "what came for block {index} makes no block"),
-            Breach::Change => f.write_str("what message_delta changes makes no message"),
+        match self.kind {
+            ProtocolErrorKind::BeforeTheStart(event) => write!(f, "{event} came before message_start"),
+            ProtocolErrorKind::StartedTwice => f.write_str("message_start came twice"),
+            ProtocolErrorKind::AfterTheEnd(event) => write!(f, "{event} came after the end of the message"),
+            ProtocolErrorKind::NegativeIndex(index) => write!(f, "a block has the index {index}"),
+            ProtocolErrorKind::BlockBeganTwice(index) => write!(f, "block {index} began twice"),
+            ProtocolErrorKind::BlockNotOpen(index) => write!(f, "an event belongs to block {index}, which is not open"),
+            ProtocolErrorKind::BlockNotClosed(index) => write!(f, "the message ended while block {index} was open"),
+            ProtocolErrorKind::NoBlock(index) => write!(f, "the message ended and block {index} never came"),
+            ProtocolErrorKind::WrongDelta { index, delta } => {
+                write!(f, "block {index} is of a kind that takes no {delta}")
+            }
+            ProtocolErrorKind::Block(index) => write!(f, "what came for block {index} makes no block"),
+            ProtocolErrorKind::Change => f.write_str("what message_delta changes makes no message"),
         }
     }
 }

@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use crate::{
     error::{Error, shorten},
+    json::DecodeError,
     redact::redacted,
-    runtime::DecodeError,
     stream::source::BoxError,
 };
 

@@ -16,10 +16,10 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    generated::types::StreamEvent,
+    generated::types::{ContentBlockDelta, StreamEvent},
+    json::DecodeError,
     response::{Head, PackedHeaders},
-    runtime::{DecodeError, noting},
-    stream::{event, source::Source, sse, sse::Decoder},
+    stream::{accumulate::set_text, event, source::Source, sse, sse::Decoder, whole::events_of_content},
     transport::{AttemptFailure, event_error},
 };
 
@@ -33,13 +33,19 @@ impl Stream for MessageStream {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         while this.state == State::Reading {
+            if this.is_out_of_time(context) {
+                return Poll::Ready(Some(Err(this.out_of_time())));
+            }
             if let Some(event) = this.read() {
-                // Events are large: what is taken in is looked at, not moved.
-                let taken = event.as_ref().map_or(Ok(()), |event| this.take_in(event));
-                return Poll::Ready(Some(match (event, taken) {
+                // Events are large: this looks at it and doesn't move it.
+                let applied = event.as_ref().map_or(Ok(()), |event| this.apply(event));
+                return Poll::Ready(Some(match (event, applied) {
                     (Ok(event), Ok(())) => Ok(event),
                     (Err(error), _) | (_, Err(error)) => Err(this.fail(error)),
                 }));
+            }
+            if this.state == State::Ending {
+                return Poll::Ready(this.ended());
             }
             match ready!(this.poll_chunk(context)) {
                 Some(Ok(chunk)) => {
@@ -49,8 +55,8 @@ impl Stream for MessageStream {
                     }
                     this.decoder.feed_bytes(chunk);
                 }
-                Some(Err(error)) => return Poll::Ready(Some(Err(this.fail(error)))),
-                None => return Poll::Ready(this.ended()),
+                Some(Err(error)) => return Poll::Ready(this.cut(Some(error))),
+                None => return Poll::Ready(this.cut(None)),
             }
         }
         this.poll_drained(context).map(|()| None)
@@ -58,10 +64,10 @@ impl Stream for MessageStream {
 }
 
 impl MessageStream {
-    /// The next event that has come already.
+    /// Reads the next event that has arrived already.
     fn read(&mut self) -> Option<Result<StreamEvent>> {
-        if let Source::Told(events) = &mut self.source {
-            return events.pop_front().map(Ok);
+        if let Some(event) = self.queue.pop_front() {
+            return Some(Ok(event));
         }
         loop {
             let event = match self.decoder.next_event()? {
@@ -71,30 +77,42 @@ impl MessageStream {
                     return Some(Err(Error::new(ErrorKind::BodyTooLarge, message).with_source(error)));
                 }
             };
-            let answer = self.answer.as_deref_mut();
-            let read = match answer.filter(|answer| answer.recorder.is_enabled()) {
-                Some(answer) => {
-                    let (read, unknown) = noting(|| event::read(&event));
-                    answer.recorder.unknown(unknown);
-                    read
-                }
-                None => event::read(&event),
-            };
-            let Some(read) = read else { continue };
+            if event::is_end_marker(&event) {
+                self.state = State::Ending;
+                return None;
+            }
+            let recorder = self.answer.as_deref_mut().map(|answer| &mut answer.recorder);
+            let Some(read) = event::read(&event, recorder) else { continue };
             self.events += 1;
-            let read = match read {
+            let mut read = match read {
                 Ok(StreamEvent::Error(_) | StreamEvent::Unknown(_)) | Err(_) => {
                     judge(&event, read, self.events, self.answer.as_deref(), self.accumulator.has_started())
                 }
                 Ok(event) => Ok(event),
             };
+            if let Ok(StreamEvent::ContentBlockDelta(delta)) = &mut read {
+                if event.is_lossy() && matches!(delta.delta, ContentBlockDelta::InputJsonDelta(_)) {
+                    self.accumulator.break_input(delta.index);
+                }
+                if let Some(text) = self.accumulator.joined_text(delta) {
+                    set_text(&mut delta.delta, text);
+                    read = read.map(|read| event::joined(read, &event.data));
+                }
+            }
             // The connection's buffer is not to be held while the consumer is elsewhere.
             self.decoder.release();
+            if let Ok(StreamEvent::MessageStart(start)) = &mut read
+                && let Some(content) = &mut start.message.content
+                && !self.accumulator.has_started()
+            {
+                // So that whoever reads deltas sees it.
+                self.queue.extend(events_of_content(std::mem::take(content)));
+            }
             return Some(read);
         }
     }
 
-    fn take_in(&mut self, event: &StreamEvent) -> Result<()> {
+    fn apply(&mut self, event: &StreamEvent) -> Result<()> {
         self.accumulator.push(event).map_err(|error| {
             let message = format!("event {} of the stream cannot follow those before it", self.events);
             Error::new(ErrorKind::Protocol, message).with_source(error)
@@ -106,11 +124,21 @@ impl MessageStream {
                 _ => {}
             }
         }
+        let is_of_message = !matches!(event, StreamEvent::Ping(_) | StreamEvent::Unknown(_));
+        if let Some(timer) = self.timers.as_mut().and_then(|timers| timers.event.as_mut())
+            && is_of_message
+        {
+            timer.reset();
+        }
         if self.accumulator.has_stopped() {
+            // The end of a message that came whole is known.
+            if !self.accumulator.has_stop_reason() && !matches!(self.source, Source::Closed) {
+                return Err(Error::new(ErrorKind::Incomplete, "stream ended without a stop reason"));
+            }
             self.complete();
             self.state = State::Draining(0);
-            if let Some(patience) = &mut self.patience {
-                patience.restart(DRAINED.1);
+            if let Some(timers) = &mut self.timers {
+                timers.idle.restart(DRAINED.1);
             }
         }
         Ok(())
@@ -120,15 +148,22 @@ impl MessageStream {
         if let Poll::Ready(next) = self.source.poll_next(context) {
             // What comes after the message gets no time of its own.
             if self.state == State::Reading
-                && let Some(patience) = &mut self.patience
+                && let Some(timers) = &mut self.timers
             {
-                patience.over();
+                timers.idle.reset();
             }
             return Poll::Ready(next.map(|chunk| chunk.map_err(broken)));
         }
-        let Some(patience) = &mut self.patience else { return Poll::Pending };
-        ready!(patience.poll(context));
-        Poll::Ready(Some(Err(Error::stalled(patience.limit()))))
+        let Some(timers) = &mut self.timers else { return Poll::Pending };
+        if let Some(timer) = &mut timers.event
+            && self.state == State::Reading
+            && timer.poll(context).is_ready()
+        {
+            let message = format!("no event of the message for {:?}", timer.limit());
+            return Poll::Ready(Some(Err(Error::new(ErrorKind::Stalled, message))));
+        }
+        ready!(timers.idle.poll(context));
+        Poll::Ready(Some(Err(Error::stalled(timers.idle.limit()))))
     }
 
     /// Reads what is left after the message, and closes.
@@ -145,10 +180,38 @@ impl MessageStream {
         Poll::Ready(())
     }
 
-    /// The bytes have ended before `message_stop`.
+    /// Handles the end of the bytes, or an error instead of more of them.
+    ///
+    /// An event that has begun and not ended makes the message incomplete, since what it was to say isn't known. The
+    /// exception is a `message_stop` that lacks nothing but its blank line.
+    fn cut(&mut self, error: Option<Error>) -> Option<Result<StreamEvent>> {
+        if !self.decoder.is_unfinished() {
+            return match error {
+                Some(error) => Some(Err(self.fail(error))),
+                None => self.ended(),
+            };
+        }
+        self.decoder.feed_bytes(Bytes::from_static(b"\n\n"));
+        let event = self.decoder.next_event().and_then(|event| event.ok()).filter(|event| !event.data.is_empty());
+        if event.as_ref().is_some_and(event::is_end_marker) {
+            return self.ended();
+        }
+        let Some(Ok(event @ StreamEvent::MessageStop(_))) = event.and_then(|event| event::read(&event, None)) else {
+            return Some(Err(self.fail(error.unwrap_or_else(Error::incomplete))));
+        };
+        self.events += 1;
+        Some(match self.apply(&event) {
+            Ok(()) => {
+                self.close(State::Done);
+                Ok(event)
+            }
+            Err(error) => Err(self.fail(error)),
+        })
+    }
+
+    /// No more events follow, and `message_stop` was not among them.
     fn ended(&mut self) -> Option<Result<StreamEvent>> {
-        let in_an_event = self.decoder.finish();
-        if self.accumulator.finish() && !in_an_event {
+        if self.accumulator.finish() {
             self.complete();
             self.close(State::Done);
             return None;
@@ -156,9 +219,15 @@ impl MessageStream {
         Some(Err(self.fail(Error::incomplete())))
     }
 
+    fn is_out_of_time(&mut self, context: &mut Context<'_>) -> bool {
+        let total = self.timers.as_mut().and_then(|timers| timers.total.as_mut());
+        total.is_some_and(|(timer, _)| timer.as_mut().poll(context).is_ready())
+    }
+
     /// The call as a whole took too long.
-    pub(super) fn out_of_time(&mut self, limit: Duration) -> Error {
-        self.fail(Error::timed_out(limit))
+    fn out_of_time(&mut self) -> Error {
+        let limit = self.timers.as_ref().and_then(|timers| timers.total.as_ref()).map(|(_, limit)| *limit);
+        self.fail(Error::timed_out(limit.unwrap_or_default()))
     }
 
     fn fail(&mut self, error: Error) -> Error {
@@ -176,7 +245,7 @@ impl MessageStream {
         self.state = state;
         self.source = Source::Closed;
         self.decoder = Decoder::default();
-        self.patience = None;
+        self.timers = None;
     }
 
     pub(super) fn with_what_is_known(&self, error: Error) -> Error {
@@ -188,7 +257,7 @@ impl MessageStream {
             let head = Head { elapsed: self.elapsed(), may_have_been_processed: processed, ..response.head().clone() };
             error = error.with_head(head);
         }
-        if self.accumulator.has_started() {
+        if self.accumulator.has_started() && !self.is_taken {
             error = error.with_partial(self.message().clone());
         }
         error

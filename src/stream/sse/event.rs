@@ -43,6 +43,12 @@ impl<'a> Event<'a> {
         Self { event, data: text(data), id: Cow::Borrowed(id), clears_id }
     }
 
+    /// Returns `true` if bytes of the data were not UTF-8.
+    pub(crate) fn is_lossy(&self) -> bool {
+        // Text that is what was sent is borrowed from the decoder.
+        matches!(self.data, Cow::Owned(_))
+    }
+
     /// The event with text of its own, which outlives the decoder's.
     #[must_use]
     pub fn into_owned(self) -> Event<'static> {

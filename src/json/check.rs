@@ -4,7 +4,7 @@ use std::{error, fmt};
 
 use indexmap::IndexMap;
 
-use super::{Extra, Json, JsonType};
+use super::{extra::Extra, reader::JsonType, value::Json};
 
 /// A rule of the contract that a value breaks.
 ///

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::Json;
+use super::value::Json;
 
 /// A value with nothing in it, for `..T::blank()` in this crate's own code.
 ///

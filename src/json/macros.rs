@@ -1,11 +1,11 @@
 //! What is the same in every generated type of a kind.
 
-/// `Deserialize` for a type that has `Decode`.
-macro_rules! deserialize_by_decode {
+/// `Deserialize` for a type that has `FromJson`.
+macro_rules! deserialize_from_json {
     ($type:ident) => {
         impl<'de> ::serde::Deserialize<'de> for $type {
             fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
-                $crate::runtime::decode::Decode::decode(deserializer)
+                $crate::json::deserialize(deserializer)
             }
         }
     };
@@ -14,14 +14,13 @@ macro_rules! deserialize_by_decode {
 /// What every string enum has, given `as_str` and `From<&str>`.
 macro_rules! string_enum {
     ($type:ident) => {
-        $crate::runtime::decode::deserialize_by_decode!($type);
+        $crate::json::deserialize_from_json!($type);
 
-        impl $crate::runtime::decode::Decode for $type {
-            fn decode<'de, D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
-                let value = <::std::string::String as $crate::runtime::decode::Decode>::decode(deserializer)?;
-                let value = Self::from(value);
+        impl $crate::json::FromJson for $type {
+            fn read(reader: &mut $crate::json::Reader<'_>) -> ::std::result::Result<Self, $crate::json::DecodeError> {
+                let value = Self::from(&*reader.string()?);
                 if let Self::Unknown(value) = &value {
-                    $crate::runtime::note_variant(::std::stringify!($type), value);
+                    reader.unknown_variant(::std::stringify!($type), value);
                 }
                 ::std::result::Result::Ok(value)
             }
@@ -68,13 +67,13 @@ macro_rules! string_enum {
             }
         }
 
-        impl $crate::runtime::Check for $type {
-            fn check(&self) -> ::std::result::Result<(), $crate::runtime::Violation> {
+        impl $crate::json::Check for $type {
+            fn check(&self) -> ::std::result::Result<(), $crate::json::Violation> {
                 ::std::result::Result::Ok(())
             }
         }
 
-        impl $crate::runtime::Blank for $type {
+        impl $crate::json::Blank for $type {
             fn blank() -> Self {
                 Self::Unknown(::std::string::String::new())
             }
@@ -82,11 +81,11 @@ macro_rules! string_enum {
     };
 }
 
-/// What every union has, given `Decode`.
+/// What every union has, given `FromJson`.
 macro_rules! union {
     // Of the variants named after `objects`, the free-form JSON must be objects.
     ($type:ident { $($variant:ident),* } $(objects { $($object:ident),* })?) => {
-        $crate::runtime::decode::deserialize_by_decode!($type);
+        $crate::json::deserialize_from_json!($type);
 
         impl ::serde::Serialize for $type {
             fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
@@ -97,26 +96,26 @@ macro_rules! union {
             }
         }
 
-        impl $crate::runtime::Check for $type {
-            fn check(&self) -> ::std::result::Result<(), $crate::runtime::Violation> {
+        impl $crate::json::Check for $type {
+            fn check(&self) -> ::std::result::Result<(), $crate::json::Violation> {
                 $($(
                     if let Self::$object(value) = self {
-                        $crate::runtime::check::Objects::objects(value)?;
+                        $crate::json::check::Objects::objects(value)?;
                     }
                 )*)?
                 match self {
-                    $(Self::$variant(value) => $crate::runtime::Check::check(value),)*
+                    $(Self::$variant(value) => $crate::json::Check::check(value),)*
                     Self::Unknown(_) => ::std::result::Result::Ok(()),
                 }
             }
         }
 
-        impl $crate::runtime::Blank for $type {
+        impl $crate::json::Blank for $type {
             fn blank() -> Self {
-                Self::Unknown($crate::runtime::Json::empty_object())
+                Self::Unknown($crate::json::Json::empty_object().into())
             }
         }
     };
 }
 
-pub(crate) use {deserialize_by_decode, string_enum, union};
+pub(crate) use {deserialize_from_json, string_enum, union};

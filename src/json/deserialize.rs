@@ -1,0 +1,282 @@
+//! `Deserialize` for what is read from JSON text: the text itself where the format has it, and JSON written from the
+//! values of any other format.
+
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserializer,
+    de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+
+use super::{
+    error::DecodeError,
+    read::{FromJson, read_str},
+    reader::MAX_DEPTH,
+};
+
+/// The name by which serde_json hands out and takes a value as its text. `RawValue` uses it, but copies the text.
+pub(super) const RAW: &str = "$serde_json::private::RawValue";
+
+/// The key by which serde_json hands out and takes a number as its text under its feature `arbitrary_precision`.
+pub(super) const NUMBER: &str = "$serde_json::private::Number";
+
+/// Reads a value of any self-describing format.
+///
+/// serde_json's deserializers give the text of the value, which is read in place. Others are asked for any value, and
+/// serde's own buffers are among them: `flatten`, `untagged` and internally tagged enums read a value into a buffer
+/// first. Errors of a buffered value count their bytes from where the value begins.
+pub(crate) fn deserialize<'de, T: FromJson, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    deserializer.deserialize_newtype_struct(RAW, Raw(PhantomData))
+}
+
+struct Raw<T>(PhantomData<T>);
+
+impl<'de, T: FromJson> Visitor<'de> for Raw<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    /// serde_json, and the crate's own reader: a map of one entry, whose value is the text.
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<T, A::Error> {
+        entries.next_key::<IgnoredAny>()?;
+        entries.next_value_seed(Text(PhantomData))?.map_err(|error| {
+            let offset = Offset(error.offset().unwrap_or_default());
+            match entries.next_key_seed(offset) {
+                Ok(Some(true)) => de::Error::custom(error.message()),
+                _ => de::Error::custom(Nested(&error)),
+            }
+        })
+    }
+
+    /// Another format, and serde's buffers.
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        let mut json = String::new();
+        deserializer.deserialize_any(Transcoder { json: &mut json, depth: 0 })?;
+        read_str(&json).map_err(|error| de::Error::custom(Nested(&error)))
+    }
+}
+
+/// Reads the text of a value.
+struct Text<T>(PhantomData<T>);
+
+impl<'de, T: FromJson> DeserializeSeed<'de> for Text<T> {
+    type Value = Result<T, DecodeError>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<T: FromJson> Visitor<'_> for Text<T> {
+    type Value = Result<T, DecodeError>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the text of a value")
+    }
+
+    fn visit_str<E: de::Error>(self, json: &str) -> Result<Self::Value, E> {
+        Ok(read_str(json))
+    }
+}
+
+/// Hands the byte of an error to the crate's own reader, which finds the pointer in the whole document. All others have
+/// no more keys, or the same again, and the pointer within the value goes into the message.
+struct Offset(usize);
+
+impl<'de> DeserializeSeed<'de> for Offset {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_tuple(self.0, self)
+    }
+}
+
+impl Visitor<'_> for Offset {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a receiver of bytes")
+    }
+
+    fn visit_bool<E: de::Error>(self, is_received: bool) -> Result<bool, E> {
+        Ok(is_received)
+    }
+}
+
+/// An error as part of another one, which adds its own position.
+pub(super) struct Nested<'e>(pub(super) &'e DecodeError);
+
+impl fmt::Display for Nested<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.message())?;
+        if self.0.pointer().is_empty() { Ok(()) } else { write!(f, ", at {}", self.0.pointer()) }
+    }
+}
+
+/// Writes a value of any format as JSON. Not by way of `serde_json::Value`, which sorts the members unless a feature
+/// of some other crate keeps their order, and makes `null` of numbers that JSON does not have.
+struct Transcoder<'j> {
+    json: &'j mut String,
+    depth: usize,
+}
+
+impl Transcoder<'_> {
+    fn nested(&mut self) -> Transcoder<'_> {
+        Transcoder { json: self.json, depth: self.depth + 1 }
+    }
+
+    fn text<E: de::Error>(self, text: &str) -> Result<(), E> {
+        self.json.push_str(text);
+        Ok(())
+    }
+
+    fn check_depth<E: de::Error>(&self) -> Result<(), E> {
+        // The reader has its own limits, and no value beyond both of them passes.
+        if self.depth == 2 * MAX_DEPTH { Err(E::custom("recursion limit exceeded")) } else { Ok(()) }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Transcoder<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Transcoder<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value that JSON has")
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<(), E> {
+        self.text(if value { "true" } else { "false" })
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
+        self.text(&value.to_string())
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
+        self.text(&value.to_string())
+    }
+
+    fn visit_i128<E: de::Error>(self, value: i128) -> Result<(), E> {
+        self.text(&value.to_string())
+    }
+
+    fn visit_u128<E: de::Error>(self, value: u128) -> Result<(), E> {
+        self.text(&value.to_string())
+    }
+
+    /// As short as `f32` allows: 0.1 is not 0.10000000149011612.
+    fn visit_f32<E: de::Error>(self, value: f32) -> Result<(), E> {
+        if value.is_finite() { self.text(&format!("{value:?}")) } else { Err(not_a_number(value.into(), &self)) }
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
+        if value.is_finite() { self.text(&format!("{value:?}")) } else { Err(not_a_number(value, &self)) }
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<(), E> {
+        self.text(&serde_json::to_string(value).map_err(E::custom)?)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        self.text("null")
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<(), E> {
+        self.text("null")
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+        self.check_depth()?;
+        self.json.push('[');
+        let start = self.json.len();
+        loop {
+            let end = self.json.len();
+            if end > start {
+                self.json.push(',');
+            }
+            if items.next_element_seed(self.nested())?.is_none() {
+                self.json.truncate(end);
+                self.json.push(']');
+                return Ok(());
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
+        self.check_depth()?;
+        let start = self.json.len();
+        self.json.push('{');
+        while let Some(key) = entries.next_key_seed(Key)? {
+            if key == NUMBER || key == RAW {
+                // The text of a value, from serde_json.
+                let text: String = entries.next_value()?;
+                read_str::<()>(&text).map_err(|error| de::Error::custom(Nested(&error)))?;
+                self.json.truncate(start);
+                return self.text(&text);
+            }
+            if self.json.len() > start + 1 {
+                self.json.push(',');
+            }
+            self.json.push_str(&serde_json::to_string(&key).map_err(de::Error::custom)?);
+            self.json.push(':');
+            entries.next_value_seed(self.nested())?;
+        }
+        self.text("}")
+    }
+}
+
+fn not_a_number<E: de::Error>(value: f64, expected: &dyn de::Expected) -> E {
+    E::invalid_value(de::Unexpected::Float(value), expected)
+}
+
+/// A key, which formats other than JSON may have as a number or a boolean.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Visitor<'_> for Key {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key that JSON has")
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<String, E> {
+        Ok(value.to_string())
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<String, E> {
+        Ok(value.to_string())
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<String, E> {
+        Ok(value.to_string())
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<String, E> {
+        Ok(value.to_owned())
+    }
+}

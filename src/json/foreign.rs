@@ -1,0 +1,444 @@
+//! Reading documents into types that only serde knows. [`Reader`] is a [`Deserializer`], so that errors have their place
+//! and never a value of the document.
+
+use std::{borrow::Cow, fmt, sync::LazyLock};
+
+use serde::{
+    Deserializer,
+    de::{
+        self, DeserializeOwned, DeserializeSeed, EnumAccess, Error as _, Expected, MapAccess, SeqAccess, Unexpected,
+        VariantAccess, Visitor,
+        value::{BorrowedStrDeserializer, CowStrDeserializer},
+    },
+    forward_to_deserialize_any,
+};
+
+use super::{
+    deserialize::{NUMBER, RAW},
+    error::DecodeError,
+    read::{located, utf8},
+    reader::{JsonType, Reader},
+};
+
+/// Reads a document into a type that is not of the contract.
+pub(crate) fn from_str<T: DeserializeOwned>(json: &str) -> Result<T, DecodeError> {
+    let mut reader = Reader::new(json);
+    T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)).map_err(|error| located(error, json))
+}
+
+/// Reads a document that has yet to be checked for UTF-8.
+pub(crate) fn from_slice<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeError> {
+    from_str(utf8(json)?)
+}
+
+impl de::Error for DecodeError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::without_place(message.to_string())
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::without_place(format!("invalid type: {}, expected {expected}", kind(found)))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::without_place(format!("invalid value: {}, expected {expected}", kind(found)))
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self::without_place(format!("unknown variant, expected {}", one_of(expected)))
+    }
+
+    fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
+        Self::without_place(format!("unknown field, expected {}", one_of(expected)))
+    }
+}
+
+/// Names the kind of a value. serde names the value too.
+fn kind(found: Unexpected<'_>) -> &'static str {
+    match found {
+        Unexpected::Bool(_) => "boolean",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "integer",
+        Unexpected::Float(_) => "floating point",
+        Unexpected::Char(_) => "character",
+        Unexpected::Str(_) => "string",
+        Unexpected::Bytes(_) => "byte array",
+        Unexpected::Unit | Unexpected::Option => "null",
+        Unexpected::NewtypeStruct => "newtype struct",
+        Unexpected::Seq => "sequence",
+        Unexpected::Map => "map",
+        Unexpected::Enum | Unexpected::UnitVariant => "enum",
+        Unexpected::NewtypeVariant | Unexpected::TupleVariant | Unexpected::StructVariant => "variant with a value",
+        Unexpected::Other(_) => "another value",
+    }
+}
+
+fn one_of(names: &[&str]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(" or ")
+}
+
+impl<'de> Reader<'de> {
+    /// Reads a value by a visitor. An error that has no place yet gets that of the value.
+    fn visit<T>(&mut self, visit: impl FnOnce(&mut Self) -> Result<T, DecodeError>) -> Result<T, DecodeError> {
+        self.peek()?;
+        let start = self.offset();
+        visit(self).map_err(|error| error.or_at(start))
+    }
+
+    fn visit_number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
+        let text = self.number("a number")?;
+        if let Ok(value) = text.parse() {
+            visitor.visit_u64(value)
+        } else if let Ok(value) = text.parse() {
+            visitor.visit_i64(value)
+        } else {
+            match text.parse() {
+                Ok(value) if f64::is_finite(value) => visitor.visit_f64(value),
+                _ => Err(DecodeError::custom("number out of range")),
+            }
+        }
+    }
+
+    fn visit_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.string()? {
+            Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+            Cow::Owned(text) => visitor.visit_string(text),
+        }
+    }
+}
+
+macro_rules! numbers {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+            match self.peek_type()? {
+                JsonType::Number => self.visit(|reader| reader.visit_number(visitor)),
+                _ => self.deserialize_any(visitor),
+            }
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for &mut Reader<'de> {
+    type Error = DecodeError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        self.visit(|reader| match reader.peek_type()? {
+            JsonType::Null => {
+                reader.null()?;
+                visitor.visit_unit()
+            }
+            JsonType::Boolean => visitor.visit_bool(reader.boolean()?),
+            JsonType::Number if *ARBITRARY_PRECISION => {
+                visitor.visit_map(&mut Entry::new(NUMBER, reader.number("a number")?))
+            }
+            JsonType::Number => reader.visit_number(visitor),
+            JsonType::String => reader.visit_string(visitor),
+            JsonType::Array => {
+                reader.array()?;
+                let value = visitor.visit_seq(Parts(reader))?;
+                match reader.item()? {
+                    false => Ok(value),
+                    true => Err(reader.syntax("trailing characters")),
+                }
+            }
+            JsonType::Object => {
+                reader.object("an object")?;
+                let value = visitor.visit_map(Parts(reader))?;
+                match reader.key()? {
+                    None => Ok(value),
+                    Some(_) => Err(reader.syntax("trailing characters")),
+                }
+            }
+        })
+    }
+
+    numbers! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16 deserialize_u32
+        deserialize_u64 deserialize_f32 deserialize_f64
+    }
+
+    fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        self.visit(|reader| match reader.number("i128")?.parse() {
+            Ok(value) => visitor.visit_i128(value),
+            Err(_) => Err(DecodeError::custom("number out of range")),
+        })
+    }
+
+    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        self.visit(|reader| match reader.number("u128")?.parse() {
+            Ok(value) => visitor.visit_u128(value),
+            Err(_) => Err(DecodeError::custom("number out of range")),
+        })
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.peek_type()? {
+            JsonType::String => self.visit(|reader| match reader.string()? {
+                Cow::Borrowed(text) => visitor.visit_borrowed_bytes(text.as_bytes()),
+                Cow::Owned(text) => visitor.visit_byte_buf(text.into_bytes()),
+            }),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        self.deserialize_bytes(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        self.visit(|reader| if reader.null()? { visitor.visit_none() } else { visitor.visit_some(reader) })
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        if name != RAW {
+            return self.visit(|reader| visitor.visit_newtype_struct(reader));
+        }
+        self.peek()?;
+        let start = self.offset();
+        let mut entry = Entry::new(RAW, self.value()?);
+        visitor.visit_map(&mut entry).map_err(|error| error.or_at(start + entry.offset.unwrap_or_default()))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        self.visit(|reader| match reader.peek_type()? {
+            JsonType::String => visitor.visit_enum(CowStrDeserializer::new(reader.string()?)),
+            JsonType::Object => {
+                reader.object("an object")?;
+                let value = visitor.visit_enum(Parts(reader))?;
+                match reader.key()? {
+                    None => Ok(value),
+                    Some(_) => Err(reader.syntax("expected `}`")),
+                }
+            }
+            _ => Err(reader.wrong_type("a variant")),
+        })
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        self.value()?;
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool char str string unit unit_struct seq tuple tuple_struct map struct identifier
+    }
+}
+
+/// Whether serde_json hands out numbers as text, which its types must get then: a feature that any crate of a program
+/// may turn on.
+static ARBITRARY_PRECISION: LazyLock<bool> =
+    LazyLock::new(|| serde_json::from_str::<serde_json::Value>("1e400").is_ok());
+
+/// The parts of an array or an object.
+struct Parts<'r, 'de>(&'r mut Reader<'de>);
+
+impl<'de> SeqAccess<'de> for Parts<'_, 'de> {
+    type Error = DecodeError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, DecodeError> {
+        // The end is read by who began: a visitor may stop earlier, and one that does not may ask twice.
+        if self.0.peek()? == b']' {
+            Ok(None)
+        } else {
+            self.0.item()?;
+            seed.deserialize(&mut *self.0).map(Some)
+        }
+    }
+}
+
+impl<'de> MapAccess<'de> for Parts<'_, 'de> {
+    type Error = DecodeError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
+        if self.0.peek()? == b'}' {
+            return Ok(None);
+        }
+        match self.0.key()? {
+            Some(key) => seed.deserialize(Key(key)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DecodeError> {
+        seed.deserialize(&mut *self.0)
+    }
+}
+
+impl<'de> EnumAccess<'de> for Parts<'_, 'de> {
+    type Error = DecodeError;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), DecodeError> {
+        match self.0.key()? {
+            Some(key) => Ok((seed.deserialize(Key(key))?, self)),
+            None => Err(DecodeError::custom("invalid value: map, expected a map with one variant")),
+        }
+    }
+}
+
+impl<'de> VariantAccess<'de> for Parts<'_, 'de> {
+    type Error = DecodeError;
+
+    fn unit_variant(self) -> Result<(), DecodeError> {
+        if self.0.null()? { Ok(()) } else { Err(self.0.wrong_type("null")) }
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, DecodeError> {
+        seed.deserialize(self.0)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, DecodeError> {
+        self.0.deserialize_any(visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, DecodeError> {
+        self.0.deserialize_any(visitor)
+    }
+}
+
+/// The key of a member. Where a number or a boolean is asked for, it may be the text of one.
+struct Key<'de>(Cow<'de, str>);
+
+macro_rules! keys {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+            let mut reader = Reader::new(&self.0);
+            let value = match reader.peek_type() {
+                Ok(JsonType::Number) => reader.number("a number").and_then(|text| reader.end().map(|()| text)),
+                _ => return self.deserialize_any(visitor),
+            };
+            match value {
+                Ok(text) if text == self.0 => match (text.parse(), text.parse(), text.parse()) {
+                    (Ok(value), ..) => visitor.visit_u64(value),
+                    (_, Ok(value), _) => visitor.visit_i64(value),
+                    (_, _, Ok(value)) => visitor.visit_f64(value),
+                    _ => self.deserialize_any(visitor),
+                },
+                _ => self.deserialize_any(visitor),
+            }
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Key<'de> {
+    type Error = DecodeError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.0 {
+            Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+            Cow::Owned(text) => visitor.visit_string(text),
+        }
+    }
+
+    keys! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16 deserialize_u32
+        deserialize_u64 deserialize_f32 deserialize_f64
+    }
+
+    fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.0.parse() {
+            Ok(value) => visitor.visit_i128(value),
+            Err(_) => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.0.parse() {
+            Ok(value) => visitor.visit_u128(value),
+            Err(_) => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.0.parse() {
+            Ok(value) => visitor.visit_bool(value),
+            Err(_) => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, DecodeError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        visitor.visit_enum(CowStrDeserializer::new(self.0))
+    }
+
+    forward_to_deserialize_any! {
+        char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+/// The text of a value, as serde_json hands it out: in a map of one entry.
+struct Entry<'de> {
+    key: &'static str,
+    text: &'de str,
+    is_read: bool,
+    /// The byte of the text at which a type of the contract found an error.
+    offset: Option<usize>,
+}
+
+impl<'de> Entry<'de> {
+    fn new(key: &'static str, text: &'de str) -> Self {
+        Self { key, text, is_read: false, offset: None }
+    }
+}
+
+impl<'de> MapAccess<'de> for Entry<'de> {
+    type Error = DecodeError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
+        if self.is_read {
+            return seed.deserialize(OffsetReceiver(&mut self.offset)).map(Some).or(Ok(None));
+        }
+        self.is_read = true;
+        seed.deserialize(BorrowedStrDeserializer::new(self.key)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DecodeError> {
+        seed.deserialize(BorrowedStrDeserializer::new(self.text))
+    }
+}
+
+/// Takes the byte of an error from [`deserialize`](super::deserialize): as the length of a tuple, the only number that
+/// can be handed to a deserializer.
+struct OffsetReceiver<'e>(&'e mut Option<usize>);
+
+impl<'de> Deserializer<'de> for OffsetReceiver<'_> {
+    type Error = DecodeError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, DecodeError> {
+        Err(DecodeError::custom("no more entries"))
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, offset: usize, visitor: V) -> Result<V::Value, DecodeError> {
+        *self.0 = Some(offset);
+        visitor.visit_bool(true)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple_struct map struct enum identifier ignored_any
+    }
+}

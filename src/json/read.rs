@@ -1,0 +1,172 @@
+//! Reading documents into Rust types.
+
+use indexmap::IndexMap;
+
+use super::{error::DecodeError, number, pointer::pointer, reader::Reader, unknown::UnknownParts};
+
+/// A type that is read from JSON.
+///
+/// The contract's rules for plain values are the instances' own: half of a surrogate pair in a string becomes U+FFFD,
+/// an integer may be spelled `1.0`, and a list may be a bare string where the items say so.
+pub(crate) trait FromJson: Sized {
+    /// Reads one value.
+    ///
+    /// # Errors
+    /// When the text is not JSON, or the value has another shape.
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError>;
+
+    /// Returns the item that a bare string is short for in place of a list.
+    fn from_shorthand(_text: String) -> Option<Self> {
+        None
+    }
+}
+
+/// Reads a document.
+pub(crate) fn read_str<T: FromJson>(json: &str) -> Result<T, DecodeError> {
+    whole(&mut Reader::new(json)).map_err(|error| located(error, json))
+}
+
+/// Reads a document that has yet to be checked for UTF-8.
+pub(crate) fn read_slice<T: FromJson>(json: &[u8]) -> Result<T, DecodeError> {
+    read_str(utf8(json)?)
+}
+
+/// Reads a document, and returns what was unknown in it as well.
+pub(crate) fn read_recording<T: FromJson>(json: &[u8]) -> Result<(T, UnknownParts), DecodeError> {
+    let json = utf8(json)?;
+    let mut reader = Reader::new(json);
+    reader.record_unknown();
+    match whole(&mut reader) {
+        Ok(value) => Ok((value, reader.take_unknown())),
+        Err(error) => Err(located(error, json)),
+    }
+}
+
+/// Reads what is left of a document.
+pub(crate) fn whole<T: FromJson>(reader: &mut Reader<'_>) -> Result<T, DecodeError> {
+    let value = T::read(reader)?;
+    reader.end().map(|()| value)
+}
+
+/// Adds the place to an error of reading a document.
+#[cold]
+pub(crate) fn located(error: DecodeError, json: &str) -> DecodeError {
+    let pointer = error.offset().map(|offset| pointer(json, offset)).unwrap_or_default();
+    error.at(json, pointer)
+}
+
+/// Checks a document for UTF-8.
+pub(super) fn utf8(json: &[u8]) -> Result<&str, DecodeError> {
+    std::str::from_utf8(json).map_err(|error| {
+        let valid = json.get(..error.valid_up_to()).and_then(|valid| std::str::from_utf8(valid).ok());
+        let error = DecodeError::syntax(error.valid_up_to(), "invalid unicode code point");
+        located(error, valid.unwrap_or_default())
+    })
+}
+
+/// Reads a union of a string and a list.
+pub(crate) fn string_or_list<T, I: FromJson>(
+    reader: &mut Reader<'_>,
+    string: fn(String) -> T,
+    list: fn(Vec<I>) -> T,
+) -> Result<T, DecodeError> {
+    match reader.peek()? {
+        b'"' => String::read(reader).map(string),
+        b'[' => Vec::read(reader).map(list),
+        _ => Err(reader.wrong_type("a string or an array")),
+    }
+}
+
+impl FromJson for String {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.string().map(std::borrow::Cow::into_owned)
+    }
+}
+
+impl FromJson for bool {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.boolean()
+    }
+}
+
+impl FromJson for f64 {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.peek()?;
+        let at = reader.offset();
+        let number = reader.number("a number")?;
+        match number.parse::<Self>() {
+            Ok(value) if value.is_finite() => {
+                if serde_json::Value::from(value).to_string() != number {
+                    reader.respelled();
+                }
+                Ok(value)
+            }
+            _ => Err(DecodeError::data(at, "invalid value: number out of range, expected a number of 64 bits")),
+        }
+    }
+}
+
+impl FromJson for i64 {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        const EXPECTED: &str = "an integer of 64 bits";
+        reader.peek()?;
+        let at = reader.offset();
+        let number = reader.number(EXPECTED)?;
+        if number == "-0" || number.contains(['.', 'e', 'E']) {
+            reader.respelled();
+        }
+        number::integer(number)
+            .map_err(|found| DecodeError::data(at, format!("invalid value: {found}, expected {EXPECTED}")))
+    }
+}
+
+impl FromJson for () {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.value().map(drop)
+    }
+}
+
+impl<T: FromJson> FromJson for Box<T> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        T::read(reader).map(Self::new)
+    }
+}
+
+impl<T: FromJson> FromJson for Option<T> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        if reader.null()? { Ok(None) } else { T::read(reader).map(Some) }
+    }
+}
+
+impl<T: FromJson> FromJson for Vec<T> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        if reader.peek()? == b'"' {
+            let place = reader.place();
+            if let Some(item) = T::from_shorthand(String::read(reader)?) {
+                reader.respelled();
+                return Ok(vec![item]);
+            }
+            reader.rewind(place);
+        }
+        reader.array()?;
+        let mut list = Self::new();
+        while reader.item()? {
+            list.push(T::read(reader)?);
+        }
+        Ok(list)
+    }
+}
+
+impl<T: FromJson> FromJson for IndexMap<String, T> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.object("an object")?;
+        let mut map = Self::new();
+        while let Some(key) = reader.key()? {
+            if map.contains_key(&*key) {
+                return Err(reader.duplicate(&key));
+            }
+            map.insert(key.into_owned(), T::read(reader)?);
+        }
+        Ok(map)
+    }
+}

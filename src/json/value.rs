@@ -1,0 +1,198 @@
+//! Free-form JSON, kept as it was sent.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct as _};
+
+use super::{
+    deserialize::{RAW, deserialize},
+    equality::{is_equal, json_type},
+    error::DecodeError,
+    foreign,
+    read::{FromJson, read_str},
+    reader::{JsonType, Reader},
+};
+
+/// A JSON value of any shape, kept as the text that was sent.
+///
+/// Tool input, JSON Schemas, fields and variants that this version of the contract does not name
+/// are all of this type. Numbers are never rounded (`1e400` and 30 digits survive), the order of
+/// keys and the spelling stay, and strings may hold lone surrogates. Reading it into a Rust type
+/// is one call: [`Json::to`].
+///
+/// Two values are equal when they are the same JSON: white space, key order and the spelling of
+/// numbers and strings do not count.
+///
+/// It can be read from any self-describing format, and written to JSON only, through `serde_json`.
+///
+/// ```
+/// use anthropic_messages::Json;
+/// use serde_json::json;
+///
+/// let input = Json::from(json!({"city": "Paris", "days": 3}));
+/// assert_eq!(input.get(), r#"{"city":"Paris","days":3}"#);
+/// assert_eq!(input, Json::parse(r#"{ "days": 3, "city": "Paris" }"#)?);
+///
+/// #[derive(serde::Deserialize)]
+/// struct Forecast { city: String, days: u8 }
+/// let forecast: Forecast = input.to()?;
+/// assert_eq!((forecast.city.as_str(), forecast.days), ("Paris", 3));
+/// # Ok::<(), anthropic_messages::DecodeError>(())
+/// ```
+#[derive(Clone)]
+pub struct Json(Box<str>);
+
+impl Json {
+    /// Takes JSON text as it is. One leading byte-order mark is dropped.
+    ///
+    /// # Errors
+    /// When the text is not one JSON value, or nests deeper than 128 levels.
+    pub fn parse(text: &str) -> Result<Self, DecodeError> {
+        read_str(text)
+    }
+
+    /// Writes any serialisable value as JSON.
+    ///
+    /// # Errors
+    /// When the value's `Serialize` fails, has a map key that is not a string, or nests deeper
+    /// than 128 levels.
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, DecodeError> {
+        let text = serde_json::to_string(value).map_err(|error| DecodeError::of_serialize(&error))?;
+        read_str::<()>(&text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// The text, as it was sent.
+    #[must_use]
+    pub fn get(&self) -> &str {
+        &self.0
+    }
+
+    /// Reads the value into a Rust type.
+    ///
+    /// # Errors
+    /// When the value has another shape; the error names the place as a JSON pointer.
+    pub fn to<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        foreign::from_str(self.get())
+    }
+
+    /// The type of the value.
+    #[must_use]
+    pub fn json_type(&self) -> JsonType {
+        json_type(self.get())
+    }
+
+    /// `null`.
+    #[must_use]
+    pub fn null() -> Self {
+        Self("null".into())
+    }
+
+    /// `{}`.
+    #[must_use]
+    pub fn empty_object() -> Self {
+        Self("{}".into())
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.get())
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.get())
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        is_equal(self.get(), other.get())
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // What `RawValue` does. To make one of it would read the text again.
+        let mut raw = serializer.serialize_struct(RAW, 1)?;
+        raw.serialize_field(RAW, &*self.0)?;
+        raw.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize(deserializer)
+    }
+}
+
+impl From<serde_json::Value> for Json {
+    fn from(value: serde_json::Value) -> Self {
+        // A `Value` has string keys and finite numbers only, so writing it can't fail.
+        Self(value.to_string().into())
+    }
+}
+
+macro_rules! from_scalar {
+    ($($scalar:ty),*) => {$(
+        impl From<$scalar> for Json {
+            fn from(value: $scalar) -> Self {
+                serde_json::Value::from(value).into()
+            }
+        }
+    )*};
+}
+from_scalar!(bool, i32, i64, u32, u64, f64, &str, String);
+
+/// Reads free-form JSON that must be an object, or may be a string with the text of one that was cut.
+pub(crate) struct FreeObject<const INCOMPLETE_AS_STRING: bool = false>(pub(crate) Json);
+
+impl<const INCOMPLETE_AS_STRING: bool> FromJson for FreeObject<INCOMPLETE_AS_STRING> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.peek_type()? {
+            JsonType::Object => {}
+            JsonType::String if INCOMPLETE_AS_STRING => {}
+            _ => return Err(reader.wrong_type("an object")),
+        }
+        Json::read(reader).map(Self)
+    }
+}
+
+impl FromJson for Json {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.value().map(|text| Self(text.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(Json::parse(&nested(128)).is_ok());
+        for levels in [129, 100_000] {
+            let error = Json::parse(&nested(levels)).unwrap_err();
+            assert!(error.to_string().contains("128 levels"), "{error}");
+        }
+        assert!(Json::parse(&format!("\"{}\"", "[".repeat(1000))).is_ok());
+    }
+
+    /// The name is serde_json's own secret. A version that changes it must fail here.
+    #[test]
+    fn raw_values_have_the_name_that_we_use() {
+        let json = Json::parse(r#"{"a": [1e400, "\ud800"]}"#).unwrap();
+        let raw: Box<RawValue> = serde_json::from_str(json.get()).unwrap();
+        assert_eq!(serde_json::to_string(&json).unwrap(), json.get());
+        assert_eq!(serde_json::from_str::<Json>(json.get()).unwrap().get(), json.get());
+        assert_eq!(
+            serde_json::to_value(&raw).unwrap_err().to_string(),
+            serde_json::to_value(&json).unwrap_err().to_string()
+        );
+    }
+}

@@ -1,0 +1,101 @@
+//! Pieces of a text, which deltas may cut within a character.
+//!
+//! A server that cuts by UTF-16 sends half of a surrogate pair at the end of one delta and the other half at the start of
+//! the next. Neither is a character, so a string has U+FFFD in its place. The text that was sent tells them apart.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    generated::types::{ContentBlockDelta, StreamEventContentBlockDelta},
+    json::{Json, Map, Reader, read_str},
+};
+
+/// The texts that deltas bring piece by piece.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+pub(super) enum TextKind {
+    Text,
+    Thinking,
+    Input,
+}
+
+/// The first half of a surrogate pair, whose second one the next piece of the text may have.
+#[derive(Clone, Copy, Deserialize, Serialize)]
+pub(super) struct Half {
+    pub(super) kind: TextKind,
+    high: u16,
+}
+
+/// A piece of a text, joined to what was before.
+pub(super) struct Joined {
+    pub(super) text: String,
+    /// The text has U+FFFD in place of a half that lost the other one.
+    pub(super) is_broken: bool,
+    pub(super) half: Option<Half>,
+}
+
+/// Returns the kind of text that a delta brings, and the text.
+pub(super) fn text_of(delta: &ContentBlockDelta) -> Option<(TextKind, &str)> {
+    match delta {
+        ContentBlockDelta::TextDelta(delta) => Some((TextKind::Text, &delta.text)),
+        ContentBlockDelta::ThinkingDelta(delta) => Some((TextKind::Thinking, &delta.thinking)),
+        ContentBlockDelta::InputJsonDelta(delta) => Some((TextKind::Input, &delta.partial_json)),
+        _ => None,
+    }
+}
+
+/// Replaces the text that a delta brings.
+pub(crate) fn set_text(delta: &mut ContentBlockDelta, text: String) {
+    match delta {
+        ContentBlockDelta::TextDelta(delta) => delta.text = text,
+        ContentBlockDelta::ThinkingDelta(delta) => delta.thinking = text,
+        ContentBlockDelta::InputJsonDelta(delta) => delta.partial_json = text,
+        _ => {}
+    }
+}
+
+impl TextKind {
+    fn member(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Thinking => "thinking",
+            Self::Input => "partial_json",
+        }
+    }
+}
+
+/// Joins the text of a delta to the half that the delta before it ended with. `None` if it brings no text.
+pub(super) fn join(before: Option<Half>, event: &StreamEventContentBlockDelta) -> Option<Joined> {
+    let (kind, text) = text_of(&event.delta)?;
+    let sent = event.extra.source().and_then(|source| sent_string(source.sent(), kind.member()));
+    let mut reader = Reader::new(sent.as_ref().map_or("\"\"", Json::get));
+    let split = reader.split_string().ok().filter(|_| sent.is_some());
+    let (leading, piece, trailing) = match &split {
+        Some(split) => (split.leading, &*split.text, split.trailing),
+        None => (None, text, None),
+    };
+    let mut joined = Joined { text: String::new(), is_broken: reader.has_lone_surrogate(), half: None };
+    let before = before.filter(|half| half.kind == kind);
+    if leading.is_none() && piece.is_empty() && trailing.is_none() {
+        joined.half = before;
+        return Some(joined);
+    }
+    match (before, leading) {
+        (None, None) => {}
+        (Some(half), Some(low)) => joined.text.extend(char::decode_utf16([half.high, low]).flatten()),
+        // One of them is alone.
+        _ => {
+            joined.text.push(char::REPLACEMENT_CHARACTER);
+            joined.is_broken = true;
+        }
+    }
+    joined.text.push_str(piece);
+    joined.half = trailing.map(|high| Half { kind, high });
+    Some(joined)
+}
+
+/// The text of a string of the delta in the data of an event.
+fn sent_string(data: &str, member: &str) -> Option<Json> {
+    let mut event: Map<Json> = read_str(data).ok()?;
+    let mut delta: Map<Json> = read_str(event.swap_remove("delta")?.get()).ok()?;
+    delta.swap_remove(member)
+}
