@@ -313,7 +313,8 @@ impl Lowering<'_> {
         self.lowered.insert(at.to_owned(), Progress::Done(Use { shape: shape.clone(), nullable }));
         let hoisted = !(at.starts_with("/components/schemas/") && at.matches('/').count() == 3);
         let description = text(schema, "description");
-        self.components.insert(name, Component { pointer: at.to_owned(), description, kind, hoisted });
+        let boxed = is_true(schema, "x-boxed");
+        self.components.insert(name, Component { pointer: at.to_owned(), description, kind, boxed, hoisted });
         shape
     }
 }
