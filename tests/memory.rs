@@ -15,6 +15,8 @@
 #[path = "support/bodies.rs"]
 #[allow(dead_code)]
 mod bodies;
+#[path = "memory/documents.rs"]
+mod documents;
 #[path = "support/raw.rs"]
 #[allow(dead_code)]
 mod raw;

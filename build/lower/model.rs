@@ -33,6 +33,8 @@ pub struct Component {
     pub pointer: String,
     pub description: Option<String>,
     pub kind: Kind,
+    /// `x-boxed`: as a variant of a union it is kept in a box.
+    pub boxed: bool,
     /// Whether it stood inline and got its name from where it stood.
     pub hoisted: bool,
     /// Whether an answer is a stream of it, by the schema of a `text/event-stream`.

@@ -15,7 +15,6 @@ mod operations;
 mod params;
 mod paths;
 mod serde;
-mod size;
 mod table;
 mod union;
 
@@ -25,7 +24,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Item;
 
-use self::{found::Found, size::Sizes};
+use self::found::Found;
 use super::lower::model::{Kind, Lowered};
 
 /// Polishes generated code.
@@ -35,13 +34,12 @@ use super::lower::model::{Kind, Lowered};
 pub fn polish(lowered: &Lowered, file: syn::File) -> Result<syn::File, PolishError> {
     let parts = Parts::of(file)?;
     let found = Found::of(&parts.types, lowered)?;
-    let sizes = Sizes::of(lowered);
     let mut types = TokenStream::new();
     for (name, component) in &lowered.components {
         types.extend(match &component.kind {
             Kind::Object { fields } => object::object(lowered, &found, name, component, fields)?,
             Kind::Enum { values } => enumeration::enumeration(&found, name, component, values)?,
-            Kind::Tagged { .. } => union::tagged(lowered, &found, &sizes, name, component)?,
+            Kind::Tagged { .. } => union::tagged(lowered, &found, name, component)?,
             Kind::Untagged { arms } => union::untagged(lowered, &found, name, component, arms)?,
             Kind::Pending => return Err(PolishError::new(format!("the type {name} was never finished"))),
         });
