@@ -6,6 +6,7 @@
 
 mod support;
 mod memory {
+    mod documents;
     mod streams;
 }
 

@@ -161,11 +161,15 @@ fn units(text: &str) -> Vec<u16> {
 
 /// What an API sends, as text.
 fn sent(events: &[&str]) -> String {
-    fn name(data: &str) -> Option<&str> {
-        let (_, rest) = data.split_once("\"type\"")?;
-        rest.split('"').nth(1)
+    events.iter().map(|data| format!("event: {}\ndata: {data}\n\n", event_type(data))).collect()
+}
+
+fn event_type(data: &str) -> String {
+    let Node::Object(members) = Node::read(data) else { panic!("{data}") };
+    match members.iter().find(|(name, _)| name == "\"type\"") {
+        Some((_, Node::String(units))) => String::from_utf16(units).unwrap(),
+        _ => panic!("{data}"),
     }
-    events.iter().map(|data| format!("event: {}\ndata: {data}\n\n", name(data).unwrap_or("ping"))).collect()
 }
 
 const START: &str = r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-5","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":3,"output_tokens":1}}}"#;

@@ -170,3 +170,35 @@ impl<T: FromJson> FromJson for IndexMap<String, T> {
         Ok(map)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Json;
+
+    #[test]
+    fn a_byte_order_mark_counts_in_offsets() {
+        let error = read_str::<Json>("\u{FEFF}{\"a\":tru}").unwrap_err();
+        assert_eq!((error.pointer(), error.offset()), ("/a", Some(8)), "{error}");
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_refused_at_their_place() {
+        let cases: [(&[u8], &str, usize); 9] = [
+            (b"\xff", "", 0),
+            (b"[\"\xc3\"]", "/0", 2),
+            (b"{\"type\":\"text\",\"text\":\"a\xed\xa0\x80\"}", "/text", 24),
+            (b"{\"type\":\"text\",\"text\":\"\xe0\xff\"}", "/text", 23),
+            (b"{\"type\":\"text\",\"text\":\"\xc0\xaf\"}", "/text", 23),
+            (b"{\"type\":\"text\",\"text\":\"\xf4\xbf\xbf\xbf\"}", "/text", 23),
+            (b"{\"type\":\"text\",\"text\":\"\x81\"}", "/text", 23),
+            (b"{\"a\":[1,\"\xfc\x83\"]}", "/a/1", 9),
+            (b"\xff\xfe[\0]\0", "", 0),
+        ];
+        for (bytes, pointer, offset) in cases {
+            let error = read_slice::<Json>(bytes).unwrap_err();
+            assert!(error.is_syntax(), "{error}");
+            assert_eq!((error.pointer(), error.offset()), (pointer, Some(offset)), "{error}");
+        }
+    }
+}

@@ -830,3 +830,90 @@ fn plain(bytes: &[u8], mut at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     at + rest.iter().position(|byte| matches!(byte, 0..=0x1F | b'"' | b'\\')).unwrap_or(rest.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_is_split_from_halves_at_its_ends() {
+        let cases: [(&str, Option<u16>, &str, Option<u16>, bool); 10] = [
+            (r#""""#, None, "", None, false),
+            (r#""a\n\ud83d\ude00""#, None, "a\n😀", None, false),
+            (r#""a\ud83d""#, None, "a", Some(0xD83D), false),
+            (r#""\ude00b""#, Some(0xDE00), "b", None, false),
+            (r#""\ude00 \ud83d""#, Some(0xDE00), " ", Some(0xD83D), false),
+            (r#""\ud83d""#, None, "", Some(0xD83D), false),
+            (r#""\ude00""#, Some(0xDE00), "", None, false),
+            (r#""\ud83da""#, None, "\u{FFFD}a", None, true),
+            (r#""\ud83d\ud83d""#, None, "\u{FFFD}", Some(0xD83D), true),
+            (r#""\ude00\ude00\ud83d\ude00""#, Some(0xDE00), "\u{FFFD}😀", None, true),
+        ];
+        for (json, leading, text, trailing, is_lost) in cases {
+            let mut reader = Reader::new(json);
+            assert_eq!(reader.split_string().unwrap(), SplitString { leading, text: text.into(), trailing }, "{json}");
+            assert_eq!(reader.has_lone_surrogate(), is_lost, "{json}");
+            assert!(reader.end().is_ok());
+        }
+        assert!(Reader::new(r#""\ud83d"#).split_string().unwrap_err().is_eof());
+        assert!(Reader::new("5").split_string().unwrap_err().is_data());
+    }
+
+    #[test]
+    fn a_place_is_gone_back_to_with_all_that_was_known_there() {
+        let mut reader = Reader::new(r#"[{"a":["\ud800"],"type":"x"},2]"#);
+        reader.record_unknown();
+        reader.unknown_member("before");
+        reader.array().unwrap();
+        assert!(reader.item().unwrap());
+        let place = reader.place();
+        for _ in 0..2 {
+            assert_eq!(reader.tag("type", "an object").unwrap().as_deref(), Some("x"));
+            reader.object("an object").unwrap();
+            assert_eq!(reader.key().unwrap().as_deref(), Some("a"));
+            reader.array().unwrap();
+            assert!(reader.item().unwrap());
+            assert_eq!(reader.string().unwrap(), "\u{FFFD}");
+            reader.unknown_member("within");
+            assert!(reader.has_lone_surrogate());
+            reader.rewind(place);
+            assert!(!reader.has_lone_surrogate());
+        }
+        reader.value().unwrap();
+        assert!(reader.item().unwrap());
+        assert_eq!(reader.number("a number").unwrap(), "2");
+        assert!(!reader.item().unwrap());
+        assert_eq!((reader.depth, reader.end().is_ok()), (0, true));
+        let names: Vec<String> = reader.take_unknown().into_iter().map(|part| part.name).collect();
+        assert_eq!(names, ["before"]);
+    }
+
+    /// A tag that was looked at is skipped once: by the object that it is in, and by no other.
+    #[test]
+    fn a_tag_is_skipped_only_in_its_own_object() {
+        let json = r#"{"type":"a","of":{"type":"b"}}"#;
+        let mut reader = Reader::new(json);
+        let start = reader.place();
+        reader.tag("type", "an object").unwrap();
+        assert_eq!(reader.tagged_object("type", "an object").unwrap(), (0, true));
+        assert_eq!(reader.key().unwrap().as_deref(), Some("of"));
+        assert_eq!(reader.tagged_object("type", "an object").unwrap(), (17, false));
+        reader.rewind(start);
+        assert_eq!(reader.tagged_object("type", "an object").unwrap(), (0, false), "rewound");
+        reader.rewind(start);
+        reader.tag("type", "an object").unwrap();
+        assert_eq!(reader.tagged_object("kind", "an object").unwrap(), (0, false), "another tag");
+    }
+
+    #[test]
+    fn the_end_of_the_plain_part_of_a_string_is_found_at_every_offset() {
+        for end in ["\"", "\\", "\u{1F}", "\0", "\n"] {
+            for length in 0..100 {
+                let text = format!("{}{end}{}", "é".repeat(length / 2) + &"x".repeat(length % 2), "y".repeat(40));
+                assert_eq!(plain(text.as_bytes(), 0), length, "{end:?}");
+            }
+        }
+        let text = "\u{80}\u{7F} !#[]\u{FF}".repeat(20);
+        assert_eq!(plain(text.as_bytes(), 0), text.len());
+    }
+}

@@ -62,3 +62,158 @@ fn matching<'f, U>(reader: &mut Reader<'_>, forms: Vec<&'f Form<U>>) -> Result<V
     })?;
     Ok(states.into_iter().filter(|(_, missing, agrees)| *missing == 0 && *agrees).map(|(form, ..)| form).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{
+        object::ObjectReader,
+        read::{read_recording, read_str},
+    };
+
+    /// A form with members of its own, one of which holds the union again.
+    #[derive(Debug, PartialEq)]
+    enum Union {
+        Text(String),
+        Number(i64),
+        Named(String, Option<Box<Union>>),
+        Counted(i64, Option<Box<Union>>),
+        Kind(String),
+        Open(usize),
+        Texts(Vec<String>),
+        Numbers(Vec<i64>),
+        Unknown(Json),
+    }
+
+    fn read_object<T: FromJson>(
+        reader: &mut Reader<'_>,
+        names: &'static [&'static str],
+    ) -> Result<(Option<T>, Option<Box<Union>>, usize), DecodeError> {
+        let mut object = ObjectReader::new(reader, names, "an object")?;
+        let (mut first, mut of) = (None, None);
+        while let Some(index) = object.next()? {
+            match index {
+                0 => object.required(&mut first)?,
+                _ => object.optional(&mut of)?,
+            }
+        }
+        Ok((first, of, object.into_extra().len()))
+    }
+
+    impl FromJson for Union {
+        fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+            const OBJECT: Form<Union> =
+                Form { types: &[JsonType::Object], required: &[], constants: &[], read: |_| Ok(Union::Open(0)) };
+            let forms = [
+                Form { types: &[JsonType::String], read: |reader| String::read(reader).map(Self::Text), ..OBJECT },
+                Form { types: &[JsonType::Number], read: |reader| i64::read(reader).map(Self::Number), ..OBJECT },
+                Form {
+                    required: &["value"],
+                    constants: &[("kind", "named")],
+                    read: |reader| {
+                        let (value, of, _) = read_object(reader, &["value", "of"])?;
+                        Ok(Self::Named(value.unwrap_or_default(), of))
+                    },
+                    ..OBJECT
+                },
+                Form {
+                    required: &["value"],
+                    constants: &[("kind", "counted")],
+                    read: |reader| {
+                        let (value, of, _) = read_object(reader, &["value", "of"])?;
+                        Ok(Self::Counted(value.unwrap_or_default(), of))
+                    },
+                    ..OBJECT
+                },
+                Form {
+                    required: &["kind"],
+                    read: |reader| {
+                        let (kind, ..) = read_object(reader, &["kind"])?;
+                        Ok(Self::Kind(kind.unwrap_or_default()))
+                    },
+                    ..OBJECT
+                },
+                Form {
+                    constants: &[("open", "yes")],
+                    read: |reader| read_object::<Json>(reader, &["open"]).map(|(.., others)| Self::Open(others)),
+                    ..OBJECT
+                },
+                Form { types: &[JsonType::Array], read: |reader| Vec::read(reader).map(Self::Texts), ..OBJECT },
+                Form { types: &[JsonType::Array], read: |reader| Vec::read(reader).map(Self::Numbers), ..OBJECT },
+            ];
+            untagged(reader, &forms, "one of: array, number, object, string", Self::Unknown)
+        }
+    }
+
+    #[test]
+    fn the_type_then_the_members_then_the_order_decide() {
+        let named = |text: &str, of| Union::Named(text.to_owned(), of);
+        let cases = [
+            (r#""a""#, Union::Text("a".into())),
+            ("5", Union::Number(5)),
+            (r#"{"value":"a"}"#, named("a", None)),
+            (r#"{"value":5}"#, Union::Counted(5, None)),
+            (r#"{"x":1,"value":"a","of":{"value":7}}"#, named("a", Some(Box::new(Union::Counted(7, None))))),
+            (r#"{"of":"b","value":7}"#, Union::Counted(7, Some(Box::new(Union::Text("b".into()))))),
+            // A constant that disagrees rules a form out, first or last.
+            (r#"{"kind":"counted","value":"a"}"#, Union::Kind("counted".into())),
+            (r#"{"value":5,"kind":"counted"}"#, Union::Counted(5, None)),
+            (r#"{"value":5,"kind":"named"}"#, Union::Kind("named".into())),
+            (r#"{"kind":"other","value":5}"#, Union::Kind("other".into())),
+            (r#"{"k\u0069nd":"other"}"#, Union::Kind("other".into())),
+            (r#"{}"#, Union::Open(0)),
+            (r#"{"x":1,"y":[{"value":"a"}]}"#, Union::Open(2)),
+            (r#"{"open":"no"}"#, Union::Unknown(Json::from(serde_json::json!({"open": "no"})))),
+            (r#"{"open":5}"#, Union::Unknown(Json::from(serde_json::json!({"open": 5})))),
+            ("[]", Union::Texts(Vec::new())),
+            ("[1,2]", Union::Numbers(vec![1, 2])),
+            (r#"[1,"a"]"#, Union::Unknown(Json::from(serde_json::json!([1, "a"])))),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(read_str::<Union>(json).unwrap(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn one_form_of_a_type_has_its_own_errors() {
+        assert_eq!(
+            read_str::<Union>("5.5").unwrap_err().message(),
+            "invalid value: floating point, expected an integer of 64 bits"
+        );
+        let error = read_str::<Union>("true").unwrap_err();
+        assert_eq!(error.message(), "invalid type: boolean, expected one of: array, number, object, string");
+        // What is not JSON is no form, and is not kept.
+        assert!(read_str::<Union>(r#"{"value":tru}"#).unwrap_err().is_syntax());
+        assert!(read_str::<Union>(r#"[1,"a"#).unwrap_err().is_eof());
+    }
+
+    /// The unknown members that a failed attempt saw are none of the form that is taken.
+    #[test]
+    fn a_failed_attempt_leaves_nothing_behind() {
+        let json = r#"{"x":1,"of":{"y":1,"value":"a"},"value":5}"#;
+        let (value, unknown) = read_recording::<Union>(json.as_bytes()).unwrap();
+        assert_eq!(value, Union::Counted(5, Some(Box::new(Union::Named("a".into(), None)))));
+        let names: Vec<String> = unknown.into_iter().map(|part| part.name).collect();
+        assert_eq!(names, ["x", "y"]);
+        let (value, unknown) = read_recording::<Union>(br#"{"of":[1,{"z":1}],"value":true}"#).unwrap();
+        assert!(matches!(value, Union::Open(2)));
+        assert_eq!(unknown.into_iter().map(|part| part.name).collect::<Vec<_>>(), ["of", "value"]);
+    }
+
+    #[test]
+    fn attempts_do_not_multiply_with_the_levels() {
+        // At each level two forms read all that is within before they fail.
+        let nested =
+            |levels: usize| format!("{}1{}", r#"{"of":"#.repeat(levels), r#","value":true,"kind":5}"#.repeat(levels));
+        for levels in [3, 60, 126] {
+            let document = nested(levels);
+            // Nothing fits `kind`, so that the innermost decides quickly.
+            assert!(matches!(read_str::<Union>(&document), Ok(Union::Open(_) | Union::Unknown(_))), "{levels}");
+        }
+        let ambiguous =
+            |levels: usize| format!("{}1{}", r#"{"of":"#.repeat(levels), r#","value":true}"#.repeat(levels));
+        assert!(read_str::<Union>(&ambiguous(3)).is_ok());
+        let error = read_str::<Union>(&ambiguous(60)).unwrap_err();
+        assert_eq!(error.message(), "too many attempts to tell the forms of a union apart");
+    }
+}

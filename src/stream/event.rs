@@ -1,7 +1,5 @@
 //! Server-sent events read as events of a message, and written again.
 
-use serde_json::json;
-
 use super::{delta, sse, unknown::UnknownEvent};
 use crate::{
     error::{Error, ErrorKind, Result as CrateResult},
@@ -123,7 +121,7 @@ impl StreamEvent {
     ///     event.to_sse()?.to_string(),
     ///     "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
     /// );
-    /// # Ok::<(), anthropic_messages::DecodeError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
@@ -134,7 +132,7 @@ impl StreamEvent {
         }
         // Not as `Json`: its limit on nesting holds for the parts, and the whole is deeper.
         let written = serde_json::to_string(self).map_err(|error| {
-            Error::new(ErrorKind::Contract, "the event can't be written").with_source(DecodeError::of_serialize(&error))
+            Error::new(ErrorKind::Contract, "the event cannot be written").with_source(DecodeError::of_serialize(&error))
         })?;
         let name = event_type(&written).unwrap_or_default();
         let sent = self.extra().and_then(Extra::source).and_then(|source| source.of(&written)).map(str::to_owned);
@@ -174,8 +172,11 @@ impl Error {
                     }
                     _ => ("api_error", "the reply failed"),
                 };
-                let error = json!({"type": error_type, "message": message});
-                json!({"type": "error", "error": error, "request_id": self.request_id()}).to_string()
+                let request_id = self.request_id().map_or_else(Json::null, Json::from);
+                // Not by `json!`, whose order of members depends on the features of serde_json.
+                format!(
+                    r#"{{"type":"error","error":{{"type":"{error_type}","message":"{message}"}},"request_id":{request_id}}}"#
+                )
             }
         };
         sse::Event::new("error", data)

@@ -100,7 +100,7 @@ async fn a_message_without_a_stop_reason_is_incomplete() {
     events.extend([close(0), stop()]);
     let error = outcome(&wire(&events)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Incomplete);
-    assert_eq!(error.to_string(), "the stream ended without a stop reason");
+    assert_eq!(error.to_string(), "stream ended without a stop reason");
     assert_eq!(error.partial_message().unwrap().text(), "Hi");
     // Of a whole answer the end is known.
     let server = Server::start().unwrap();

@@ -35,6 +35,8 @@ pub(crate) struct Component {
     pub(crate) pointer: String,
     pub(crate) description: Option<String>,
     pub(crate) kind: Kind,
+    /// `x-boxed`: as a variant of a union it is kept in a box.
+    pub(crate) boxed: bool,
     /// Whether it stood inline and got its name from where it stood.
     pub(crate) hoisted: bool,
     /// Whether an answer is a stream of it, by the schema of a `text/event-stream`.

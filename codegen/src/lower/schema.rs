@@ -313,8 +313,9 @@ impl Lowering<'_> {
         self.lowered.insert(at.to_owned(), Progress::Done(Use { shape: shape.clone(), nullable }));
         let hoisted = !(at.starts_with("/components/schemas/") && at.matches('/').count() == 3);
         let description = text(schema, "description");
-        let merges = is_true(schema, "x-merge");
-        let component = Component { pointer: at.to_owned(), description, kind, hoisted, is_event: false, merges };
+        let (boxed, merges) = (is_true(schema, "x-boxed"), is_true(schema, "x-merge"));
+        let component =
+            Component { pointer: at.to_owned(), description, kind, boxed, hoisted, is_event: false, merges };
         self.components.insert(name, component);
         shape
     }

@@ -15,7 +15,6 @@ mod operations;
 mod params;
 mod paths;
 mod serde;
-mod size;
 mod table;
 mod union;
 
@@ -26,7 +25,7 @@ use quote::quote;
 use syn::Item;
 
 pub(crate) use self::table::table;
-use self::{found::Found, size::Sizes};
+use self::found::Found;
 use super::{
     lower::model::{Kind, Lowered},
     requirements::Requirements,
@@ -43,7 +42,6 @@ pub(crate) fn polish(
 ) -> Result<syn::File, PolishError> {
     let parts = Parts::of(file)?;
     let found = Found::of(&parts.types, lowered)?;
-    let sizes = Sizes::of(lowered);
     let mut types = TokenStream::new();
     for (name, component) in &lowered.components {
         types.extend(match &component.kind {
@@ -51,7 +49,7 @@ pub(crate) fn polish(
                 object::object(lowered, &found, name, component, fields, requirements.methods(name))?
             }
             Kind::Enum { values } => enumeration::enumeration(&found, name, component, values)?,
-            Kind::Tagged { .. } => union::tagged(lowered, &found, &sizes, name, component)?,
+            Kind::Tagged { .. } => union::tagged(lowered, &found, name, component)?,
             Kind::Untagged { arms } => union::untagged(lowered, &found, name, component, arms)?,
             Kind::Pending => return Err(PolishError::new(format!("the type {name} was never finished"))),
         });

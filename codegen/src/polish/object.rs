@@ -160,7 +160,7 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[
     let setters = written.iter().filter(|written| !written.field.required).map(|written| {
         let (field_ident, (taken, value)) = (&written.ident, written.argument());
         let setter = match field_ident.to_string().as_str() {
-            name @ ("new" | "check" | "set_extra") => format_ident!("{name}_"),
+            name @ ("new" | "check" | "set_extra" | "set_null") => format_ident!("{name}_"),
             name if methods.iter().any(|method| method == name) => format_ident!("{name}_"),
             _ => field_ident.clone(),
         };
@@ -170,6 +170,30 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[
             #[must_use]
             pub fn #setter(mut self, #field_ident: #taken) -> Self {
                 self.#field_ident = ::std::option::Option::Some(#value);
+                self
+            }
+        }
+    });
+    let nulls: Vec<TokenStream> = written
+        .iter()
+        .filter(|written| written.is_option)
+        .map(|written| {
+            let (field_ident, name) = (&written.ident, &written.field.name);
+            quote!(#name => self.#field_ident = ::std::option::Option::None,)
+        })
+        .collect();
+    let set_null = (!nulls.is_empty()).then(|| {
+        quote! {
+            /// Sets a field to `null`, given by its name in JSON: where that clears a value and leaving the field out
+            /// does not. A field that can't be `null` is refused by [`check`](Self::check) and when the value is
+            /// written.
+            #[must_use]
+            pub fn set_null(mut self, name: &str) -> Self {
+                match name {
+                    #(#nulls)*
+                    _ => return self.set_extra(name, crate::json::Json::null()),
+                }
+                self.extra.set_null(Self::FIELDS, name);
                 self
             }
         }
@@ -212,6 +236,8 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[
                 self.extra.insert(name, value);
                 self
             }
+
+            #set_null
 
             /// Checks the contract's constraints, in here and in all that is in here. A request is
             /// checked before it is sent; what a server sends never is.

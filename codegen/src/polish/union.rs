@@ -10,9 +10,8 @@ use super::{
     free,
     object::variant_ident,
     paths::only_argument,
-    size::Sizes,
 };
-use crate::lower::model::{Arm, Component, Kind, Lowered, Shape};
+use crate::lower::model::{Arm, Component, Field, Kind, Lowered, Shape};
 
 /// A union of objects with a constant tag is named by its tags and keeps what it does not know:
 ///
@@ -29,7 +28,6 @@ use crate::lower::model::{Arm, Component, Kind, Lowered, Shape};
 pub(super) fn tagged(
     lowered: &Lowered,
     found: &Found,
-    sizes: &Sizes,
     name: &str,
     component: &Component,
 ) -> Result<TokenStream, PolishError> {
@@ -52,7 +50,7 @@ pub(super) fn tagged(
         .zip(&contents)
         .map(|(variant, content)| {
             // typify has boxed what holds itself.
-            if sizes.is_large(&variant.component) && only_argument(content, "Box").is_none() {
+            if is_boxed(lowered, &variant.component) && only_argument(content, "Box").is_none() {
                 (quote!(::std::boxed::Box<#content>), quote!(::std::boxed::Box::new(value)))
             } else {
                 (quote!(#content), quote!(value))
@@ -185,6 +183,22 @@ fn events(ident: &Ident, idents: &[Ident]) -> TokenStream {
             }
         }
     }
+}
+
+/// Whether a variant with this content is in a box: an object that must have another object in it is, and one that says
+/// `x-boxed`.
+///
+/// Neither changes when the contract adds an optional member, so that no such change breaks users. A size would.
+fn is_boxed(lowered: &Lowered, component: &str) -> bool {
+    let Some(component) = lowered.components.get(component) else { return false };
+    let Kind::Object { fields } = &component.kind else { return false };
+    let is_object = |field: &Field| match &field.value.shape {
+        Shape::Named(name) => {
+            matches!(lowered.components.get(name), Some(Component { kind: Kind::Object { .. }, .. }))
+        }
+        _ => false,
+    };
+    component.boxed || fields.iter().any(|field| field.required && !field.value.nullable && is_object(field))
 }
 
 /// A union that the type of the JSON value decides.

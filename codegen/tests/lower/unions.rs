@@ -1,6 +1,6 @@
 //! `oneOf` and `anyOf`: what tells the branches apart, and what becomes of those that nothing does.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{generate, schemas};
 
@@ -80,18 +80,34 @@ fn a_union_of_required_properties_is_the_object() {
 }
 
 #[test]
-fn a_variant_over_256_bytes_is_in_a_box() {
-    // A string takes 24 bytes, and the members that are not described 8.
-    let branch = |tag: &str, strings: usize| {
+fn a_variant_that_must_hold_an_object_is_in_a_box() {
+    let branch = |tag: &str, required: &[&str], more: Value| {
         let mut properties = json!({"kind": {"const": tag}});
-        for number in 0..strings {
-            properties[format!("text_{number}")] = json!({"type": "string"});
-        }
-        json!({"type": "object", "required": ["kind"], "properties": properties})
+        properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let required: Vec<&str> = ["kind"].iter().chain(required).copied().collect();
+        json!({"type": "object", "required": required, "properties": properties})
     };
-    let outcome = generate(&schemas(&json!({"Shape": {"oneOf": [branch("small", 10), branch("large", 11)]}})));
+    let object = json!({"type": "object", "properties": {"x": {"type": "integer"}}});
+    // However many: one more optional member must not change the type of a variant.
+    let mut many = json!({"object": object, "list": {"type": "array", "items": object}});
+    for number in 0..40 {
+        many[format!("text_{number}")] = json!({"type": "string"});
+    }
+    let mut marked = branch("marked", &[], json!({}));
+    marked["x-boxed"] = json!(true);
+    let outcome = generate(&schemas(&json!({"Shape": {"oneOf": [
+        branch("optional", &[], many),
+        branch("list", &["points"], json!({"points": {"type": "array", "items": object}})),
+        branch("object", &["at"], json!({"at": object})),
+        marked,
+    ]}})));
     let outcome = outcome.unwrap();
-    outcome.has(&["Small(ShapeSmall)", "Large(Box<ShapeLarge>)"]);
+    outcome.has(&[
+        "Optional(ShapeOptional)",
+        "List(ShapeList)",
+        "Object(Box<ShapeObject>)",
+        "Marked(Box<ShapeMarked>)",
+    ]);
     let source: String = outcome.source.split_whitespace().collect();
-    assert!(source.contains("fnfrom(value:ShapeLarge)->Self{Self::Large(::std::boxed::Box::new(value))}"));
+    assert!(source.contains("fnfrom(value:ShapeObject)->Self{Self::Object(::std::boxed::Box::new(value))}"));
 }
