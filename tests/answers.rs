@@ -68,14 +68,15 @@ async fn verdict(way: Way, reply: Reply) -> Verdict {
 
 /// The message of an error without the port of the server, which differs from run to run.
 fn without_address(error: &Error) -> String {
-    let mut rest = error.to_string();
-    while let Some(start) = rest.find("127.0.0.1:") {
-        let port = start + "127.0.0.1".len();
-        let end = rest[port + 1..].find(|character: char| !character.is_ascii_digit());
-        rest.replace_range(port..end.map_or(rest.len(), |end| port + 1 + end), "");
-    }
-    // A call of one attempt and one of three differ by what they say of that.
-    rest.split(" (").next().unwrap_or_default().to_owned()
+    let message = error.to_string();
+    let message = match message.split_once("127.0.0.1:") {
+        Some((before, after)) => {
+            format!("{before}127.0.0.1{}", after.trim_start_matches(|character: char| character.is_ascii_digit()))
+        }
+        None => message,
+    };
+    // The number of attempts is compared by itself.
+    message.split(" (").next().unwrap_or_default().to_owned()
 }
 
 const JSON: Option<&str> = Some("application/json");

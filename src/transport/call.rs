@@ -174,7 +174,9 @@ impl<'a> Call<'a> {
                 if form == Form::Unknown || self.settings.checks_first_event {
                     first = self.first_event(&mut reading).await?;
                 }
-                if !gate::begins_as_document(&first) {
+                // Nothing at all is an empty document, unless the type says that it is a stream.
+                let is_stream = form == Form::Events || !first.is_empty();
+                if is_stream && !gate::begins_as_document(&first) {
                     return Ok(Body::Stream(reading.into_stream(first)));
                 }
                 Form::Document
@@ -233,8 +235,11 @@ impl<'a> Call<'a> {
         loop {
             let chunk = match timeout(self.settings.idle_timeout, reading.chunk()).await {
                 Ok(Some(Ok(chunk))) => chunk,
-                // The reader of the stream reports how it ended.
-                Ok(Some(Err(_)) | None) => return Ok(first.into()),
+                Ok(None) => return Ok(first.into()),
+                Ok(Some(Err(error))) => {
+                    let error = Error::incomplete().with_source(error.without_url());
+                    return Err(AttemptFailure::new(error, Outcome::Committed));
+                }
                 Err(_) => {
                     let error = Error::stalled(self.settings.idle_timeout);
                     return Err(AttemptFailure::new(error, Outcome::Committed));
