@@ -284,6 +284,21 @@ fn what_reaches_outside_has_one_place() {
     assert_eq!(having("tokio::time::sleep("), ["transport/timing.rs"]);
 }
 
+/// The server depends on the crate: a unit test that used it would see two copies of every type.
+#[test]
+fn unit_tests_do_not_use_the_test_server() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &root, &mut files);
+    let names_it = |source: &str| {
+        let mut code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+        code.any(|line| line.contains("anthropic_messages_testing"))
+    };
+    assert!(names_it("    use anthropic_messages_testing::Server;") && !names_it("/// anthropic_messages_testing"));
+    let found: Vec<_> = files.iter().filter(|(_, source)| names_it(source)).map(|(path, _)| path).collect();
+    assert!(found.is_empty(), "{found:?}");
+}
+
 const LIB: &str = "mod error; pub use self::{error::{Error, Result}, response::Response, stream::sse};";
 
 #[track_caller]

@@ -58,7 +58,7 @@ pub fn compile(name: &str, modules: &str) -> Result<PathBuf, Error> {
         .output()?;
     let messages = String::from_utf8_lossy(&output.stdout).into_owned();
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let program = messages.filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?))).last();
+    let program = messages.filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?))).next_back();
     match program {
         Some(program) if output.status.success() => Ok(program),
         _ => Err(format!("{}: the generated code does not compile", file.display()).into()),
