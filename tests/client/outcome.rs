@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use anthropic_messages::{AuthScheme, ClientBuilder, ErrorKind, Observer, observe};
+use anthropic_messages::{
+    AnthropicMessage, AuthScheme, Client, ClientBuilder, CountTokensRequest, ErrorKind, Observer, observe,
+};
 use anthropic_messages_testing::{At, Fault, Reply, Server};
 
 use crate::{
@@ -239,6 +241,99 @@ mod observers {
         assert_eq!(*surprises.0.lock().unwrap(), told);
     }
 
+    /// Notes the end of each call.
+    #[derive(Default)]
+    struct Ends(Mutex<Vec<String>>);
+
+    impl Ends {
+        fn taken(&self) -> Vec<String> {
+            std::mem::take(&mut self.0.lock().unwrap())
+        }
+    }
+
+    impl Observer for Ends {
+        fn finished(&self, call: &observe::Finished<'_>) {
+            let outcome = match call.outcome {
+                observe::Outcome::Failed(error) => format!("{:?}", error.kind()),
+                outcome => format!("{outcome:?}"),
+            };
+            let tokens = call.usage.map(|usage| (usage.input_tokens, usage.output_tokens));
+            self.0.lock().unwrap().push(format!(
+                "{} {:?} {outcome} attempts {} status {:?} {tokens:?} {:?}",
+                call.operation,
+                call.model.unwrap_or_default(),
+                call.attempts,
+                call.status.map(|status| status.as_u16()),
+                call.stop_reason,
+            ));
+        }
+    }
+
+    #[tokio::test]
+    async fn are_called_once_at_the_end_of_each_call() {
+        let ends = Arc::new(Ends::default());
+        let client = |server: &Server| builder(server).api_key("k").observer(ends.clone()).build().unwrap();
+        let usage = r#"(Some(3), Some(5))"#;
+
+        let server = answering([api_error(529, "overloaded_error"), message("Hi")]);
+        client(&server).create_message(&request()).await.unwrap();
+        let whole = r#"create_message "claude-sonnet-5" Completed attempts 2 status Some(200) Some(USAGE) Some("end_turn")"#;
+        assert_eq!(ends.taken(), [whole.replace("USAGE", usage)]);
+
+        let failures = [
+            (api_error(400, "invalid_request_error"), "BadRequest attempts 1 status Some(400) None None"),
+            (json(200, "{}"), "Decode attempts 1 status Some(200) None None"),
+            (message("Hi").fault(Fault::close(At::BeforeHeaders)), "Closed attempts 3 status None None None"),
+        ];
+        for (reply, said) in failures {
+            let server = answering([reply]);
+            client(&server).create_message(&request()).await.unwrap_err();
+            assert_eq!(ends.taken(), [format!(r#"create_message "claude-sonnet-5" {said}"#)]);
+        }
+
+        // A call that is given up, on its way and between two attempts.
+        let server = answering([message("Hi").fault(Fault::stall(At::BeforeHeaders))]);
+        let dropped = client(&server);
+        let asked = request();
+        tokio::select! {
+            _ = dropped.create_message(&asked) => panic!("it was answered"),
+            sent = server.until(|counts| counts.requests == 1) => drop(sent.unwrap()),
+        }
+        assert_eq!(ends.taken(), [r#"create_message "claude-sonnet-5" Dropped attempts 1 status None None None"#]);
+
+        // Streams: read to the end, failed in the middle, and dropped.
+        let streamed = Reply::text("one two").delta_length(4);
+        let server = Server::start().unwrap();
+        server.reply(streamed.clone());
+        server.reply(streamed.clone().fault(Fault::reset(At::AfterEvent(3))));
+        server.reply(streamed);
+        let client = client(&server);
+        for (events, said) in [(usize::MAX, "Completed"), (usize::MAX, "Incomplete"), (2, "Dropped")] {
+            let mut stream = client.stream_message(&request()).await.unwrap();
+            assert_eq!(ends.taken(), [""; 0], "the call goes on");
+            for _ in 0..events {
+                let Some(Ok(_)) = stream.next().await else { break };
+            }
+            drop(stream);
+            let ended = ends.taken();
+            assert_eq!(ended.len(), 1, "{ended:?}");
+            let start = format!(r#"create_message_stream "claude-sonnet-5" {said} attempts 1 status Some(200) Some("#);
+            assert!(ended[0].starts_with(&start), "{ended:?}");
+        }
+
+        // A count has input tokens only, and a call that is refused before it is sent ends as well.
+        let server = answering([json(200, r#"{"input_tokens":7}"#)]);
+        let count = CountTokensRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")]);
+        let client = builder(&server).api_key("k").observer(ends.clone()).build().unwrap();
+        client.count_tokens(&count).await.unwrap();
+        let counted = r#"count_tokens "claude-sonnet-5" Completed attempts 1 status Some(200) Some((Some(7), None)) None"#;
+        assert_eq!(ends.taken(), [counted]);
+        let broken = client.with_options(|options| options.header("bad name", "x"));
+        broken.count_tokens(&count).await.unwrap_err();
+        let refused = r#"count_tokens "claude-sonnet-5" Configuration attempts 0 status None None None"#;
+        assert_eq!(ends.taken(), [refused]);
+    }
+
     struct Strict(&'static str);
 
     impl Observer for Strict {
@@ -300,11 +395,64 @@ mod proxies {
     }
 
     #[test]
-    fn that_ask_for_a_password_are_not_asked_twice() {
+    fn that_require_authentication_are_named_and_not_asked_twice() {
         let (server, url) = proxy(answer(407, &[("proxy-authenticate", "Basic")], ""));
         let output = child("children::call", &[("HTTPS_PROXY", &url), ("BASE", "https://api.example.test/v1")]);
-        assert!(output.contains("Connect attempts 1"), "{output}");
+        let said = format!("failed to connect to api.example.test: the proxy {url} requires authentication");
+        assert!(output.contains("Connect attempts 1") && output.contains(&said), "{output}");
         assert_eq!(server.requests().len(), 1);
+        // In cleartext the proxy answers itself.
+        let plain = [("HTTP_PROXY", url.as_str()), ("BASE", "http://api.example.test/v1"), ("CLEAR", "1")];
+        let output = child("children::call", &plain);
+        let said = format!("407 Proxy Authentication Required from the proxy {url}");
+        assert!(output.contains("Connect attempts 1") && output.contains(&said), "{output}");
+    }
+
+    #[test]
+    fn that_are_dead_are_named() {
+        let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let url = format!("http://user:canary@{dead}");
+        for (variable, base) in [
+            ("HTTPS_PROXY", "https://api.example.test/v1"),
+            ("ALL_PROXY", "https://api.example.test/v1"),
+            ("HTTP_PROXY", "http://api.example.test/v1"),
+        ] {
+            let output = child("children::call", &[(variable, &url), ("BASE", base), ("CLEAR", "1")]);
+            let said = format!("failed to connect to api.example.test through the proxy http://{dead}");
+            assert!(output.contains("Connect attempts 3") && output.contains(&said), "{output}");
+            assert!(!output.contains("canary"), "{output}");
+        }
+    }
+
+    #[test]
+    fn that_cannot_be_used_are_an_error_of_the_builder_where_they_would_be() {
+        let https = ("BASE", "https://api.example.test/v1");
+        let unusable = if cfg!(feature = "socks") { "ftp://127.0.0.1:1" } else { "socks5://127.0.0.1:1" };
+        for variables in [vec![("ALL_PROXY", unusable), https], vec![("https_proxy", "quic://127.0.0.1:1"), https]] {
+            let output = child("children::call", &variables);
+            assert!(output.contains("Configuration") && output.contains(variables[0].0), "{output}");
+        }
+        let target = answering_all([message("Hi")]);
+        let base = target.base_url();
+        for variables in [
+            vec![("ALL_PROXY", unusable), ("BASE", base.as_str())],
+            vec![("ALL_PROXY", unusable), https, ("NO_PROXY", "example.test")],
+            vec![("ALL_PROXY", unusable), https, ("OFF", "1")],
+        ] {
+            let output = child("children::call", &variables);
+            assert!(!output.contains("Configuration"), "{output}");
+        }
+    }
+
+    /// The caller's own proxy takes the place of the environment's, and is used for this host too.
+    #[tokio::test]
+    async fn of_the_caller_win() {
+        let (server, url) = proxy(json(200, message_body("Hi")));
+        let proxy = anthropic_messages::reqwest::Proxy::all(&url).unwrap();
+        let client = Client::builder().api_key("k").base_url("http://127.0.0.1:1/v1");
+        let client = client.configure_http(move |http| http.proxy(proxy)).build().unwrap();
+        assert_eq!(client.create_message(&request()).await.unwrap().text(), "Hi");
+        assert_eq!(server.requests()[0].uri(), "http://127.0.0.1:1/v1/messages");
     }
 
     #[test]

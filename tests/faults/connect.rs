@@ -15,7 +15,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::{
     failing, request, said,
-    support::answers::{answering, message},
+    support::answers::{answer, answering, message},
     support::bodies::message_body,
     support::raw::{RawServer, json},
     support::timing::NoWaiting,
@@ -97,6 +97,58 @@ async fn row_03_a_connection_that_takes_too_long_is_a_timeout_and_was_not_proces
     assert!(error.to_string().starts_with(&format!("timed out connecting to {address}")), "{error}");
 }
 
+/// A limit of the call that ends while the connection is made says what the limit on connecting says: nothing was sent.
+#[tokio::test]
+async fn a_call_that_ends_while_it_connects_was_not_processed() {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(1).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let _queue: Vec<_> = (0..2).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    let limit = Duration::from_millis(60);
+    let limits: [fn(ClientBuilder, Duration) -> ClientBuilder; 2] =
+        [ClientBuilder::timeout, ClientBuilder::response_timeout];
+    for set in limits {
+        let client = set(plain(address).connect_timeout(Duration::from_secs(60)).max_retries(0), limit).build().unwrap();
+        let error = failing(&client).await;
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 1), "{error:?}");
+        assert!(!error.may_have_been_processed(), "{error:?}");
+        assert!(error.to_string().starts_with(&format!("timed out connecting to {address}")), "{error}");
+    }
+}
+
+/// A server that closes idle connections is healthy, and one that closes new ones is not.
+#[tokio::test]
+async fn only_a_reused_connection_that_closes_is_replaced_at_once() {
+    // Answers the first request of its first connection, and closes on every other request of it.
+    let server = RawServer::start(|connection| {
+        if connection.request().is_some() {
+            connection.send(json(&message_body("Hi")));
+        }
+        let _ = connection.request();
+    });
+    let timing = NoWaiting::default();
+    let builder = || Client::builder().api_key("k").base_url(server.base_url()).timing(timing.clone());
+    let client = builder().build().unwrap();
+    assert_eq!(said(&client).await, "Hi");
+    assert_eq!(client.create_message(&request()).await.unwrap().attempts(), 2);
+    assert!(timing.waits().is_empty(), "the connection had been used before");
+
+    // The connections of a caller's HTTP client are not observed, and count as new.
+    let client = builder().http_client(http_client(|http| http)).build().unwrap();
+    assert_eq!(said(&client).await, "Hi");
+    assert_eq!(client.create_message(&request()).await.unwrap().attempts(), 2);
+    assert_eq!(timing.waits().len(), 1);
+
+    let closing = RawServer::start(|connection| drop(connection.request()));
+    let timing = NoWaiting::default();
+    let client = Client::builder().api_key("k").base_url(closing.base_url()).timing(timing.clone()).build().unwrap();
+    let error = failing(&client).await;
+    assert_eq!((error.kind(), error.attempts(), closing.connections()), (ErrorKind::Closed, 3, 3));
+    assert_eq!(timing.waits().len(), 2);
+    assert!(timing.waits().iter().all(|wait| !wait.is_zero()), "{:?}", timing.waits());
+}
+
 #[tokio::test]
 async fn row_05_a_dead_address_of_a_host_does_not_hide_a_live_one() {
     let server = answering([message("Hi")]);
@@ -127,8 +179,16 @@ mod tls {
         config.with_root_certificates(roots).with_no_client_auth()
     }
 
-    /// An authority, and a server with a certificate of it.
+    /// A server with a certificate, and the store that trusts it.
     fn serve(name: &str, expired: bool) -> (RawServer, RootCertStore) {
+        let (server, authority) = serve_with_authority(name, expired);
+        let mut roots = RootCertStore::empty();
+        roots.add(authority).unwrap();
+        (server, roots)
+    }
+
+    /// A server with a certificate, and the certificate of the authority that issued it.
+    fn serve_with_authority(name: &str, expired: bool) -> (RawServer, CertificateDer<'static>) {
         let mut authority = CertificateParams::new(vec![]).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
@@ -155,9 +215,23 @@ mod tls {
             }
             let _ = stream.write_all(&json(&message_body("Hi")));
         });
-        let mut roots = RootCertStore::empty();
-        roots.add(authority.der().clone()).unwrap();
-        (server, roots)
+        (server, authority.der().clone())
+    }
+
+    /// The HTTP client that the crate builds itself, with a root of the caller's. Redirects stay refused.
+    #[tokio::test]
+    async fn a_root_of_the_callers_is_trusted_by_the_http_client_of_the_crate() {
+        let (server, authority) = serve_with_authority("localhost", false);
+        let root = reqwest::Certificate::from_der(&authority).unwrap();
+        let base = format!("https://localhost:{}/v1", server.address.port());
+        let client = Client::builder().api_key("k").base_url(base);
+        let client = client.configure_http(|http| http.tls_certs_only([root])).build().unwrap();
+        assert_eq!(said(&client).await, "Hi");
+        let redirecting = answering([answer(307, &[("location", "http://127.0.0.1:1/")], "")]);
+        let client = Client::builder().api_key("k").base_url(redirecting.base_url());
+        let client = client.configure_http(|http| http.redirect(reqwest::redirect::Policy::limited(9))).build().unwrap();
+        let error = failing(&client).await;
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Redirect, 1), "{error:?}");
     }
 
     fn over(address: SocketAddr, roots: RootCertStore) -> Client {
@@ -170,6 +244,10 @@ mod tls {
         let error = failing(client).await;
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Connect, 1), "{error:?}");
         assert_eq!((error.retry_stop(), error.may_have_been_processed()), (Some(RetryStop::Permanent), false));
+        let problem = [": its certificate was refused", ": the TLS handshake failed"];
+        let said = error.to_string();
+        assert!(said.starts_with("failed to connect to localhost:"), "{said}");
+        assert!(problem.iter().any(|problem| said.ends_with(problem)), "{said}");
         assert_eq!((server.connections(), server.requests().len()), (1, 0));
     }
 

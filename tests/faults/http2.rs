@@ -1,8 +1,11 @@
 //! Row 66: what an HTTP/2 server may do to a stream or a connection.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    io::Read as _,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use anthropic_messages::internal_for_tests::TestClientBuilder as _;
@@ -11,7 +14,7 @@ use bytes::Bytes;
 use h2::{Reason, server};
 use tokio::net::TcpListener;
 
-use crate::{failing, request, said, support::bodies::message_body, support::timing::NoWaiting};
+use crate::{failing, request, said, support::bodies::message_body, support::raw::RawServer, support::timing::NoWaiting};
 
 /// What a server does with the first request; it answers all others.
 #[derive(Clone, Copy)]
@@ -94,5 +97,27 @@ async fn row_66_a_connection_that_goes_away_is_counted_as_an_attempt() {
         let (url, requests) = serve(First::GoAway(reason)).await;
         let reply = client(&url).create_message(&request()).await.unwrap();
         assert_eq!((reply.attempts(), requests.load(Ordering::SeqCst)), (2, 2), "{reason:?}");
+    }
+}
+
+/// In cleartext nothing negotiates the version. A server that speaks HTTP/1.1 is asked once, since it would answer the same
+/// way again.
+#[tokio::test]
+async fn a_server_that_speaks_http_1_is_not_asked_again() {
+    let answers = [
+        "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 505 HTTP Version Not Supported\r\n\r\n",
+        "not HTTP at all",
+    ];
+    for answer in answers {
+        let server = RawServer::start(move |connection| {
+            let _ = connection.socket().read(&mut [0; 24]);
+            connection.send(answer);
+            connection.wait_for_close();
+        });
+        let error = failing(&client(&server.base_url())).await;
+        assert_eq!((error.kind(), error.attempts(), server.connections()), (ErrorKind::Http, 1, 1), "{error:?}");
+        assert_eq!(error.retry_stop(), Some(RetryStop::Permanent));
+        assert!(error.to_string().starts_with("invalid HTTP response from 127.0.0.1:"), "{error}");
     }
 }
