@@ -17,10 +17,10 @@
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, value::RawValue};
 
-use self::json::{FromJson, Json, Map, read_slice, read_str};
+use self::json::{Json, Map, read_slice, read_str};
 
 #[path = "../../src/json/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "the crate's layer, of which the reader is tried alone")]
+#[allow(dead_code, unexpected_cfgs, unused_imports, unused_macros, reason = "the crate's layer, of which the reader is tried alone")]
 mod json;
 
 fuzz_target!(|input: &[u8]| {

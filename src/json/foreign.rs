@@ -116,35 +116,59 @@ impl<'de> Reader<'de> {
         visit(self).map_err(|error| error.at(start))
     }
 
-    fn visit_number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ForeignError> {
-        let text = self.number("a number")?;
-        if let Ok(value) = text.parse() {
-            visitor.visit_u64(value)
-        } else if let Ok(value) = text.parse() {
-            visitor.visit_i64(value)
-        } else {
-            match text.parse() {
-                Ok(value) if f64::is_finite(value) => visitor.visit_f64(value),
-                _ => Err(ForeignError::custom("number out of range")),
-            }
-        }
-    }
-
-    fn visit_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ForeignError> {
-        match self.string()? {
-            Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
-            Cow::Owned(text) => visitor.visit_string(text),
+    fn visit_if_number<V: Visitor<'de>>(
+        &mut self,
+        visitor: V,
+        visit: fn(&str, V) -> Result<V::Value, ForeignError>,
+    ) -> Result<V::Value, ForeignError> {
+        match self.peek_type()? {
+            JsonType::Number => self.visit(|reader| visit(reader.number("a number")?, visitor)),
+            _ => self.deserialize_any(visitor),
         }
     }
 }
 
+/// Visits a number by the smallest type that holds it.
+fn visit_number<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, ForeignError> {
+    if let Ok(value) = text.parse() {
+        visitor.visit_u64(value)
+    } else if let Ok(value) = text.parse() {
+        visitor.visit_i64(value)
+    } else {
+        match text.parse() {
+            Ok(value) if f64::is_finite(value) => visitor.visit_f64(value),
+            _ => Err(ForeignError::custom("number out of range")),
+        }
+    }
+}
+
+fn visit_i128<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, ForeignError> {
+    match text.parse() {
+        Ok(value) => visitor.visit_i128(value),
+        Err(_) => visit_number(text, visitor),
+    }
+}
+
+fn visit_u128<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, ForeignError> {
+    match text.parse() {
+        Ok(value) => visitor.visit_u128(value),
+        Err(_) => visit_number(text, visitor),
+    }
+}
+
+/// The methods that ask for a number.
 macro_rules! numbers {
-    ($($method:ident)*) => {$(
+    () => {
+        numbers! {
+            deserialize_i8: visit_number, deserialize_i16: visit_number, deserialize_i32: visit_number,
+            deserialize_i64: visit_number, deserialize_u8: visit_number, deserialize_u16: visit_number,
+            deserialize_u32: visit_number, deserialize_u64: visit_number, deserialize_f32: visit_number,
+            deserialize_f64: visit_number, deserialize_i128: visit_i128, deserialize_u128: visit_u128
+        }
+    };
+    ($($method:ident: $visit:ident),*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
-            match self.peek_type()? {
-                JsonType::Number => self.visit(|reader| reader.visit_number(visitor)),
-                _ => self.deserialize_any(visitor),
-            }
+            self.visit_if_number(visitor, $visit)
         }
     )*};
 }
@@ -162,8 +186,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             JsonType::Number if *ARBITRARY_PRECISION => {
                 visitor.visit_map(&mut Entry::new(NUMBER, reader.number("a number")?))
             }
-            JsonType::Number => reader.visit_number(visitor),
-            JsonType::String => reader.visit_string(visitor),
+            JsonType::Number => visit_number(reader.number("a number")?, visitor),
+            JsonType::String => match reader.string()? {
+                Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+                Cow::Owned(text) => visitor.visit_string(text),
+            },
             JsonType::Array => {
                 reader.array()?;
                 let value = visitor.visit_seq(Parts(reader))?;
@@ -183,38 +210,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         })
     }
 
-    numbers! {
-        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16 deserialize_u32
-        deserialize_u64 deserialize_f32 deserialize_f64
-    }
-
-    fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
-        self.visit(|reader| match reader.number("i128")?.parse() {
-            Ok(value) => visitor.visit_i128(value),
-            Err(_) => Err(ForeignError::custom("number out of range")),
-        })
-    }
-
-    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
-        self.visit(|reader| match reader.number("u128")?.parse() {
-            Ok(value) => visitor.visit_u128(value),
-            Err(_) => Err(ForeignError::custom("number out of range")),
-        })
-    }
-
-    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
-        match self.peek_type()? {
-            JsonType::String => self.visit(|reader| match reader.string()? {
-                Cow::Borrowed(text) => visitor.visit_borrowed_bytes(text.as_bytes()),
-                Cow::Owned(text) => visitor.visit_byte_buf(text.into_bytes()),
-            }),
-            _ => self.deserialize_any(visitor),
-        }
-    }
-
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
-        self.deserialize_bytes(visitor)
-    }
+    numbers!();
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
         self.visit(|reader| if reader.null()? { visitor.visit_none() } else { visitor.visit_some(reader) })
@@ -260,7 +256,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool char str string unit unit_struct seq tuple tuple_struct map struct identifier
+        bool char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier
     }
 }
 
@@ -339,25 +335,17 @@ impl<'de> VariantAccess<'de> for Parts<'_, 'de> {
 /// The key of a member. Where a number or a boolean is asked for, it may be the text of one.
 struct Key<'de>(Cow<'de, str>);
 
-macro_rules! keys {
-    ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
-            let mut reader = Reader::new(&self.0);
-            let value = match reader.peek_type() {
-                Ok(JsonType::Number) => reader.number("a number").and_then(|text| reader.end().map(|()| text)),
-                _ => return self.deserialize_any(visitor),
-            };
-            match value {
-                Ok(text) if text == self.0 => match (text.parse(), text.parse(), text.parse()) {
-                    (Ok(value), ..) => visitor.visit_u64(value),
-                    (_, Ok(value), _) => visitor.visit_i64(value),
-                    (_, _, Ok(value)) => visitor.visit_f64(value),
-                    _ => self.deserialize_any(visitor),
-                },
-                _ => self.deserialize_any(visitor),
-            }
+impl<'de> Key<'de> {
+    fn visit_if_number<V: Visitor<'de>>(
+        self,
+        visitor: V,
+        visit: fn(&str, V) -> Result<V::Value, ForeignError>,
+    ) -> Result<V::Value, ForeignError> {
+        match Reader::new(&self.0).number("a number") {
+            Ok(number) if number == self.0 => visit(number, visitor),
+            _ => self.deserialize_any(visitor),
         }
-    )*};
+    }
 }
 
 impl<'de> Deserializer<'de> for Key<'de> {
@@ -370,24 +358,7 @@ impl<'de> Deserializer<'de> for Key<'de> {
         }
     }
 
-    keys! {
-        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16 deserialize_u32
-        deserialize_u64 deserialize_f32 deserialize_f64
-    }
-
-    fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
-        match self.0.parse() {
-            Ok(value) => visitor.visit_i128(value),
-            Err(_) => self.deserialize_any(visitor),
-        }
-    }
-
-    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
-        match self.0.parse() {
-            Ok(value) => visitor.visit_u128(value),
-            Err(_) => self.deserialize_any(visitor),
-        }
-    }
+    numbers!();
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
         match self.0.parse() {

@@ -11,7 +11,7 @@ mod deserialize;
 mod equality;
 mod error;
 pub(crate) mod extra;
-mod foreign;
+pub(crate) mod foreign;
 mod macros;
 mod number;
 mod object;
@@ -28,7 +28,6 @@ pub(crate) use self::{
     blank::Blank,
     check::Check,
     deserialize::deserialize,
-    foreign::from_slice,
     macros::{deserialize_from_json, string_enum, union},
     object::ObjectReader,
     read::{FromJson, read_recording, read_slice, read_str, string_or_list},

@@ -29,6 +29,20 @@ pub enum JsonType {
     Object,
 }
 
+impl JsonType {
+    /// Returns the name of the type in a JSON Schema.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean => "boolean",
+            Self::Number => "number",
+            Self::String => "string",
+            Self::Array => "array",
+            Self::Object => "object",
+        }
+    }
+}
+
 /// Reads JSON text from its start to its end.
 ///
 /// A method reads what it is named after or fails. Where several things may follow, [`peek`](Self::peek) looks ahead,
@@ -399,12 +413,17 @@ impl<'a> Reader<'a> {
                 }
                 Some(b'\\') => {
                     self.at += 1;
-                    let point = self.escape()?;
-                    match lone {
-                        Lone::SpelledOut if is_surrogate(point) => string.push_str(&format!("\\u{point:04x}")),
-                        _ => {
-                            self.has_lone_surrogate |= is_surrogate(point);
-                            string.push(character(point));
+                    if let Some(character) = self.text.as_bytes().get(self.at).copied().and_then(short_escape) {
+                        self.at += 1;
+                        string.push(character);
+                    } else {
+                        let point = self.escape()?;
+                        match lone {
+                            Lone::SpelledOut if is_surrogate(point) => string.push_str(&format!("\\u{point:04x}")),
+                            _ => {
+                                self.has_lone_surrogate |= is_surrogate(point);
+                                string.push(character(point));
+                            }
                         }
                     }
                 }
@@ -438,15 +457,8 @@ impl<'a> Reader<'a> {
 
     /// Reads an escape whose backslash has been read. Half of a surrogate pair is returned as it is.
     fn escape(&mut self) -> Result<u32, DecodeError> {
-        let Some(byte) = self.text.as_bytes().get(self.at) else { return Err(self.eof()) };
-        let character = match byte {
-            b'n' => '\n',
-            b't' => '\t',
-            b'r' => '\r',
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'"' | b'\\' | b'/' => char::from(*byte),
-            b'u' => {
+        match self.text.as_bytes().get(self.at) {
+            Some(b'u') => {
                 let first = self.hex()?;
                 let after = self.at;
                 if (0xD800..0xDC00).contains(&first) && self.text.as_bytes().get(after..after + 2) == Some(br"\u") {
@@ -456,12 +468,17 @@ impl<'a> Reader<'a> {
                     }
                     self.at = after;
                 }
-                return Ok(first);
+                Ok(first)
             }
-            _ => return Err(self.syntax("invalid escape")),
-        };
-        self.at += 1;
-        Ok(character.into())
+            Some(byte) => match short_escape(*byte) {
+                Some(character) => {
+                    self.at += 1;
+                    Ok(character.into())
+                }
+                None => Err(self.syntax("invalid escape")),
+            },
+            None => Err(self.eof()),
+        }
     }
 
     /// Reads a `u` and the four digits after it.
@@ -747,6 +764,20 @@ fn too_deep(at: usize) -> DecodeError {
 enum Lone {
     Replaced,
     SpelledOut,
+}
+
+/// Returns the character of an escape that is one letter.
+#[inline]
+fn short_escape(letter: u8) -> Option<char> {
+    Some(match letter {
+        b'n' => '\n',
+        b't' => '\t',
+        b'r' => '\r',
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'"' | b'\\' | b'/' => char::from(letter),
+        _ => return None,
+    })
 }
 
 fn is_surrogate(point: u32) -> bool {

@@ -21,8 +21,9 @@ mod on {
     };
 
     use crate::{
+        json::foreign::from_slice,
         observe::AttemptError,
-        runtime::{Json, OperationInfo, PackedHeaders, from_slice},
+        runtime::{Json, OperationInfo, PackedHeaders},
     };
 
     /// The span of one call.

@@ -27,10 +27,13 @@ fn changed(message: &MessageResponse, event: &StreamEventMessageDelta) -> Result
     for (name, value) in event.extra.iter() {
         members.set(name.to_owned(), value.clone());
     }
-    let mut usage: Members = members.0.get("usage").map(|usage| read_str(usage.get())).transpose()?.unwrap_or_default();
+    let first = members.0.get("usage").map(|usage| read_str::<Option<Members>>(usage.get())).transpose()?;
+    let mut usage = first.flatten().unwrap_or_default();
     usage.overwrite(Members::of(&event.usage)?);
     // A server that counts at the end only.
-    usage.0.entry("input_tokens".to_owned()).or_insert_with(|| Json::from(0));
+    if usage.0.get("input_tokens").is_none_or(|tokens| tokens.json_type() == JsonType::Null) {
+        usage.0.insert("input_tokens".to_owned(), Json::from(0));
+    }
     members.set("usage".to_owned(), Json::of(&usage)?);
     rewritten(&members)
 }
