@@ -242,10 +242,7 @@ impl Objects for Json {
     fn objects(&self) -> Result<(), Violation> {
         match self.json_type() {
             JsonType::Object => Ok(()),
-            other => {
-                let found = format!("{other:?}").to_lowercase();
-                Err(Violation::new(format!("is of type {found}, and the contract asks for an object")))
-            }
+            other => Err(Violation::new(format!("is of type {}, and the contract asks for an object", other.name()))),
         }
     }
 }

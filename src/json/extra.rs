@@ -25,6 +25,10 @@ use super::{
 /// as it was read. A field that is `None` is written as `null` if it was read so or set so with
 /// `set_null`, and left out otherwise. That is no part of equality.
 ///
+/// A member that is repeated is an error when an object is read, whether the contract names it or
+/// not: one of its values would be lost. Half of a surrogate pair in a name, which no `String`
+/// holds, is spelled out as the six characters of its escape.
+///
 /// An object with neither pays one pointer for it.
 ///
 /// ```

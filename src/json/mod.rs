@@ -11,7 +11,7 @@ mod deserialize;
 mod equality;
 mod error;
 pub(crate) mod extra;
-mod foreign;
+pub(crate) mod foreign;
 mod macros;
 mod number;
 mod object;

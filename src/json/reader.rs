@@ -29,6 +29,20 @@ pub enum JsonType {
     Object,
 }
 
+impl JsonType {
+    /// Returns the name of the type in a JSON Schema.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean => "boolean",
+            Self::Number => "number",
+            Self::String => "string",
+            Self::Array => "array",
+            Self::Object => "object",
+        }
+    }
+}
+
 /// Reads JSON text from its start to its end.
 ///
 /// A method reads what it is named after or fails. Where several things may follow, [`peek`](Self::peek) looks ahead,
@@ -429,15 +443,20 @@ impl<'a> Reader<'a> {
                 }
                 Some(b'\\') => {
                     self.at += 1;
-                    let point = self.escape()?;
-                    match lone {
-                        Lone::SpelledOut if is_surrogate(point) => {
-                            self.is_respelled = true;
-                            string.push_str(&format!("\\u{point:04x}"));
-                        }
-                        _ => {
-                            self.has_lone_surrogate |= is_surrogate(point);
-                            string.push(character(point));
+                    if let Some(character) = self.text.as_bytes().get(self.at).copied().and_then(short_escape) {
+                        self.at += 1;
+                        string.push(character);
+                    } else {
+                        let point = self.escape()?;
+                        match lone {
+                            Lone::SpelledOut if is_surrogate(point) => {
+                                self.is_respelled = true;
+                                string.push_str(&format!("\\u{point:04x}"));
+                            }
+                            _ => {
+                                self.has_lone_surrogate |= is_surrogate(point);
+                                string.push(character(point));
+                            }
                         }
                     }
                 }
@@ -471,15 +490,8 @@ impl<'a> Reader<'a> {
 
     /// Reads an escape whose backslash has been read. Half of a surrogate pair is returned as it is.
     fn escape(&mut self) -> Result<u32, DecodeError> {
-        let Some(byte) = self.text.as_bytes().get(self.at) else { return Err(self.eof()) };
-        let character = match byte {
-            b'n' => '\n',
-            b't' => '\t',
-            b'r' => '\r',
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'"' | b'\\' | b'/' => char::from(*byte),
-            b'u' => {
+        match self.text.as_bytes().get(self.at) {
+            Some(b'u') => {
                 let first = self.hex()?;
                 let after = self.at;
                 if (0xD800..0xDC00).contains(&first) && self.text.as_bytes().get(after..after + 2) == Some(br"\u") {
@@ -489,12 +501,17 @@ impl<'a> Reader<'a> {
                     }
                     self.at = after;
                 }
-                return Ok(first);
+                Ok(first)
             }
-            _ => return Err(self.syntax("invalid escape")),
-        };
-        self.at += 1;
-        Ok(character.into())
+            Some(byte) => match short_escape(*byte) {
+                Some(character) => {
+                    self.at += 1;
+                    Ok(character.into())
+                }
+                None => Err(self.syntax("invalid escape")),
+            },
+            None => Err(self.eof()),
+        }
     }
 
     /// Reads a `u` and the four digits after it.
@@ -782,6 +799,20 @@ enum Lone {
     SpelledOut,
 }
 
+/// Returns the character of an escape that is one letter.
+#[inline]
+fn short_escape(letter: u8) -> Option<char> {
+    Some(match letter {
+        b'n' => '\n',
+        b't' => '\t',
+        b'r' => '\r',
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'"' | b'\\' | b'/' => char::from(letter),
+        _ => return None,
+    })
+}
+
 fn is_surrogate(point: u32) -> bool {
     (0xD800..0xE000).contains(&point)
 }
@@ -837,21 +868,23 @@ mod tests {
 
     #[test]
     fn a_string_is_split_from_halves_at_its_ends() {
-        let cases: [(&str, Option<u16>, &str, Option<u16>, bool); 10] = [
-            (r#""""#, None, "", None, false),
-            (r#""a\n\ud83d\ude00""#, None, "a\n😀", None, false),
-            (r#""a\ud83d""#, None, "a", Some(0xD83D), false),
-            (r#""\ude00b""#, Some(0xDE00), "b", None, false),
-            (r#""\ude00 \ud83d""#, Some(0xDE00), " ", Some(0xD83D), false),
-            (r#""\ud83d""#, None, "", Some(0xD83D), false),
-            (r#""\ude00""#, Some(0xDE00), "", None, false),
-            (r#""\ud83da""#, None, "\u{FFFD}a", None, true),
-            (r#""\ud83d\ud83d""#, None, "\u{FFFD}", Some(0xD83D), true),
-            (r#""\ude00\ude00\ud83d\ude00""#, Some(0xDE00), "\u{FFFD}😀", None, true),
+        let split = |leading, text: &str, trailing| SplitString { leading, text: text.to_owned().into(), trailing };
+        let (high, low) = (Some(0xD83D), Some(0xDE00));
+        let cases = [
+            (r#""""#, split(None, "", None), false),
+            (r#""a\n\ud83d\ude00""#, split(None, "a\n😀", None), false),
+            (r#""a\ud83d""#, split(None, "a", high), false),
+            (r#""\ude00b""#, split(low, "b", None), false),
+            (r#""\ude00 \ud83d""#, split(low, " ", high), false),
+            (r#""\ud83d""#, split(None, "", high), false),
+            (r#""\ude00""#, split(low, "", None), false),
+            (r#""\ud83da""#, split(None, "\u{FFFD}a", None), true),
+            (r#""\ud83d\ud83d""#, split(None, "\u{FFFD}", high), true),
+            (r#""\ude00\ude00\ud83d\ude00""#, split(low, "\u{FFFD}😀", None), true),
         ];
-        for (json, leading, text, trailing, is_lost) in cases {
+        for (json, expected, is_lost) in cases {
             let mut reader = Reader::new(json);
-            assert_eq!(reader.split_string().unwrap(), SplitString { leading, text: text.into(), trailing }, "{json}");
+            assert_eq!(reader.split_string().unwrap(), expected, "{json}");
             assert_eq!(reader.has_lone_surrogate(), is_lost, "{json}");
             assert!(reader.end().is_ok());
         }

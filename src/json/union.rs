@@ -25,6 +25,7 @@ pub(crate) struct Form<U> {
 /// that is none of them is kept as `unknown`.
 pub(crate) fn untagged<U>(
     reader: &mut Reader<'_>,
+    schema: &'static str,
     forms: &[Form<U>],
     expected: &'static str,
     unknown: fn(Json) -> U,
@@ -46,6 +47,7 @@ pub(crate) fn untagged<U>(
             Err(_) => reader.retry(start)?,
         }
     }
+    reader.unknown_variant(schema, found.name());
     Json::read(reader).map(unknown)
 }
 
@@ -85,10 +87,12 @@ mod tests {
         Unknown(Json),
     }
 
+    type Members<T> = (Option<T>, Option<Box<Union>>, usize);
+
     fn read_object<T: FromJson>(
         reader: &mut Reader<'_>,
         names: &'static [&'static str],
-    ) -> Result<(Option<T>, Option<Box<Union>>, usize), DecodeError> {
+    ) -> Result<Members<T>, DecodeError> {
         let mut object = ObjectReader::new(reader, names, "an object")?;
         let (mut first, mut of) = (None, None);
         while let Some(index) = object.next()? {
@@ -141,7 +145,7 @@ mod tests {
                 Form { types: &[JsonType::Array], read: |reader| Vec::read(reader).map(Self::Texts), ..OBJECT },
                 Form { types: &[JsonType::Array], read: |reader| Vec::read(reader).map(Self::Numbers), ..OBJECT },
             ];
-            untagged(reader, &forms, "one of: array, number, object, string", Self::Unknown)
+            untagged(reader, "Union", &forms, "one of: array, number, object, string", Self::Unknown)
         }
     }
 
@@ -195,6 +199,10 @@ mod tests {
         assert_eq!(value, Union::Counted(5, Some(Box::new(Union::Named("a".into(), None)))));
         let names: Vec<String> = unknown.into_iter().map(|part| part.name).collect();
         assert_eq!(names, ["x", "y"]);
+        let (value, unknown) = read_recording::<Union>(br#"[{"x":1},true]"#).unwrap();
+        assert!(matches!(value, Union::Unknown(_)));
+        let parts: Vec<_> = unknown.into_iter().map(|part| (part.schema, part.name)).collect();
+        assert_eq!(parts, [(Some("Union"), "array".to_owned())]);
         let (value, unknown) = read_recording::<Union>(br#"{"of":[1,{"z":1}],"value":true}"#).unwrap();
         assert!(matches!(value, Union::Open(2)));
         assert_eq!(unknown.into_iter().map(|part| part.name).collect::<Vec<_>>(), ["of", "value"]);

@@ -75,11 +75,14 @@ async fn what_the_contract_does_not_name_is_changed_as_well() {
 
 #[tokio::test]
 async fn a_message_that_began_without_usage_gets_what_is_told_later() {
-    let mut first = start();
-    first["message"].as_object_mut().unwrap().remove("usage");
-    let events = [first, change(json!({"stop_reason": "end_turn"}), json!({"output_tokens": 4})), stop()];
-    let usage = read(stream_of([wire(&events)])).await.1.unwrap().usage.unwrap();
-    assert_eq!((usage.input_tokens, usage.output_tokens), (None, Some(4)));
+    for usage in [None, Some(Value::Null)] {
+        let mut first = start();
+        first["message"].as_object_mut().unwrap().remove("usage");
+        first["message"].as_object_mut().unwrap().extend(usage.map(|usage| ("usage".to_owned(), usage)));
+        let events = [first, change(json!({"stop_reason": "end_turn"}), json!({"output_tokens": 4})), stop()];
+        let usage = read(stream_of([wire(&events)])).await.1.unwrap().usage.unwrap();
+        assert_eq!((usage.input_tokens, usage.output_tokens), (None, Some(4)));
+    }
 }
 
 #[tokio::test]

@@ -216,7 +216,7 @@ pub(super) fn untagged(
     let idents: Vec<_> = arms.iter().map(|arm| variant_ident(&arm.ident)).collect();
     let contents = (0..arms.len()).map(|index| found.arm(name, index, arms.len())).collect::<Result<Vec<_>, _>>()?;
     let arm_docs = arms.iter().map(|arm| format!(" {}.", described(&arm.value.shape)));
-    let decode = decode_untagged(lowered, &idents, &contents, arms);
+    let decode = decode_untagged(lowered, name, &idents, &contents, arms);
     // Two arms of one type can't both have a conversion; the first one has it.
     let mut converted = std::collections::HashSet::new();
     let from = idents.iter().zip(&contents).zip(arms);
@@ -278,6 +278,7 @@ pub(super) fn untagged(
 
 fn decode_untagged(
     lowered: &Lowered,
+    name: &str,
     idents: &[proc_macro2::Ident],
     contents: &[syn::Type],
     arms: &[Arm],
@@ -318,7 +319,7 @@ fn decode_untagged(
     all.sort_unstable();
     all.dedup();
     let expected = format!("one of: {}", all.join(", ")).to_lowercase();
-    quote!(crate::json::untagged(reader, &[#(#forms),*], #expected, Self::Unknown))
+    quote!(crate::json::untagged(reader, #name, &[#(#forms),*], #expected, Self::Unknown))
 }
 
 /// The members that an object of this shape must have, and those that have one value only.
