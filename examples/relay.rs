@@ -85,7 +85,7 @@ pub async fn serve(listener: TcpListener, client: Client) -> Result<(), Box<dyn 
 }
 
 #[tokio::main(flavor = "current_thread")]
-pub async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("Relaying at http://{}", listener.local_addr()?);
     serve(listener, Client::from_env()?).await

@@ -61,6 +61,10 @@ pub mod guide {
     pub mod messages {}
 
     #[doc = include_str!("docs/streaming.md")]
+    #[doc = "```no_run"]
+    #[doc = include_str!("../examples/relay.rs")]
+    #[doc = "```\n"]
+    #[doc = include_str!("docs/streaming-parts.md")]
     pub mod streaming {}
 
     #[doc = include_str!("docs/structured-output.md")]

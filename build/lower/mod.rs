@@ -61,6 +61,8 @@
 //! | `components` that operations refer to, also by way of each other | followed | nothing |
 //! | webhooks, callbacks, links, servers, security | dropped | what they say |
 //! | 200 that is both JSON and `text/event-stream` | a twin operation for the stream | nothing |
+//! | the `$ref` of a `text/event-stream` | unknown events keep their name and their text | nothing |
+//! | `x-merge` | `merge`, which sets the members that a later part has | nothing |
 
 pub mod model;
 
