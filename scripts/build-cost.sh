@@ -202,13 +202,13 @@ END
 
 # --- overlay ---
 
-# module NAME [SOURCE]: a crate of the runtime support, and of the types in a generated source
+# module NAME [SOURCE]: a crate of the JSON reader, and of the types in a generated source
 module() {
     dependencies | package "$1"
     cp Cargo.lock "$work/$1/"
     {
         printf '#![allow(warnings)]\n'
-        printf '#[path = "%s/src/runtime/mod.rs"]\nmod runtime;\n' "$root"
+        printf '#[path = "%s/src/json/mod.rs"]\nmod json;\n' "$root"
         [ $# -lt 2 ] || awk '/^pub mod types/ { wanted = 1 } wanted; /^}/ { wanted = 0 }' "$2"
     } >"$work/$1/src/lib.rs"
 }

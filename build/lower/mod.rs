@@ -62,6 +62,7 @@
 //! | webhooks, callbacks, links, servers, security | dropped | what they say |
 //! | 200 that is both JSON and `text/event-stream` | a twin operation for the stream | nothing |
 //! | the `$ref` of a `text/event-stream` | unknown events keep their name and their text | nothing |
+//! | `x-lenient` | a value of another shape stays in `extra` | an error |
 //! | `x-merge` | `merge`, which sets the members that a later part has | nothing |
 
 pub mod model;
@@ -290,6 +291,7 @@ impl Lowering<'_> {
                     value: Shape::String.plain(),
                     rules: Vec::new(),
                     only: Some(tag.clone()),
+                    lenient: false,
                     is_tag: false,
                     incomplete_as_string: false,
                 }),

@@ -94,6 +94,8 @@ pub struct Field {
     pub rules: Vec<Rule>,
     /// The only value that the contract gives it.
     pub only: Option<String>,
+    /// `x-lenient`, of the property or its object: a value of another shape stays in `extra`.
+    pub lenient: bool,
     /// Whether the only value tells the variants of a union apart: then it is no field of the
     /// generated type, and always written.
     pub is_tag: bool,

@@ -23,7 +23,10 @@ use super::{
 /// Reads a document into a type that is not of the contract.
 pub(crate) fn from_str<T: DeserializeOwned>(json: &str) -> Result<T, DecodeError> {
     let mut reader = Reader::new(json);
-    T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)).map_err(|error| located(error, json))
+    T::deserialize(&mut reader)
+        .map_err(|error| error.0)
+        .and_then(|value| reader.end().map(|()| value))
+        .map_err(|error| located(error, json))
 }
 
 /// Reads a document that has yet to be checked for UTF-8.
@@ -31,25 +34,50 @@ pub(crate) fn from_slice<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeEr
     from_str(utf8(json)?)
 }
 
-impl de::Error for DecodeError {
+/// The error of a value while a visitor of serde's reads it. A type of its own, so that [`DecodeError`] has no public way
+/// to be made.
+#[derive(Debug)]
+pub(crate) struct ForeignError(DecodeError);
+
+impl ForeignError {
+    fn at(self, offset: usize) -> Self {
+        Self(self.0.or_at(offset))
+    }
+}
+
+impl From<DecodeError> for ForeignError {
+    fn from(error: DecodeError) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for ForeignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for ForeignError {}
+
+impl de::Error for ForeignError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::without_place(message.to_string())
+        Self(DecodeError::without_place(message.to_string()))
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::without_place(format!("invalid type: {}, expected {expected}", kind(found)))
+        Self::custom(format_args!("invalid type: {}, expected {expected}", kind(found)))
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::without_place(format!("invalid value: {}, expected {expected}", kind(found)))
+        Self::custom(format_args!("invalid value: {}, expected {expected}", kind(found)))
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
-        Self::without_place(format!("unknown variant, expected {}", one_of(expected)))
+        Self::custom(format_args!("unknown variant, expected {}", one_of(expected)))
     }
 
     fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
-        Self::without_place(format!("unknown field, expected {}", one_of(expected)))
+        Self::custom(format_args!("unknown field, expected {}", one_of(expected)))
     }
 }
 
@@ -82,13 +110,13 @@ fn one_of(names: &[&str]) -> String {
 
 impl<'de> Reader<'de> {
     /// Reads a value by a visitor. An error that has no place yet gets that of the value.
-    fn visit<T>(&mut self, visit: impl FnOnce(&mut Self) -> Result<T, DecodeError>) -> Result<T, DecodeError> {
+    fn visit<T>(&mut self, visit: impl FnOnce(&mut Self) -> Result<T, ForeignError>) -> Result<T, ForeignError> {
         self.peek()?;
         let start = self.offset();
-        visit(self).map_err(|error| error.or_at(start))
+        visit(self).map_err(|error| error.at(start))
     }
 
-    fn visit_number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
+    fn visit_number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ForeignError> {
         let text = self.number("a number")?;
         if let Ok(value) = text.parse() {
             visitor.visit_u64(value)
@@ -97,12 +125,12 @@ impl<'de> Reader<'de> {
         } else {
             match text.parse() {
                 Ok(value) if f64::is_finite(value) => visitor.visit_f64(value),
-                _ => Err(DecodeError::custom("number out of range")),
+                _ => Err(ForeignError::custom("number out of range")),
             }
         }
     }
 
-    fn visit_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, DecodeError> {
+    fn visit_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ForeignError> {
         match self.string()? {
             Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
             Cow::Owned(text) => visitor.visit_string(text),
@@ -112,7 +140,7 @@ impl<'de> Reader<'de> {
 
 macro_rules! numbers {
     ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
             match self.peek_type()? {
                 JsonType::Number => self.visit(|reader| reader.visit_number(visitor)),
                 _ => self.deserialize_any(visitor),
@@ -122,9 +150,9 @@ macro_rules! numbers {
 }
 
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
-    type Error = DecodeError;
+    type Error = ForeignError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
         self.visit(|reader| match reader.peek_type()? {
             JsonType::Null => {
                 reader.null()?;
@@ -141,7 +169,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
                 let value = visitor.visit_seq(Parts(reader))?;
                 match reader.item()? {
                     false => Ok(value),
-                    true => Err(reader.syntax("trailing characters")),
+                    true => Err(reader.syntax("trailing characters").into()),
                 }
             }
             JsonType::Object => {
@@ -149,7 +177,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
                 let value = visitor.visit_map(Parts(reader))?;
                 match reader.key()? {
                     None => Ok(value),
-                    Some(_) => Err(reader.syntax("trailing characters")),
+                    Some(_) => Err(reader.syntax("trailing characters").into()),
                 }
             }
         })
@@ -160,21 +188,21 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         deserialize_u64 deserialize_f32 deserialize_f64
     }
 
-    fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
         self.visit(|reader| match reader.number("i128")?.parse() {
             Ok(value) => visitor.visit_i128(value),
-            Err(_) => Err(DecodeError::custom("number out of range")),
+            Err(_) => Err(ForeignError::custom("number out of range")),
         })
     }
 
-    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
         self.visit(|reader| match reader.number("u128")?.parse() {
             Ok(value) => visitor.visit_u128(value),
-            Err(_) => Err(DecodeError::custom("number out of range")),
+            Err(_) => Err(ForeignError::custom("number out of range")),
         })
     }
 
-    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
         match self.peek_type()? {
             JsonType::String => self.visit(|reader| match reader.string()? {
                 Cow::Borrowed(text) => visitor.visit_borrowed_bytes(text.as_bytes()),
@@ -184,11 +212,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
         self.deserialize_bytes(visitor)
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
         self.visit(|reader| if reader.null()? { visitor.visit_none() } else { visitor.visit_some(reader) })
     }
 
@@ -196,14 +224,14 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         self,
         name: &'static str,
         visitor: V,
-    ) -> Result<V::Value, DecodeError> {
+    ) -> Result<V::Value, ForeignError> {
         if name != RAW {
             return self.visit(|reader| visitor.visit_newtype_struct(reader));
         }
         self.peek()?;
         let start = self.offset();
         let mut entry = Entry::new(RAW, self.value()?);
-        visitor.visit_map(&mut entry).map_err(|error| error.or_at(start + entry.offset.unwrap_or_default()))
+        visitor.visit_map(&mut entry).map_err(|error| error.at(start + entry.offset.unwrap_or_default()))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -211,7 +239,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, DecodeError> {
+    ) -> Result<V::Value, ForeignError> {
         self.visit(|reader| match reader.peek_type()? {
             JsonType::String => visitor.visit_enum(CowStrDeserializer::new(reader.string()?)),
             JsonType::Object => {
@@ -219,14 +247,14 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
                 let value = visitor.visit_enum(Parts(reader))?;
                 match reader.key()? {
                     None => Ok(value),
-                    Some(_) => Err(reader.syntax("expected `}`")),
+                    Some(_) => Err(reader.syntax("expected `}`").into()),
                 }
             }
-            _ => Err(reader.wrong_type("a variant")),
+            _ => Err(reader.wrong_type("a variant").into()),
         })
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
         self.value()?;
         visitor.visit_unit()
     }
@@ -245,9 +273,9 @@ static ARBITRARY_PRECISION: LazyLock<bool> =
 struct Parts<'r, 'de>(&'r mut Reader<'de>);
 
 impl<'de> SeqAccess<'de> for Parts<'_, 'de> {
-    type Error = DecodeError;
+    type Error = ForeignError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, DecodeError> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ForeignError> {
         // The end is read by who began: a visitor may stop earlier, and one that does not may ask twice.
         if self.0.peek()? == b']' {
             Ok(None)
@@ -259,9 +287,9 @@ impl<'de> SeqAccess<'de> for Parts<'_, 'de> {
 }
 
 impl<'de> MapAccess<'de> for Parts<'_, 'de> {
-    type Error = DecodeError;
+    type Error = ForeignError;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ForeignError> {
         if self.0.peek()? == b'}' {
             return Ok(None);
         }
@@ -271,39 +299,39 @@ impl<'de> MapAccess<'de> for Parts<'_, 'de> {
         }
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DecodeError> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ForeignError> {
         seed.deserialize(&mut *self.0)
     }
 }
 
 impl<'de> EnumAccess<'de> for Parts<'_, 'de> {
-    type Error = DecodeError;
+    type Error = ForeignError;
     type Variant = Self;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), DecodeError> {
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), ForeignError> {
         match self.0.key()? {
             Some(key) => Ok((seed.deserialize(Key(key))?, self)),
-            None => Err(DecodeError::custom("invalid value: map, expected a map with one variant")),
+            None => Err(ForeignError::custom("invalid value: map, expected a map with one variant")),
         }
     }
 }
 
 impl<'de> VariantAccess<'de> for Parts<'_, 'de> {
-    type Error = DecodeError;
+    type Error = ForeignError;
 
-    fn unit_variant(self) -> Result<(), DecodeError> {
-        if self.0.null()? { Ok(()) } else { Err(self.0.wrong_type("null")) }
+    fn unit_variant(self) -> Result<(), ForeignError> {
+        if self.0.null()? { Ok(()) } else { Err(self.0.wrong_type("null").into()) }
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, DecodeError> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, ForeignError> {
         seed.deserialize(self.0)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, DecodeError> {
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ForeignError> {
         self.0.deserialize_any(visitor)
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, DecodeError> {
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, ForeignError> {
         self.0.deserialize_any(visitor)
     }
 }
@@ -313,7 +341,7 @@ struct Key<'de>(Cow<'de, str>);
 
 macro_rules! keys {
     ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
             let mut reader = Reader::new(&self.0);
             let value = match reader.peek_type() {
                 Ok(JsonType::Number) => reader.number("a number").and_then(|text| reader.end().map(|()| text)),
@@ -333,9 +361,9 @@ macro_rules! keys {
 }
 
 impl<'de> Deserializer<'de> for Key<'de> {
-    type Error = DecodeError;
+    type Error = ForeignError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
         match self.0 {
             Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
             Cow::Owned(text) => visitor.visit_string(text),
@@ -347,32 +375,36 @@ impl<'de> Deserializer<'de> for Key<'de> {
         deserialize_u64 deserialize_f32 deserialize_f64
     }
 
-    fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
         match self.0.parse() {
             Ok(value) => visitor.visit_i128(value),
             Err(_) => self.deserialize_any(visitor),
         }
     }
 
-    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
         match self.0.parse() {
             Ok(value) => visitor.visit_u128(value),
             Err(_) => self.deserialize_any(visitor),
         }
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
         match self.0.parse() {
             Ok(value) => visitor.visit_bool(value),
             Err(_) => self.deserialize_any(visitor),
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ForeignError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -381,7 +413,7 @@ impl<'de> Deserializer<'de> for Key<'de> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, DecodeError> {
+    ) -> Result<V::Value, ForeignError> {
         visitor.visit_enum(CowStrDeserializer::new(self.0))
     }
 
@@ -406,9 +438,9 @@ impl<'de> Entry<'de> {
 }
 
 impl<'de> MapAccess<'de> for Entry<'de> {
-    type Error = DecodeError;
+    type Error = ForeignError;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ForeignError> {
         if self.is_read {
             return seed.deserialize(OffsetReceiver(&mut self.offset)).map(Some).or(Ok(None));
         }
@@ -416,7 +448,7 @@ impl<'de> MapAccess<'de> for Entry<'de> {
         seed.deserialize(BorrowedStrDeserializer::new(self.key)).map(Some)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DecodeError> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ForeignError> {
         seed.deserialize(BorrowedStrDeserializer::new(self.text))
     }
 }
@@ -426,13 +458,13 @@ impl<'de> MapAccess<'de> for Entry<'de> {
 struct OffsetReceiver<'e>(&'e mut Option<usize>);
 
 impl<'de> Deserializer<'de> for OffsetReceiver<'_> {
-    type Error = DecodeError;
+    type Error = ForeignError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, DecodeError> {
-        Err(DecodeError::custom("no more entries"))
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, ForeignError> {
+        Err(ForeignError::custom("no more entries"))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, offset: usize, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, offset: usize, visitor: V) -> Result<V::Value, ForeignError> {
         *self.0 = Some(offset);
         visitor.visit_bool(true)
     }

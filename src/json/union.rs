@@ -85,10 +85,12 @@ mod tests {
         Unknown(Json),
     }
 
+    type Members<T> = (Option<T>, Option<Box<Union>>, usize);
+
     fn read_object<T: FromJson>(
         reader: &mut Reader<'_>,
         names: &'static [&'static str],
-    ) -> Result<(Option<T>, Option<Box<Union>>, usize), DecodeError> {
+    ) -> Result<Members<T>, DecodeError> {
         let mut object = ObjectReader::new(reader, names, "an object")?;
         let (mut first, mut of) = (None, None);
         while let Some(index) = object.next()? {

@@ -17,8 +17,9 @@ use super::{
 ///
 /// Tool input, JSON Schemas, fields and variants that this version of the contract does not name
 /// are all of this type. Numbers are never rounded (`1e400` and 30 digits survive), the order of
-/// keys and the spelling stay, and strings may hold lone surrogates. Reading it into a Rust type
-/// is one call: [`Json::to`].
+/// keys and the spelling stay, members that are repeated are all there, and strings may hold lone
+/// surrogates. Arrays and objects may nest 128 levels. Reading it into a Rust type is one call:
+/// [`Json::to`].
 ///
 /// Two values are equal when they are the same JSON: white space, key order and the spelling of
 /// numbers and strings do not count.

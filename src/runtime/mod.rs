@@ -7,6 +7,4 @@ mod call;
 
 pub(crate) use self::call::*;
 pub use self::call::{ByteStream, Failure, RetryStop};
-pub(crate) use crate::json::{
-    Blank, DecodeError, Json, JsonType, UnknownPart, Violation, from_slice, read_slice, read_str,
-};
+pub(crate) use crate::json::{Blank, DecodeError, Json, JsonType, UnknownPart, Violation, read_slice, read_str};
