@@ -22,6 +22,8 @@ mod union;
 mod unknown;
 mod value;
 
+#[cfg(feature = "tracing")]
+pub(crate) use self::foreign::from_slice;
 #[cfg(feature = "testing")]
 pub(crate) use self::read::round_trip;
 pub(crate) use self::{
@@ -29,7 +31,6 @@ pub(crate) use self::{
     check::Check,
     deserialize::deserialize,
     extra::keep_source,
-    foreign::from_slice,
     macros::{deserialize_from_json, string_enum, union},
     object::ObjectReader,
     read::{FromJson, read_recording, read_slice, read_str, string_or_list},

@@ -7,4 +7,6 @@ mod call;
 
 pub(crate) use self::call::*;
 pub use self::call::{ByteStream, Failure, RetryStop};
+#[cfg(feature = "tracing")]
+pub(crate) use crate::json::from_slice;
 pub(crate) use crate::json::{Blank, DecodeError, Json, JsonType, UnknownPart, Violation, read_slice, read_str};
