@@ -55,6 +55,10 @@ pub mod guide {
     pub mod messages {}
 
     #[doc = include_str!("docs/streaming.md")]
+    #[doc = "```no_run"]
+    #[doc = include_str!("../examples/relay/server.rs")]
+    #[doc = "```\n"]
+    #[doc = include_str!("docs/streaming-parts.md")]
     pub mod streaming {}
 
     #[doc = include_str!("docs/structured-output.md")]

@@ -95,6 +95,10 @@
 //! | `components` that operations refer to, also by way of each other | followed | nothing |
 //! | webhooks, callbacks, links, servers, security | dropped | what they say |
 //! | 200 that is both JSON and `text/event-stream` | a twin operation for the stream | nothing |
+//! | the `$ref` of a `text/event-stream` | unknown events keep their name and their text | nothing |
+//! | `x-lenient` | a value of another shape stays in `extra` | an error |
+//! | `x-merge` | `merge`, which sets the members that a later part has | nothing |
+//! | `x-answer-requires` of an operation | its answers are checked for the members | an answer without them |
 
 mod lower;
 mod node;

@@ -35,9 +35,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             streams::run();
             Ok(())
         }
+        ["streams", how, iterations] => {
+            streams::only(how, iterations.parse()?);
+            Ok(())
+        }
         ["memory"] => memory::run(),
         ["serve"] => server::serve(),
         ["hold", contender, address] => memory::hold(contender, address),
-        _ => Err("usage: compare [requests | decode | streams | memory]".into()),
+        _ => Err("usage: compare [requests | decode | streams [events | chunks | random ITERATIONS] | memory]".into()),
     }
 }

@@ -39,6 +39,19 @@ pub fn run() {
     }
 }
 
+/// Reads the sample with the crate alone, for a tool that counts instructions.
+pub fn only(how: &str, iterations: usize) {
+    let cut = match how {
+        "events" => Cut::EventByEvent,
+        "chunks" => Cut::Chunks(16 * 1024),
+        _ => Cut::Randomly,
+    };
+    let chunks = samples::cut(&samples::events(1_000), cut);
+    for _ in 0..iterations {
+        black_box(ours(chunks.clone()).now_or_never());
+    }
+}
+
 fn contender<'a, F: Future<Output = usize> + 'a>(
     name: &'static str,
     chunks: &'a [Bytes],

@@ -1,7 +1,7 @@
 //! Events into the accumulator, in any order and cut anywhere: no panic, and nothing that is not whole looks so.
 //!
 //! The input picks events out of a list, with indices and texts of its own; some of it is taken as the text of an
-//! event. They go in one by one and as a stream of bytes, which must come to the same.
+//! event. They go in one by one, as a stream of bytes, and as what a relay makes of that, which must come to the same.
 //!
 //! `cargo +nightly fuzz run -s none events -- -runs=10000000`
 
@@ -23,17 +23,25 @@ fuzz_target!(|input: &[u8]| {
     let texts = events(rest);
 
     let mut accumulator = Accumulator::new();
-    let mut taken = 0;
-    let refused = texts.iter().any(|text| {
-        let refused = accumulator.has_stopped() || !take(&mut accumulator, text);
-        taken += usize::from(!refused);
-        refused && !accumulator.has_stopped()
-    });
-    if refused {
+    let mut taken = Vec::new();
+    let mut outcome = Taken::Added;
+    for text in &texts {
+        if accumulator.has_stopped() {
+            break;
+        }
+        outcome = take(&mut accumulator, text);
+        match outcome {
+            Taken::Added => taken.push(text),
+            Taken::Refused | Taken::End | Taken::Unclear => break,
+        }
+    }
+    if let Taken::Refused = outcome {
         let mut again = Accumulator::new();
-        assert!(texts.iter().take(taken).all(|text| take(&mut again, text)));
+        assert!(taken.iter().all(|text| matches!(take(&mut again, text), Taken::Added)));
         assert_eq!(accumulator.message(), again.message(), "an error changes nothing");
     }
+    let stored = serde_json::to_string(&accumulator).expect("an accumulator can be stored");
+    let mut restored: Accumulator = serde_json::from_str(&stored).expect("and read back");
     for index in [-1, 0, 1, 2, i64::MAX] {
         let _ = (accumulator.partial_input(index), accumulator.unknown_deltas(index).len());
         if let Some(Ok(input)) = accumulator.tool_input(index) {
@@ -42,45 +50,64 @@ fuzz_target!(|input: &[u8]| {
     }
     let whole = accumulator.finish();
     check(&accumulator);
+    assert_eq!((restored.finish(), restored.message()), (whole, accumulator.message()));
 
     let wire: String = texts.iter().map(|text| format!("data: {text}\n\n")).collect();
-    let (message, error) = streamed(wire.as_bytes(), plan);
-    if let Some(partial) = error {
-        assert!(refused || !whole, "a whole message is an error in pieces");
-        if let Some(partial) = partial {
-            assert_eq!(partial, message);
-        }
-    } else {
-        assert!(whole && !refused, "what is not whole is none in pieces");
+    let (message, error, relayed) = streamed(wire.as_bytes(), plan);
+    if let Some(Some(partial)) = &error {
+        assert_eq!(partial, &message);
     }
-    // What lacks a member is read by the stream alone.
-    if !refused {
-        assert_eq!(&message, accumulator.message());
+    match outcome {
+        Taken::Unclear => return,
+        Taken::Refused => assert!(error.is_some()),
+        Taken::Added | Taken::End => {
+            assert_eq!(error.is_none(), whole, "whole in pieces and one by one");
+            assert_eq!(&message, accumulator.message());
+        }
+    }
+    if error.is_none() {
+        let (again, error, _) = streamed(relayed.as_bytes(), plan);
+        assert!(error.is_none());
+        assert_eq!(again, message, "relayed");
     }
 });
 
-/// Whether an event could be read and added.
-fn take(accumulator: &mut Accumulator, text: &str) -> bool {
+/// What becomes of an event.
+#[derive(Clone, Copy)]
+enum Taken {
+    Added,
+    Refused,
+    /// It says that no more events follow.
+    End,
+    /// The stream alone can read it, or not even that.
+    Unclear,
+}
+
+fn take(accumulator: &mut Accumulator, text: &str) -> Taken {
+    if text.trim() == "[DONE]" {
+        return Taken::End;
+    }
     match serde_json::from_str::<StreamEvent>(text) {
-        Ok(StreamEvent::Error(_)) | Err(_) => false,
-        Ok(event) => accumulator.push(&event).is_ok(),
+        Ok(StreamEvent::Error(_)) => Taken::Refused,
+        Ok(event) if accumulator.push(&event).is_ok() => Taken::Added,
+        Ok(_) => Taken::Refused,
+        Err(_) if text.trim_start_matches(['\u{FEFF}', ' ', '\t']).starts_with('{') => Taken::Unclear,
+        // Without a name, and no object.
+        Err(_) => Taken::Added,
     }
 }
 
-/// Whatever came, the message can be written, and a call that is not whole has no object as its input.
+/// Whatever came, the message can be written and read again, and a call that is not whole has no object as its input.
 fn check(accumulator: &Accumulator) {
-    let incomplete = accumulator.incomplete_inputs().count();
     let text = serde_json::to_string(accumulator.message()).expect("a message can be written");
-    match serde_json::from_str::<MessageResponse>(&text) {
-        Ok(again) => assert_eq!(&again, accumulator.message()),
-        Err(_) => assert!(incomplete > 0),
-    }
+    let again: MessageResponse = serde_json::from_str(&text).expect("and read again");
+    assert_eq!(&again, accumulator.message());
     let cut = accumulator.message().content.iter().flatten().filter(|block| match block {
         ContentBlock::ToolUse(call) => call.incomplete_input().is_some(),
         ContentBlock::ServerToolUse(call) => call.incomplete_input().is_some(),
         _ => false,
     });
-    assert!(cut.count() <= incomplete);
+    assert!(cut.count() <= accumulator.incomplete_inputs().count());
 }
 
 /// The events that the bytes pick.
@@ -94,14 +121,18 @@ fn events(mut bytes: &[u8]) -> Vec<String> {
             7 => i64::from(*index) - 256,
             index => i64::from(index % 3),
         };
-        let string = serde_json::to_string(&String::from_utf8_lossy(text)).expect("a string");
+        let string = string(text);
         let delta = |kind: &str, member: &str| {
             format!(
                 r#"{{"type":"content_block_delta","index":{index},"delta":{{"type":"{kind}","{member}":{string}}}}}"#
             )
         };
         let open = |block: &str| format!(r#"{{"type":"content_block_start","index":{index},"content_block":{block}}}"#);
-        events.push(match kind % 20 {
+        let half = |kind: &str, member: &str, first: bool| {
+            let string = if first { format!("{}\\ud83d\"", &string[..string.len() - 1]) } else { format!("\"\\ude00{}", &string[1..]) };
+            delta(kind, member).replace(&format!(r#":{}}}}}"#, self::string(text)), &format!(":{string}}}}}"))
+        };
+        events.push(match kind % 32 {
             0 => r#"{"type":"message_start","message":{"role":"assistant","content":[]}}"#.to_owned(),
             1 => open(&format!(r#"{{"type":"text","text":{string}}}"#)),
             2 => open(r#"{"type":"tool_use","id":"t","name":"n","input":{}}"#),
@@ -122,6 +153,17 @@ fn events(mut bytes: &[u8]) -> Vec<String> {
             16 => r#"{"type":"ping"}"#.to_owned(),
             17 => delta("input_json_delta", "partial_json").replace(&string, r#""{\"a\":1}""#),
             18 => format!(r#"{{"type":"later","x":{string}}}"#),
+            19 => half("text_delta", "text", true),
+            20 => half("text_delta", "text", false),
+            21 => half("input_json_delta", "partial_json", true),
+            22 => half("thinking_delta", "thinking", false),
+            23 => delta("later_delta", "text"),
+            24 => delta("later_delta", "later").replace(&string, &format!("[{string}]")),
+            25 => r#"{"type":"message_start","message":{"id":"m","content":[{"type":"text","text":"a"}],"stop_reason":"end_turn"}}"#.to_owned(),
+            26 => r#"{"type":"message_delta","usage":{"output_tokens":1.0,"later":null}}"#.to_owned(),
+            27 => format!(r#"{{"type":"message_delta","delta":{{"stop_reason":"max_tokens","later":{string}}}}}"#),
+            28 => open(r#"{"type":"tool_use","name":"n","input":{"a":1.0}}"#),
+            29 => "[DONE]".to_owned(),
             _ => String::from_utf8_lossy(text).replace(['\r', '\n'], " "),
         });
     }
@@ -130,8 +172,13 @@ fn events(mut bytes: &[u8]) -> Vec<String> {
     events
 }
 
-/// What the bytes of a stream come to, in chunks of these lengths: the message, and the partial one if it failed.
-fn streamed(mut bytes: &[u8], plan: &[u8]) -> (MessageResponse, Option<Option<MessageResponse>>) {
+fn string(text: &[u8]) -> String {
+    serde_json::to_string(&String::from_utf8_lossy(text)).expect("a string")
+}
+
+/// What the bytes of a stream come to, in chunks of these lengths: the message, the partial one if it failed, and what a
+/// relay makes of its events.
+fn streamed(mut bytes: &[u8], plan: &[u8]) -> (MessageResponse, Option<Option<MessageResponse>>, String) {
     let mut chunks = Vec::new();
     for length in plan.iter().map(|length| usize::from(*length)).chain([1]).cycle() {
         if bytes.is_empty() {
@@ -143,13 +190,14 @@ fn streamed(mut bytes: &[u8], plan: &[u8]) -> (MessageResponse, Option<Option<Me
     }
     let mut stream = MessageStream::from_bytes(Chunks(chunks.into_iter()));
     let mut context = Context::from_waker(Waker::noop());
+    let mut relayed = String::new();
     loop {
         match pin!(&mut stream).poll_next(&mut context) {
-            Poll::Ready(Some(Ok(_))) => {}
+            Poll::Ready(Some(Ok(event))) => relayed.push_str(&event.to_sse().expect("an event can be written").to_string()),
             Poll::Ready(Some(Err(error))) => {
-                return (stream.message().clone(), Some(error.partial_message().cloned()));
+                return (stream.message().clone(), Some(error.partial_message().cloned()), relayed);
             }
-            Poll::Ready(None) => return (stream.message().clone(), None),
+            Poll::Ready(None) => return (stream.message().clone(), None, relayed),
             Poll::Pending => panic!("all bytes are there"),
         }
     }

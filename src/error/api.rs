@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::StatusCode;
 
-use crate::json::{FromJson, Json, JsonType, Map, Reader, read_slice, read_str};
+use crate::json::{FromJson, Json, JsonType, Map, Reader, find_members, read_slice, read_str};
 
 /// Length of the API's message in our sentence, in characters.
 const MESSAGE_LENGTH: usize = 500;
@@ -68,11 +68,11 @@ impl ApiError {
     /// unless the document says itself that it is an error: an object with an `error` that is not null, whatever its
     /// shape, or with the type `error`.
     pub(crate) fn in_success(body: &[u8]) -> Option<Self> {
-        let json: Json = read_slice(body).ok()?;
-        let envelope = members(&json)?;
-        let is_error = envelope.get("error").is_some_and(|error| error.json_type() != JsonType::Null)
-            || text(&envelope, "type").as_deref() == Some("error");
-        is_error.then(|| Self::of(json))
+        // Nearly every document is no error, so nothing of it is copied to tell.
+        let [error, own_type] = find_members(body, ["error", "type"])?;
+        let is_error = error.is_some_and(|error| error != "null")
+            || own_type.and_then(|own_type| read_str::<String>(own_type).ok()).as_deref() == Some("error");
+        if is_error { read_slice(body).ok().map(Self::of) } else { None }
     }
 
     fn of(json: Json) -> Self {

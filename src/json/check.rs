@@ -63,9 +63,9 @@ pub(crate) fn field<T: Check + ?Sized>(value: &T, name: &str) -> Result<(), Viol
     value.check().map_err(|violation| violation.below(name))
 }
 
-/// Refuses `extra` members that repeat a field.
-pub(crate) fn extra(extra: &Extra, fields: &[&str]) -> Result<(), Violation> {
-    match extra.repeated(fields) {
+/// Refuses `extra` members that repeat a field, other than a lenient one.
+pub(crate) fn extra(extra: &Extra, fields: &[&str], lenient: &[&str]) -> Result<(), Violation> {
+    match extra.repeated(fields, lenient) {
         Some(name) => Err(Violation::new(format!("is set twice: `extra` repeats the field `{name}`")).below(name)),
         None => Ok(()),
     }

@@ -161,9 +161,9 @@ impl Extra {
         self.0.as_ref().is_some_and(|members| members.nulls.contains(index) && members.nulls.fields == fields)
     }
 
-    /// Returns the first member that repeats one of these fields.
-    pub(super) fn repeated(&self, fields: &[&str]) -> Option<&str> {
-        self.iter().map(|(name, _)| name).find(|name| fields.contains(name))
+    /// Returns the first member that repeats one of these fields, other than a lenient one.
+    pub(super) fn repeated(&self, fields: &[&str], lenient: &[&str]) -> Option<&str> {
+        self.iter().map(|(name, _)| name).find(|name| fields.contains(name) && !lenient.contains(name))
     }
 }
 
@@ -212,18 +212,25 @@ impl PartialEq for Extra {
     }
 }
 
-/// Writes the members that are not fields. Refuses one that repeats a field.
-pub(crate) fn write<M: SerializeMap>(map: &mut M, extra: &Extra, fields: &[&str]) -> Result<(), M::Error> {
-    if let Some(name) = extra.repeated(fields) {
+/// Writes the members that are not fields. Refuses one that repeats a field, other than a lenient one, which is written
+/// in its place.
+pub(crate) fn write<M: SerializeMap>(
+    map: &mut M,
+    extra: &Extra,
+    fields: &[&str],
+    lenient: &[&str],
+) -> Result<(), M::Error> {
+    if let Some(name) = extra.repeated(fields, lenient) {
         return Err(M::Error::custom(format_args!("`extra` repeats the field `{name}`")));
     }
-    for (name, value) in extra.iter() {
+    for (name, value) in extra.iter().filter(|(name, _)| !lenient.contains(name)) {
         map.serialize_entry(name, value)?;
     }
     Ok(())
 }
 
-/// Writes a field that may be absent or `null`, given by its number among the fields.
+/// Writes a field that may be absent or `null`, given by its number among the fields. The value of a lenient one may be
+/// among the other members.
 pub(crate) fn optional<M: SerializeMap, T: Serialize>(
     map: &mut M,
     value: Option<&T>,
@@ -235,7 +242,7 @@ pub(crate) fn optional<M: SerializeMap, T: Serialize>(
     match value {
         Some(value) => map.serialize_entry(name, value),
         None if extra.is_null(fields, index) => map.serialize_entry(name, &()),
-        None => Ok(()),
+        None => extra.get(name).map_or(Ok(()), |value| map.serialize_entry(name, value)),
     }
 }
 

@@ -16,7 +16,7 @@ use serde::{
 use super::{
     deserialize::{NUMBER, RAW},
     error::DecodeError,
-    read::{located, utf8},
+    read::located,
     reader::{JsonType, Reader},
 };
 
@@ -27,11 +27,6 @@ pub(crate) fn from_str<T: DeserializeOwned>(json: &str) -> Result<T, DecodeError
         .map_err(|error| error.0)
         .and_then(|value| reader.end().map(|()| value))
         .map_err(|error| located(error, json))
-}
-
-/// Reads a document that has yet to be checked for UTF-8.
-pub(crate) fn from_slice<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeError> {
-    from_str(utf8(json)?)
 }
 
 /// The error of a value while a visitor of serde's reads it. A type of its own, so that [`DecodeError`] has no public way

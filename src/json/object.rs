@@ -96,6 +96,19 @@ impl<'r, 'a> ObjectReader<'r, 'a> {
         Ok(())
     }
 
+    /// Reads the value of a member that may be absent, and keeps one of another shape among the members that the contract
+    /// does not name.
+    pub(crate) fn lenient<T: FromJson>(&mut self, slot: &mut Option<T>) -> Result<(), DecodeError> {
+        self.reader.peek()?;
+        let place = self.reader.place();
+        if self.optional(slot).is_err() {
+            self.reader.retry(place)?;
+            let value = Json::read(self.reader)?;
+            self.extra.insert(self.names.get(self.index).copied().unwrap_or_default(), value);
+        }
+        Ok(())
+    }
+
     /// Returns the value of a member that may be `null`, and is written so if it was left out.
     pub(crate) fn get_nullable<T>(&mut self, slot: Option<Option<T>>) -> Option<T> {
         if slot.is_none() {

@@ -42,6 +42,21 @@ pub(crate) fn read_recording<T: FromJson>(json: &[u8]) -> Result<(T, UnknownPart
     }
 }
 
+/// Finds some members of an object, without copying or decoding anything else. Returns `None` if the document is not an
+/// object. Of a member that is repeated the last counts.
+pub(crate) fn find_members<'a, const N: usize>(json: &'a [u8], names: [&str; N]) -> Option<[Option<&'a str>; N]> {
+    let mut reader = Reader::new(std::str::from_utf8(json).ok()?);
+    let mut found = [None; N];
+    reader.object("an object").ok()?;
+    while let Some(name) = reader.key().ok()? {
+        let value = reader.value().ok()?;
+        if let Some((_, slot)) = names.iter().zip(&mut found).find(|(wanted, _)| **wanted == name) {
+            *slot = Some(value);
+        }
+    }
+    reader.end().ok().map(|()| found)
+}
+
 /// Reads what is left of a document.
 pub(crate) fn whole<T: FromJson>(reader: &mut Reader<'_>) -> Result<T, DecodeError> {
     let value = T::read(reader)?;
@@ -175,6 +190,16 @@ impl<T: FromJson> FromJson for IndexMap<String, T> {
 mod tests {
     use super::*;
     use crate::json::Json;
+
+    #[test]
+    fn members_are_found_wherever_they_are() {
+        let document = br#" {"a":{"b":1},"\u0062": [2] ,"c":null,"b":3} "#;
+        assert_eq!(find_members(document, ["b", "c", "d"]), Some([Some("3"), Some("null"), None]));
+        assert_eq!(find_members(b"{}", ["b"]), Some([None]));
+        for other in [&b"[]"[..], b"{", b"{} {}", b"\"b\"", b"", b"{\"b\":\xff}"] {
+            assert_eq!(find_members(other, ["b"]), None);
+        }
+    }
 
     #[test]
     fn a_byte_order_mark_counts_in_offsets() {

@@ -9,7 +9,6 @@ use std::{
 };
 
 use http::{HeaderMap, StatusCode};
-use serde::Deserialize;
 use tokio::time::Instant;
 
 #[cfg(feature = "tracing")]
@@ -19,7 +18,7 @@ use crate::{
     error::Error,
     generated::types::{MessageResponse, Usage},
     response::Head,
-    json::{Json, UnknownPart, UnknownParts, from_slice},
+    json::{Json, UnknownPart, UnknownParts, find_members, read_str},
 };
 
 /// Most unknown items reported of one call.
@@ -75,21 +74,17 @@ impl CallRecorder {
         if observer.is_none() && !is_traced() {
             return Self(None);
         }
-        #[derive(Deserialize)]
-        struct Body {
-            model: Option<Json>,
-            #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "only spans show it"))]
-            max_tokens: Option<Json>,
-        }
-        let body = body.and_then(|body| from_slice::<Body>(body).ok());
+        #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "only spans show it"))]
+        let [model, max_tokens] =
+            body.and_then(|body| find_members(body, ["model", "max_tokens"])).unwrap_or_default();
         let call = CallInfo {
             id: CALLS.fetch_add(1, Ordering::Relaxed),
             operation,
             streaming,
             server: Arc::clone(server),
-            model: body.as_ref().and_then(|body| body.model.as_ref()?.to().ok()),
+            model: model.and_then(|model| read_str(model).ok()),
             #[cfg(feature = "tracing")]
-            max_tokens: body.as_ref().and_then(|body| body.max_tokens.as_ref()?.to().ok()),
+            max_tokens: max_tokens.and_then(|max_tokens| read_str(max_tokens).ok()),
         };
         Self(Some(Box::new(Recording {
             #[cfg(feature = "tracing")]
@@ -295,25 +290,17 @@ impl Drop for Recording {
 impl MessageSummary {
     /// Reads a message, or a count of tokens, as far as it has the members.
     fn read(document: &[u8]) -> Self {
-        #[derive(Deserialize)]
-        struct Message {
-            id: Option<Json>,
-            model: Option<Json>,
-            stop_reason: Option<Json>,
-            usage: Option<Json>,
-            input_tokens: Option<Json>,
-        }
-        let Ok(message) = from_slice::<Message>(document) else { return Self::default() };
-        let text = |json: Option<Json>| json?.to::<String>().ok();
-        let usage = message.usage.or_else(|| {
-            let input_tokens = message.input_tokens?;
-            Json::parse(&format!(r#"{{"input_tokens":{input_tokens}}}"#)).ok()
-        });
+        let names = ["id", "model", "stop_reason", "usage", "input_tokens"];
+        let Some([id, model, stop_reason, usage, input_tokens]) = find_members(document, names) else {
+            return Self::default();
+        };
+        let text = |json: Option<&str>| read_str::<String>(json?).ok();
+        let counted = input_tokens.map(|input_tokens| format!(r#"{{"input_tokens":{input_tokens}}}"#));
         Self {
-            id: text(message.id),
-            model: text(message.model),
-            stop_reason: text(message.stop_reason),
-            usage: usage.and_then(|usage| usage.to().ok()),
+            id: text(id),
+            model: text(model),
+            stop_reason: text(stop_reason),
+            usage: usage.or(counted.as_deref()).and_then(|usage| read_str(usage).ok()),
         }
     }
 }

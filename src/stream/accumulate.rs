@@ -71,6 +71,7 @@ use crate::{
 /// an object, so a cut one never looks like a call. Before its block is closed, a call has the `input` it began with,
 /// which is `{}`.
 #[derive(Clone, Deserialize, Serialize)]
+#[serde(try_from = "Stored")]
 pub struct Accumulator {
     message: MessageResponse,
     /// One for each block of the message, in the same order.
@@ -84,6 +85,34 @@ pub struct Accumulator {
     #[cfg(test)]
     #[serde(skip)]
     moved: usize,
+}
+
+/// An accumulator as it is stored.
+#[derive(Deserialize)]
+struct Stored {
+    message: MessageResponse,
+    blocks: Vec<Block>,
+    late: BTreeMap<i64, (Block, ContentBlock)>,
+    phase: Phase,
+    started: bool,
+    unknown_events: bool,
+}
+
+impl TryFrom<Stored> for Accumulator {
+    type Error = &'static str;
+
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        let Stored { message, blocks, late, phase, started, unknown_events } = stored;
+        let contents = message.content.as_ref().map_or(0, Vec::len);
+        // None is left where the message was moved out.
+        if contents != blocks.len() && contents != 0 {
+            return Err("the blocks of the accumulator are not those of its message");
+        }
+        if !blocks.is_sorted_by(|block, next| block.index() < next.index()) {
+            return Err("the blocks of the accumulator are out of order");
+        }
+        Ok(Self { message, blocks, late, phase, started, unknown_events, ..Self::new() })
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
@@ -266,7 +295,7 @@ impl Accumulator {
             self.blocks.reserve_exact(1);
         }
         self.blocks.insert(position, Block::open(index));
-        contents.insert(position, content);
+        contents.insert(position.min(contents.len()), content);
     }
 
     fn merge_late(&mut self) {

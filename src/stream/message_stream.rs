@@ -1,4 +1,4 @@
-//! A reply that is read while the model writes it.
+//! A streamed reply.
 
 mod failure;
 mod reading;
@@ -32,11 +32,11 @@ use crate::{
     transport::{ByteStream, Settings},
 };
 
-/// A reply that is read while the model writes it, event by event.
+/// A streamed reply.
 ///
-/// [`Client::stream_message`](crate::Client::stream_message) gives one. It is a
-/// [`Stream`](futures_core::Stream) of [`StreamEvent`]s, and has [`next`](Self::next) for those who
-/// need no more than that:
+/// Returned by [`Client::stream_message`](crate::Client::stream_message). It is a [`Stream`](futures_core::Stream) that
+/// yields one [`StreamEvent`] per server-sent event, including pings and events this version doesn't know. An `error`
+/// event is an error instead. [`next`](Self::next) is for those who don't use `Stream`:
 ///
 /// ```
 /// # use anthropic_messages::{Client, types::{AnthropicMessage, MessageCreateRequest}};
@@ -53,34 +53,41 @@ use crate::{
 /// # }
 /// ```
 ///
-/// Every event of the API is handed on, pings and those of unknown kinds included, but for `error`
-/// events, which are errors. The message that the events tell is put together on the way
-/// ([`message`](Self::message), [`final_message`](Self::final_message)); how is said at
-/// [`Accumulator`].
+/// The stream assembles the message as events arrive: see [`message`](Self::message),
+/// [`final_message`](Self::final_message), and [`Accumulator`] for the rules. The result is the message that
+/// [`create_message`](crate::Client::create_message) returns for the same reply.
 ///
-/// # Reading
+/// A text that is cut within a character arrives whole: half of a surrogate pair at the end of a delta goes to the next
+/// delta of the block. Content in `message_start`, or of a whole message instead of a stream, arrives as blocks and
+/// deltas too.
 ///
-/// Nothing is read before it is asked for, and nothing is kept but the event that is being read and
-/// the message so far. Dropping the stream before its end closes the connection, which is how a
-/// reply is cancelled. Once `message_stop` has come, reading on to the end (`None`) lets the
-/// connection be used again; [`final_message`](Self::final_message) and
-/// [`text_stream`](Self::text_stream) do so.
+/// # Cancellation
 ///
-/// There is no limit on how long a reply takes as a whole. There is one on how long it may be
-/// silent, [`ClientBuilder::idle_timeout`](crate::ClientBuilder::idle_timeout): any byte resets it,
-/// those of pings and comments as well, and time that the consumer spends elsewhere does not count.
+/// Drop the stream to cancel the reply. Dropping closes the connection, and the API stops generating.
+///
+/// # Backpressure
+///
+/// Nothing is spawned, and nothing is kept but the event that is being read and the message so far. The stream reads
+/// from the socket only when polled, so a slow consumer slows the server down instead of filling memory. After
+/// `message_stop`, read on to the end (`None`) to let the connection be used again;
+/// [`final_message`](Self::final_message) and [`text_stream`](Self::text_stream) do so.
+///
+/// # Timeouts
+///
+/// [`idle_timeout`](crate::ClientBuilder::idle_timeout) bounds the time between two reads. Any byte resets it, including
+/// pings. [`event_timeout`](crate::ClientBuilder::event_timeout) bounds the time between two events of the message. Time
+/// the consumer spends between polls counts for neither. A reply has no overall time limit, unless
+/// [`Options::timeout`](crate::Options::timeout) sets one.
 ///
 /// # Errors
 ///
-/// An error ends the stream, and its [`Error::partial_message`] is what had come of the message. A
-/// tool call in it whose input was cut has the cut text as a string in its `input`, see
-/// [`Accumulator`].
+/// An error ends the stream. [`Error::partial_message`] returns what had arrived. A tool call in it whose input was cut
+/// has the cut text as a string in its `input`, see [`Accumulator`].
 ///
-/// A stream that ends without `message_stop` is an error of the kind [`ErrorKind::Incomplete`]. The
-/// exception is one that ends cleanly, after a stop reason and with every block closed: all of the
-/// message is there then, and [`has_stopped`](Self::has_stopped) stays `false`. An event that has
-/// begun and not ended, by a blank line, makes it an error all the same: what it was to say is not
-/// known.
+/// The message is complete when it has a stop reason, its blocks are closed or cut by that reason, and the stream ended
+/// with `message_stop`, with `[DONE]`, or cleanly. Anything less fails, mostly with [`ErrorKind::Incomplete`]: a truncated
+/// reply never looks like a complete one. Only an event that lacks its blank line is not taken, unless it is
+/// `message_stop`, since the rest of it may be missing.
 pub struct MessageStream {
     source: Source,
     decoder: Decoder,
@@ -90,16 +97,16 @@ pub struct MessageStream {
     timers: Option<Box<Timers>>,
     answer: Option<Box<Answer>>,
     state: State,
-    /// How many events have come.
+    /// The number of events read.
     events: u64,
-    /// How many bytes have come, and how many may.
+    /// The number of bytes read, and its limit.
     bytes: u64,
     max_bytes: u64,
     /// The message was moved out.
     is_taken: bool,
 }
 
-/// What is known of the answer that the stream comes in.
+/// The answer that the stream is the body of.
 struct Answer {
     response: Response<()>,
     settings: Arc<Settings>,
@@ -129,11 +136,10 @@ enum State {
 }
 
 impl MessageStream {
-    /// Reads a stream of bytes that comes another way than by a [`Client`](crate::Client): a
-    /// recording, another HTTP client, a queue. It is cut anywhere.
+    /// Reads a stream of bytes from another source than a [`Client`](crate::Client): a recording, another HTTP client, a
+    /// queue. The bytes may be cut anywhere.
     ///
-    /// It knows no time: there is no idle timeout, and no runtime is needed. An event may have
-    /// 32 MiB.
+    /// There are no timeouts, and no runtime is needed. An event may have 32 MiB.
     pub fn from_bytes<S, B, E>(bytes: S) -> Self
     where
         S: Stream<Item = std::result::Result<B, E>> + Send + 'static,
@@ -207,28 +213,30 @@ impl MessageStream {
         self
     }
 
-    /// The next event; `None` at the end. Dropping the future loses nothing.
+    /// Returns the next event, or `None` at the end. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// Once, with what had come of the message: see [`MessageStream`].
+    /// Once, with the partial message: see [`MessageStream`].
     pub async fn next(&mut self) -> Option<Result<StreamEvent>> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
-    /// The text of the reply, piece by piece as it comes. Other events are read and passed over;
-    /// the stream can be used on afterwards.
+    /// Returns the text of the reply, piece by piece as it arrives. Other events are read and skipped, and the stream can
+    /// be used afterwards.
     pub fn text_stream(&mut self) -> TextStream<&mut Self> {
         TextStream::new(self)
     }
 
-    /// The text of the reply, piece by piece as it comes, for those who need nothing else.
+    /// Returns the text of the reply, piece by piece as it arrives.
     pub fn into_text_stream(self) -> TextStream<Self> {
         TextStream::new(self)
     }
 
-    /// The message so far; nothing is in it before the first event. A tool call has the `input`
-    /// that it began with until its block is closed, mostly `{}`: to keep a message that is not
-    /// read on, [finish](Accumulator::finish) a copy of the [`accumulator`](Self::accumulator).
+    /// Returns the message assembled so far. It is empty until the first event arrives, and once
+    /// [`final_message`](Self::final_message) has moved it out.
+    ///
+    /// The `input` of a tool call stays `{}` until its block is complete: to keep a message that is not read on,
+    /// [finish](Accumulator::finish) a copy of the [`accumulator`](Self::accumulator).
     #[must_use]
     pub fn message(&self) -> &MessageResponse {
         self.accumulator.message()
@@ -238,9 +246,8 @@ impl MessageStream {
     ///
     /// Dropping the future loses nothing. Called again, for example after a timeout, it reads on.
     ///
-    /// The token limit may have cut the input of its last tool call:
-    /// [`incomplete_inputs`](Self::incomplete_inputs) says so, and the call has no object as its
-    /// `input`.
+    /// The token limit may have cut the input of its last tool call: [`incomplete_inputs`](Self::incomplete_inputs)
+    /// returns it, and the `input` of the call is no object.
     ///
     /// # Errors
     /// As [`next`](Self::next), again if the stream has failed before, and if the message was moved out before.
@@ -259,44 +266,44 @@ impl MessageStream {
         Err(self.with_what_is_known(Error::new(ErrorKind::Incomplete, error)))
     }
 
-    /// Whether `message_stop` has come.
+    /// Returns `true` once `message_stop` has arrived.
     #[must_use]
     pub fn has_stopped(&self) -> bool {
         self.accumulator.has_stopped()
     }
 
-    /// The input of the tool call with this `index`. `None` when there is no such block, when it is
-    /// no tool call, and until it is closed.
+    /// Returns the input of the tool call at this `index`, or `None` if there is no such block, it isn't a tool call, or
+    /// it isn't closed yet.
     pub fn tool_input(&self, index: i64) -> Option<std::result::Result<&Json, &IncompleteInput>> {
         self.accumulator.tool_input(index)
     }
 
-    /// The raw text of a tool call's input as far as it has come, for showing progress: a beginning
-    /// of JSON, not to be acted upon. `None` when there is no such block, or it is no tool call.
+    /// Returns the text of a tool call's input as far as it has arrived, for showing progress. It is the beginning of a
+    /// JSON text and not to be acted upon. `None` if there is no such block, or it isn't a tool call.
     #[must_use]
     pub fn partial_input(&self, index: i64) -> Option<&str> {
         self.accumulator.partial_input(index)
     }
 
-    /// The inputs of tool calls that were cut short.
+    /// Returns the inputs of tool calls that were cut.
     pub fn incomplete_inputs(&self) -> impl Iterator<Item = &IncompleteInput> {
         self.accumulator.incomplete_inputs()
     }
 
-    /// What has been put together so far, with all that is known of it.
+    /// Returns what assembles the message.
     #[must_use]
     pub fn accumulator(&self) -> &Accumulator {
         &self.accumulator
     }
 
-    /// The id that the server gave the request: what support asks for.
+    /// Returns the id that the server gave the request, which support asks for.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.response()?.request_id()
     }
 
-    /// What the answer said before the stream began: status, headers, attempts, rate limits. `None`
-    /// for [`from_bytes`](Self::from_bytes).
+    /// Returns the head of the answer: status, headers, attempts, rate limits. `None` for
+    /// [`from_bytes`](Self::from_bytes).
     #[must_use]
     pub fn response(&self) -> Option<&Response<()>> {
         self.answer.as_ref().map(|answer| &answer.response)
@@ -311,7 +318,7 @@ impl MessageStream {
     }
 }
 
-/// What was said is left out.
+/// Omits the content, which is a completion.
 impl fmt::Debug for MessageStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageStream")

@@ -1,4 +1,4 @@
-//! The text of a reply alone.
+//! The text of a streamed reply.
 
 use std::{
     borrow::BorrowMut,
@@ -15,10 +15,10 @@ use crate::{
     generated::types::{ContentBlock, ContentBlockDelta, StreamEvent},
 };
 
-/// The text of a reply, piece by piece as it comes. Made by
-/// [`MessageStream::text_stream`] and [`MessageStream::into_text_stream`].
+/// The text of a reply, piece by piece as it arrives.
 ///
-/// The pieces of all text blocks follow each other with nothing between them, and none is empty.
+/// Returned by [`MessageStream::text_stream`] and [`MessageStream::into_text_stream`]. The pieces of all text blocks follow
+/// each other with nothing between them, and none is empty.
 #[derive(Debug)]
 #[must_use = "nothing is read before it is asked for"]
 pub struct TextStream<S> {
@@ -30,13 +30,13 @@ impl<S: BorrowMut<MessageStream> + Unpin> TextStream<S> {
         Self { stream }
     }
 
-    /// The stream that the text is read from: with the message so far, and what the answer said.
+    /// Returns the stream that the text is read from.
     #[must_use]
     pub fn into_inner(self) -> S {
         self.stream
     }
 
-    /// The next piece of text; `None` at the end.
+    /// Returns the next piece of text, or `None` at the end.
     ///
     /// # Errors
     /// As [`MessageStream::next`].

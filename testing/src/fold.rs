@@ -21,7 +21,14 @@ pub(crate) fn into_message(events: &[Event]) -> Result<Object, String> {
         match event.name.as_str() {
             "message_start" => message = event.data.decoded("message"),
             "content_block_start" => {
-                let start = event.data.decoded("content_block").unwrap_or_default();
+                let start: Object = event.data.decoded("content_block").unwrap_or_default();
+                // Another model goes on with the message.
+                let model = start.decoded::<Object>("to").and_then(|to| to.text("model"));
+                if let (Some("fallback"), Some(model), Some(message)) =
+                    (start.text("type").as_deref(), model, message.as_mut())
+                {
+                    message.set("model", &model);
+                }
                 blocks.insert(index(event), Block { start, ..Block::default() });
             }
             "content_block_delta" => {
@@ -34,6 +41,9 @@ pub(crate) fn into_message(events: &[Event]) -> Result<Object, String> {
             "message_delta" => {
                 let message = message.as_mut().ok_or(NO_START)?;
                 merge(message, &event.data.decoded("delta").unwrap_or_default());
+                for (name, value) in event.data.iter().filter(|(name, _)| !["type", "delta", "usage"].contains(name)) {
+                    set(message, name, value);
+                }
                 let mut usage: Object = message.decoded("usage").unwrap_or_default();
                 merge(&mut usage, &event.data.decoded("usage").unwrap_or_default());
                 message.set("usage", &usage);
@@ -132,6 +142,13 @@ fn append_text(block: &mut Object, field: &str, more: &str) {
 
 fn merge(target: &mut Object, update: &Object) {
     for (name, value) in update.iter() {
+        set(target, name, value);
+    }
+}
+
+/// Sets a member. A null never erases.
+fn set(target: &mut Object, name: &str, value: &RawValue) {
+    if value.get() != "null" || target.get(name).is_none() {
         target.set(name, value);
     }
 }

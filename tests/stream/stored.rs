@@ -81,6 +81,18 @@ fn what_is_no_accumulator_is_refused() {
     for wrong in ["{}", "null", r#"{"message": {}}"#] {
         assert!(serde_json::from_str::<Accumulator>(wrong).is_err(), "{wrong}");
     }
+    let mut begun = Accumulator::new();
+    for event in [start(), open(0, json!({"type": "text", "text": ""}))] {
+        begun.push(&Json::from(event).to().unwrap()).unwrap();
+    }
+    let whole = serde_json::to_string(&begun).unwrap();
+    for (part, other) in [
+        ("\"blocks\":[{", "\"blocks\":[{\"index\":-1,\"state\":\"Closed\",\"unknown_deltas\":[]},{"),
+        ("\"Running\"", "\"Other\""),
+    ] {
+        assert!(whole.contains(part), "{whole}");
+        assert!(serde_json::from_str::<Accumulator>(&whole.replace(part, other)).is_err(), "{part}");
+    }
     let mut accumulator = stored(&Accumulator::new());
     let event: StreamEvent = serde_json::from_value(text(0, "x")).unwrap();
     assert!(accumulator.push(&event).is_err());

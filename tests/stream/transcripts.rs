@@ -75,7 +75,7 @@ pub(crate) fn told(content: Value, reason: &str) -> MessageResponse {
 }
 
 pub(crate) fn all() -> Vec<Transcript> {
-    vec![plain_text(), thinking_and_tools(), server_tools(), interleaved(), begun(), unknown(), refused()]
+    vec![plain_text(), thinking_and_tools(), server_tools(), interleaved(), begun(), unknown(), beta(), refused()]
 }
 
 pub(crate) fn plain_text() -> Transcript {
@@ -279,6 +279,52 @@ fn unknown() -> Transcript {
             "invented_reason",
         ),
     }
+}
+
+/// Blocks and members of the API's betas, which the contract doesn't name.
+fn beta() -> Transcript {
+    let fallback = json!({"type": "fallback", "from": {"model": "claude-sonnet-5"}, "to": {"model": "claude-haiku-5"}});
+    let result = json!({"type": "mcp_tool_result", "tool_use_id": "mcptoolu_1", "is_error": false, "content": [
+        {"type": "text", "text": "4"}]});
+    let edits = json!({"applied_edits": [{"type": "clear_tool_uses_20250919", "cleared_tool_uses": 2}]});
+    let iterations = json!([{"type": "compaction", "input_tokens": 9}, {"type": "message", "input_tokens": 3}]);
+    let events = vec![
+        start(),
+        open(0, json!({"type": "compaction", "content": null})),
+        delta(0, json!({"type": "compaction_delta", "content": "Sum"})),
+        delta(0, json!({"type": "compaction_delta", "content": "mary", "encrypted_content": null})),
+        delta(0, json!({"type": "compaction_delta", "content": null, "encrypted_content": "x"})),
+        close(0),
+        open(1, fallback.clone()),
+        close(1),
+        open(2, json!({"type": "thinking", "thinking": "", "signature": ""})),
+        delta(2, json!({"type": "thinking_delta", "thinking": "hm", "estimated_tokens": 50})),
+        delta(2, json!({"type": "signature_delta", "signature": "s"})),
+        close(2),
+        open(3, json!({"type": "mcp_tool_use", "id": "mcptoolu_1", "name": "add", "server_name": "sums", "input": {}})),
+        input(3, ""),
+        input(3, "{\"a\": 2"),
+        input(3, ", \"b\": 2}"),
+        close(3),
+        open(4, result.clone()),
+        close(4),
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null},
+            "usage": {"output_tokens": 9, "iterations": iterations}, "context_management": edits}),
+        stop(),
+    ];
+    let message = json!({
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-5",
+        "content": [
+            {"type": "compaction", "content": "Summary", "encrypted_content": "x"},
+            fallback,
+            {"type": "thinking", "thinking": "hm", "signature": "s"},
+            {"type": "mcp_tool_use", "id": "mcptoolu_1", "name": "add", "server_name": "sums", "input": {"a": 2, "b": 2}},
+            result,
+        ],
+        "stop_reason": "end_turn", "context_management": edits,
+        "usage": {"input_tokens": 10, "output_tokens": 9, "iterations": iterations},
+    });
+    Transcript { name: "blocks of betas", events, message: crate::message(message) }
 }
 
 fn refused() -> Transcript {

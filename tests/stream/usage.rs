@@ -24,6 +24,17 @@ fn usages() -> Vec<(Option<Value>, Option<i64>, Option<i64>)> {
         (Some(json!({"input_tokens": 3, "output_tokens": 7, "cache_creation": {}})), Some(3), Some(7)),
         (Some(json!({"output_tokens": 7, "cache_creation": {"ephemeral_1h_input_tokens": null}})), None, Some(7)),
         (Some(json!({"output_tokens": 7, "cache_creation": null, "server_tool_use": null})), None, Some(7)),
+        // Odd ones.
+        (Some(json!("n/a")), None, None),
+        (Some(json!([])), None, None),
+        (Some(json!({"input_tokens": "many", "output_tokens": 7})), None, Some(7)),
+        (Some(json!({"input_tokens": 3, "output_tokens": 7.5})), Some(3), None),
+        (
+            Some(json!({"input_tokens": 3, "output_tokens": 7, "cache_creation": 5, "server_tool_use": []})),
+            Some(3),
+            Some(7),
+        ),
+        (Some(json!({"output_tokens": 7, "server_tool_use": {"web_search_requests": "2"}, "speed": 1})), None, Some(7)),
     ]
 }
 
@@ -60,6 +71,8 @@ async fn one_rule_holds_in_all_three_places() {
         server.reply(Reply::json(200, &whole));
         let whole = client.create_message(&request).await.unwrap().into_inner();
         assert_eq!(known(&whole), (input, output), "whole: {usage:?}");
+        let written = serde_json::to_value(&whole).unwrap();
+        assert_eq!(written.get("usage"), usage, "nothing is lost of it");
         let early = streamed(&with_usage(none.clone(), usage), &end).await;
         assert_eq!((known(&early), early.text()), ((input, output), "Hi".to_owned()), "at the start: {usage:?}");
         let late = streamed(&none, &with_usage(end.clone(), usage)).await;
@@ -70,7 +83,8 @@ async fn one_rule_holds_in_all_three_places() {
 #[tokio::test]
 async fn a_count_that_is_not_repeated_stays() {
     let first = start()["message"].clone();
-    for usage in [None, Some(Value::Null), Some(json!({})), Some(json!({"output_tokens": null}))] {
+    let odd = [json!(null), json!({}), json!({"output_tokens": null}), json!({"output_tokens": "many"}), json!("n/a")];
+    for usage in [None].into_iter().chain(odd.map(Some)) {
         let end = with_usage(json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}), usage.as_ref());
         assert_eq!(known(&streamed(&first, &end).await), (Some(10), Some(1)), "{usage:?}");
     }
@@ -94,4 +108,14 @@ fn all_input_is_the_sum_of_what_is_known() {
     let total = |usage: Value| message(json!({"usage": usage})).usage.unwrap().total_input_tokens();
     assert_eq!(total(json!({})), 0);
     assert_eq!(total(json!({"cache_read_input_tokens": 5})), 5);
+}
+
+#[test]
+fn an_odd_count_is_in_extra_and_gives_way_to_a_known_one() {
+    let mut message = message(json!({"usage": {"input_tokens": "many", "output_tokens": 7}}));
+    let usage = message.usage.as_mut().unwrap();
+    assert_eq!(usage.extra.get("input_tokens").unwrap().get(), "\"many\"");
+    assert!(usage.check().is_ok());
+    usage.input_tokens = Some(3);
+    assert_eq!(serde_json::to_value(&message).unwrap()["usage"], json!({"input_tokens": 3, "output_tokens": 7}));
 }

@@ -231,6 +231,7 @@ impl Lowering<'_> {
                     value: Shape::String.plain(),
                     rules: Vec::new(),
                     only: Some(tag.clone()),
+                    lenient: false,
                     is_tag: false,
                     incomplete_as_string: false,
                 }),

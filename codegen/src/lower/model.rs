@@ -96,6 +96,8 @@ pub(crate) struct Field {
     pub(crate) rules: Vec<Rule>,
     /// The only value that the contract gives it.
     pub(crate) only: Option<String>,
+    /// `x-lenient`, of the property or its object: a value of another shape stays in `extra`.
+    pub(crate) lenient: bool,
     /// Whether the only value tells the variants of a union apart: then it is no field of the
     /// generated type, and always written.
     pub(crate) is_tag: bool,

@@ -270,6 +270,7 @@ impl Lowering<'_> {
             .iter()
             .filter_map(Node::as_str)
             .collect();
+        let is_lenient = is_true(schema, "x-lenient");
         let mut fields: Vec<Field> = Vec::new();
         let own_name = match &shape {
             Shape::Named(own) => own.clone(),
@@ -292,6 +293,7 @@ impl Lowering<'_> {
                 rules: rules(schema, &value.shape),
                 value,
                 only: only_value(schema),
+                lenient: is_true(schema, "x-lenient") || is_lenient,
                 is_tag: false,
                 incomplete_as_string: is_true(schema, "x-incomplete-as-string"),
             });

@@ -266,11 +266,12 @@ fn check(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
             crate::json::check::field(&self.#field_ident, #name)?;
         }
     });
+    let lenient = serde::lenient(written);
     quote! {
         impl crate::json::Check for #ident {
             fn check(&self) -> ::std::result::Result<(), crate::json::Violation> {
                 #(#checks)*
-                crate::json::check::extra(&self.extra, Self::FIELDS)
+                crate::json::check::extra(&self.extra, Self::FIELDS, #lenient)
             }
         }
     }

@@ -34,6 +34,8 @@ pub(super) fn decode(
         let (slot, index) = (slot(written), tags.len() + index);
         if written.field.required {
             quote!(#index => object.required(&mut #slot)?,)
+        } else if written.field.lenient {
+            quote!(#index => object.lenient(&mut #slot)?,)
         } else {
             quote!(#index => object.optional(&mut #slot)?,)
         }
@@ -93,6 +95,13 @@ fn is_nullable(written: &Written<'_>) -> bool {
     written.field.required && written.is_option
 }
 
+/// The names of the fields whose values may be in `extra`.
+pub(super) fn lenient(written: &[Written<'_>]) -> TokenStream {
+    let fields = written.iter().map(|written| written.field).filter(|field| field.lenient && !field.required);
+    let names = fields.map(|field| &field.name);
+    quote!(&[#(#names),*])
+}
+
 /// `Serialize`: the tag first, then the fields in the contract's order, then `extra`.
 pub(super) fn encode(ident: &Ident, written: &[Written<'_>], tags: &[&Field]) -> TokenStream {
     let entries = written.iter().enumerate().map(|(index, written)| {
@@ -107,6 +116,7 @@ pub(super) fn encode(ident: &Ident, written: &[Written<'_>], tags: &[&Field]) ->
             }
         }
     });
+    let lenient = lenient(written);
     let tags = tags.iter().map(|field| {
         let (name, only) = (&field.name, field.only.as_deref().unwrap_or_default());
         quote!(map.serialize_entry(#name, #only)?;)
@@ -118,7 +128,7 @@ pub(super) fn encode(ident: &Ident, written: &[Written<'_>], tags: &[&Field]) ->
                 let mut map = serializer.serialize_map(::std::option::Option::None)?;
                 #(#tags)*
                 #(#entries)*
-                crate::json::extra::write(&mut map, &self.extra, Self::FIELDS)?;
+                crate::json::extra::write(&mut map, &self.extra, Self::FIELDS, #lenient)?;
                 map.end()
             }
         }
