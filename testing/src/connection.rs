@@ -1,15 +1,18 @@
 //! One connection: HTTP by the library, and by hand where a reply breaks its rules.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::select;
 
@@ -23,8 +26,10 @@ use super::service::{Pacer, Service};
 pub(crate) async fn serve(stream: TcpStream, service: Arc<Service>, number: usize, open: OpenConnection) {
     // Chunks shall leave when they are due. A socket that refuses this works all the same.
     let _ = stream.set_nodelay(true);
+    let mut stream = Rewound::new(stream);
     #[cfg(feature = "http2")]
-    if begins_with_http2(&stream).await {
+    if stream.begins_with(b"PR").await {
+        // The client speaks HTTP/2 without having asked: of all first lines only its preface begins so.
         serve_http2(stream, service, number).await;
         drop(open);
         return;
@@ -33,7 +38,71 @@ pub(crate) async fn serve(stream: TcpStream, service: Arc<Service>, number: usiz
     drop(open);
 }
 
-async fn serve_http1(stream: TcpStream, service: Arc<Service>, number: usize) {
+/// A stream whose first bytes were read to learn the protocol, and are read again.
+struct Rewound {
+    first: VecDeque<u8>,
+    stream: TcpStream,
+}
+
+impl Rewound {
+    fn new(stream: TcpStream) -> Self {
+        Self { first: VecDeque::new(), stream }
+    }
+
+    /// Reads as many bytes as it takes to tell whether the stream begins with these.
+    #[cfg(feature = "http2")]
+    async fn begins_with(&mut self, start: &[u8]) -> bool {
+        while self.first.len() < start.len() && self.first.iter().eq(start.iter().take(self.first.len())) {
+            match self.stream.read_u8().await {
+                Ok(byte) => self.first.push_back(byte),
+                Err(_) => return false,
+            }
+        }
+        self.first.iter().eq(start)
+    }
+}
+
+impl AsyncRead for Rewound {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.first.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        }
+        while buffer.remaining() > 0
+            && let Some(byte) = self.first.pop_front()
+        {
+            buffer.put_slice(&[byte]);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Rewound {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+async fn serve_http1(stream: Rewound, service: Arc<Service>, number: usize) {
     let pacer = service.pacer.clone();
     let by_hand: Arc<Mutex<Option<(Delivery, InFlight)>>> = Arc::default();
     let handed_over = Arc::clone(&by_hand);
@@ -53,7 +122,7 @@ async fn serve_http1(stream: TcpStream, service: Arc<Service>, number: usize) {
     // An error of the service ends the connection before anything of the reply is written, and
     // leaves the socket open.
     let _ = poll_fn(|context| connection.poll_without_shutdown(context)).await;
-    let mut stream = connection.into_parts().io.into_inner();
+    let mut stream = connection.into_parts().io.into_inner().stream;
     let delivery = lock(&handed_over).take();
     match delivery {
         Some((delivery, in_flight)) => write_by_hand(stream, delivery, in_flight, pacer).await,
@@ -125,22 +194,8 @@ async fn left(stream: &mut (impl AsyncRead + Unpin)) {
     while stream.read(&mut ignored).await.is_ok_and(|count| count > 0) {}
 }
 
-/// Whether the client speaks HTTP/2 without having asked: of all first lines only its preface
-/// begins with `PR`.
 #[cfg(feature = "http2")]
-async fn begins_with_http2(stream: &TcpStream) -> bool {
-    let mut start = [0; 2];
-    loop {
-        match stream.peek(&mut start).await {
-            Ok(2) => return &start == b"PR",
-            Ok(1) => tokio::task::yield_now().await,
-            _ => return false,
-        }
-    }
-}
-
-#[cfg(feature = "http2")]
-async fn serve_http2(stream: TcpStream, service: Arc<Service>, number: usize) {
+async fn serve_http2(stream: Rewound, service: Arc<Service>, number: usize) {
     let respond = service_fn(move |request: Request<Incoming>| {
         let service = Arc::clone(&service);
         async move {
@@ -162,4 +217,46 @@ async fn serve_http2(stream: TcpStream, service: Arc<Service>, number: usize) {
         .serve_connection(TokioIo::new(stream), respond);
     // The client's end of the connection ends it with an error or without; both are its right.
     let _ = connection.await;
+}
+
+#[cfg(all(test, feature = "http2"))]
+mod tests {
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A client that sends one byte and waits costs nothing meanwhile.
+    #[tokio::test]
+    async fn a_first_byte_alone_is_waited_on_without_polling() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut server = Rewound::new(listener.accept().await.unwrap().0);
+        client.write_all(b"P").await.unwrap();
+        let polls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&polls);
+        let deciding = tokio::spawn(async move {
+            let is_http2 = {
+                let mut deciding = pin!(server.begins_with(b"PR"));
+                poll_fn(|context| {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    deciding.as_mut().poll(context)
+                })
+                .await
+            };
+            (server, is_http2)
+        });
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!deciding.is_finished() && polls.load(Ordering::SeqCst) <= 3, "{polls:?} polls");
+        client.write_all(b"OST").await.unwrap();
+        let (mut server, is_http2) = deciding.await.unwrap();
+        assert!(!is_http2);
+        let mut read = [0; 4];
+        server.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"POST", "what was read is read again");
+    }
 }
