@@ -151,7 +151,7 @@ fn assert_outcome(
 /// Every document with one change.
 fn changes(contract: &Contract, form: &Form<'_>, document: &Value) -> Vec<(Change, Value)> {
     let mut changes = vec![(Change::Nothing, document.clone())];
-    for place in places(contract, form, document, String::new(), None) {
+    for place in places(contract, form, document, String::new(), None, false) {
         let found = document.pointer(&place.pointer).unwrap();
         let replaced = |value: &Value| {
             let mut changed = document.clone();
@@ -205,7 +205,7 @@ fn change_by(contract: &Contract, place: &Place<'_>, value: &Value) -> Change {
         Value::String(text) if text == "a_value_of_next_year" && place.form.schema.get("enum").is_some() => {
             if place.is_tag { Change::OtherValue } else { Change::UnknownValue }
         }
-        _ if !fits && !place.is_tag => Change::WrongType,
+        _ if !fits && !place.is_tag && !place.is_lenient => Change::WrongType,
         _ => Change::OtherValue,
     }
 }
@@ -249,6 +249,8 @@ struct Place<'c> {
     member: Option<(String, String, bool)>,
     is_tag: bool,
     is_tagged_union: bool,
+    /// It is in a place where a value of another shape is kept.
+    is_lenient: bool,
 }
 
 fn places<'c>(
@@ -257,17 +259,19 @@ fn places<'c>(
     value: &Value,
     pointer: String,
     member: Option<(String, String, bool)>,
+    is_lenient: bool,
 ) -> Vec<Place<'c>> {
     let arms = contract.arms(form);
     let is_tagged_union = arms.len() > 1 && arms.iter().all(|arm| !tags(arm.schema).is_empty());
     let is_tag = member.as_ref().is_some_and(|(_, name, _)| name == "type");
-    let mut all = vec![Place { pointer: pointer.clone(), form: form.clone(), member, is_tag, is_tagged_union }];
+    let mut all =
+        vec![Place { pointer: pointer.clone(), form: form.clone(), member, is_tag, is_tagged_union, is_lenient }];
     let Selected::Form(form) = contract.select(form, value, "") else { return all };
     match value {
         Value::Array(items) => {
             let item = contract.items(&form);
             for (index, value) in items.iter().enumerate() {
-                all.extend(places(contract, &item, value, format!("{pointer}/{index}"), None));
+                all.extend(places(contract, &item, value, format!("{pointer}/{index}"), None, is_lenient));
             }
         }
         Value::Object(members) => {
@@ -276,7 +280,8 @@ fn places<'c>(
                 let property = contract.property(&form, name);
                 let is_required = required(form.schema).contains(&name) && !property.nullable;
                 let member = Some((pointer.clone(), name.to_owned(), is_required));
-                all.extend(places(contract, &property, value, format!("{pointer}/{name}"), member));
+                let is_lenient = is_lenient || support::contract::is_lenient(form.schema, name);
+                all.extend(places(contract, &property, value, format!("{pointer}/{name}"), member, is_lenient));
             }
         }
         _ => {}

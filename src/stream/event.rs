@@ -62,7 +62,8 @@ fn mended(event: &sse::Event<'_>, error: DecodeError) -> Result<StreamEvent, Dec
     let data = if event.data.is_empty() { "{}" } else { &event.data };
     let is_known = StreamEvent::TAGS.contains(&&*event.event);
     let Ok(mut members) = read_str::<Map<Json>>(data) else {
-        return match (&*event.event, data.trim_start().starts_with('{')) {
+        let begins_object = data.trim_start_matches(['\u{FEFF}', ' ', '\t', '\n', '\r']).starts_with('{');
+        return match (&*event.event, begins_object) {
             ("ping", _) => Ok(StreamEventPing::blank().into()),
             // The beginning of an object without a name could be an event of any kind.
             (UNNAMED, true) => Err(error),

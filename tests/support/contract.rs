@@ -159,7 +159,11 @@ impl Contract {
             match members.get(name) {
                 Some(Value::Null) if !is_required => {}
                 Some(value) => {
-                    judged.insert(name.to_owned(), self.judge(&property, value, &format!("{at}/{name}"))?);
+                    let judgement = match self.judge(&property, value, &format!("{at}/{name}")) {
+                        Err(_) if is_lenient(form.schema, name) => value.clone(),
+                        judgement => judgement?,
+                    };
+                    judged.insert(name.to_owned(), judgement);
                 }
                 None if is_required && property.nullable => drop(judged.insert(name.to_owned(), Value::Null)),
                 None if is_required => missing.push(name.to_owned()),
@@ -168,6 +172,11 @@ impl Contract {
         }
         if missing.is_empty() { Ok(Value::Object(judged)) } else { Err(Refusal { pointer: at.to_owned(), missing }) }
     }
+}
+
+/// Whether a member with a value of another shape is kept.
+pub fn is_lenient(object: &Value, name: &str) -> bool {
+    object["x-lenient"] == true || object["properties"][name]["x-lenient"] == true
 }
 
 /// A string as Rust can hold it.

@@ -122,7 +122,18 @@ impl Block {
             return Err(ProtocolErrorKind::BlockNotOpen(index).into());
         };
         let undecodable = |error| ProtocolErrorKind::Block(index).with_source(error);
+        // Nearly every delta is one of the first three.
+        let is_whole = open.half.is_none() && event.extra.source().is_none();
         match (&mut *content, &event.delta) {
+            (ContentBlock::Text(block), ContentBlockDelta::TextDelta(delta)) if is_whole => {
+                block.text.push_str(&delta.text);
+            }
+            (ContentBlock::Thinking(block), ContentBlockDelta::ThinkingDelta(delta)) if is_whole => {
+                block.thinking.push_str(&delta.thinking);
+            }
+            (ContentBlock::ToolUse(_), ContentBlockDelta::InputJsonDelta(delta)) if is_whole => {
+                open.input.push_str(&delta.partial_json);
+            }
             (ContentBlock::Text(_), ContentBlockDelta::TextDelta(_))
             | (ContentBlock::Thinking(_), ContentBlockDelta::ThinkingDelta(_))
             | (ContentBlock::ToolUse(_) | ContentBlock::ServerToolUse(_), ContentBlockDelta::InputJsonDelta(_))
@@ -225,10 +236,6 @@ impl Open {
         event: &StreamEventContentBlockDelta,
     ) -> Result<bool, DecodeError> {
         let Some((kind, text)) = text_of(&event.delta) else { return Ok(false) };
-        let source = event.extra.source();
-        if self.half.is_none() && source.is_none() {
-            return self.append(content, kind, text);
-        }
         if self.half.is_some_and(|half| half.kind != kind) {
             self.end_text(content)?;
         }
@@ -236,7 +243,7 @@ impl Open {
         self.half = joined.half;
         self.is_broken |= joined.is_broken && kind == TextKind::Input;
         // A stream has joined the texts of its events already.
-        let is_joined = source.is_some_and(|source| source.is_joined);
+        let is_joined = event.extra.source().is_some_and(|source| source.is_joined);
         self.append(content, kind, if is_joined { text } else { &joined.text })
     }
 
