@@ -1,6 +1,6 @@
 //! Server-sent events read as events of a message, and written again.
 
-use serde_json::json;
+use serde_json::Value;
 
 use super::{delta, sse, teller::Teller, unknown::UnknownEvent};
 use crate::{
@@ -120,7 +120,7 @@ impl StreamEvent {
     ///     event.to_sse()?.to_string(),
     ///     "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
     /// );
-    /// # Ok::<(), anthropic_messages::DecodeError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
@@ -171,8 +171,10 @@ impl Error {
                     }
                     _ => ("api_error", "the reply failed"),
                 };
-                let error = json!({"type": error_type, "message": message});
-                json!({"type": "error", "error": error, "request_id": self.request_id()}).to_string()
+                let request_id = Value::from(self.request_id());
+                format!(
+                    r#"{{"type":"error","error":{{"type":"{error_type}","message":"{message}"}},"request_id":{request_id}}}"#
+                )
             }
         };
         sse::Event::new("error", data)
