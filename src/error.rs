@@ -15,9 +15,9 @@ pub(crate) use self::{
 };
 use crate::{
     generated::types::MessageResponse,
+    json::Violation,
     response::{Head, RateLimits},
     retry::RetryStop,
-    json::Violation,
 };
 
 /// A [`Result`](std::result::Result) with the crate's [`Error`].
@@ -319,7 +319,8 @@ impl From<Violation> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.sentence)?;
-        if let Some(pointer) = self.pointer().filter(|pointer| self.kind() == ErrorKind::Decode && !pointer.is_empty()) {
+        if let Some(pointer) = self.pointer().filter(|pointer| self.kind() == ErrorKind::Decode && !pointer.is_empty())
+        {
             write!(f, " at `{}`", api::shorten(pointer, 200))?;
         }
         if let Some(detail) = &self.0.detail {

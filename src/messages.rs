@@ -5,8 +5,8 @@
 
 use crate::{
     generated::types::{AnthropicMessage, ContentBlock, ContentBlockText, ContentBlockToolUse, MessageResponse},
-    response::Response,
     json::Blank,
+    response::Response,
 };
 
 /// What a turn consists of: text, one block, or several.

@@ -112,11 +112,7 @@ pub(crate) enum Outcome {
 impl Outcome {
     /// The outcome of an answer that is an error with this status. `header` returns the value of a header that was sent
     /// exactly once.
-    pub(crate) fn rejected<'h>(
-        status: StatusCode,
-        header: impl Fn(&str) -> Option<&'h str>,
-        wall: SystemTime,
-    ) -> Self {
+    pub(crate) fn rejected<'h>(status: StatusCode, header: impl Fn(&str) -> Option<&'h str>, wall: SystemTime) -> Self {
         let should_retry = match header("x-should-retry") {
             Some("true") => Some(true),
             Some("false") => Some(false),
@@ -179,12 +175,7 @@ pub(crate) enum Decision {
 }
 
 /// Decides what follows a failed attempt. The budget is charged only if everything else allows the retry.
-pub(crate) fn decide(
-    outcome: &Outcome,
-    policy: &RetryPolicy,
-    context: &RetryContext,
-    budget: &mut Budget,
-) -> Decision {
+pub(crate) fn decide(outcome: &Outcome, policy: &RetryPolicy, context: &RetryContext, budget: &mut Budget) -> Decision {
     if let Some(stop) = forbidden(outcome, policy.resend) {
         return Decision::Stop(stop);
     }
@@ -498,7 +489,11 @@ mod tests {
         for (outcome, resend, decision) in table {
             let mut policy = RetryPolicy::default();
             policy.resend = resend;
-            assert_eq!(decide(&outcome, &policy, &first_attempt(), &mut Budget::default()), decision, "{outcome:?} {resend:?}");
+            assert_eq!(
+                decide(&outcome, &policy, &first_attempt(), &mut Budget::default()),
+                decision,
+                "{outcome:?} {resend:?}"
+            );
         }
     }
 
@@ -542,7 +537,8 @@ mod tests {
     #[test]
     fn attempts_are_counted() {
         let none = HeaderMap::new();
-        for (retries, attempt, stops) in [(0, 1, true), (1, 1, false), (2, 2, false), (2, 3, true), (2, u32::MAX, true)] {
+        for (retries, attempt, stops) in [(0, 1, true), (1, 1, false), (2, 2, false), (2, 3, true), (2, u32::MAX, true)]
+        {
             let mut policy = RetryPolicy::default();
             policy.max_retries = retries;
             let context = RetryContext { attempt, ..first_attempt() };
@@ -589,7 +585,8 @@ mod tests {
 
     #[test]
     fn the_budget_holds_fifty_and_earns_a_fifth_a_call_and_four_a_second() {
-        let spend = |budget: &mut Budget, at: Duration| std::iter::from_fn(|| budget.withdraw(at).then_some(())).count();
+        let spend =
+            |budget: &mut Budget, at: Duration| std::iter::from_fn(|| budget.withdraw(at).then_some(())).count();
         let mut budget = Budget::default();
         assert_eq!(spend(&mut budget, Duration::ZERO), 50);
         for _ in 0..10 {

@@ -74,7 +74,8 @@ impl AnthropicTool {
 
     /// The same tool with its schema made strict.
     pub(crate) fn into_strict(mut self) -> Result<Self> {
-        let unreadable = |error| Error::new(ErrorKind::Contract, "the schema of a tool can't be read").with_source(error);
+        let unreadable =
+            |error| Error::new(ErrorKind::Contract, "the schema of a tool can't be read").with_source(error);
         let schema = self.input_schema.to().map_err(unreadable)?;
         self.input_schema = json(&strict::strict(schema, &format!("the tool `{}`", self.name))?)?;
         self.strict = Some(true);
@@ -187,6 +188,7 @@ fn references(value: &Value, found: &mut Vec<String>) {
 }
 
 fn json(schema: &Map<String, Value>) -> Result<Json> {
-    let unwritable = |error| Error::new(ErrorKind::Contract, "the schema of a type can't be written").with_source(error);
+    let unwritable =
+        |error| Error::new(ErrorKind::Contract, "the schema of a type can't be written").with_source(error);
     Json::of(&Ordered(schema)).map_err(unwritable)
 }

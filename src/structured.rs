@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::{MessageResponse, StopReason},
-    response::{Head, Response},
     json::Json,
+    response::{Head, Response},
 };
 #[cfg(feature = "schemars")]
 use crate::{

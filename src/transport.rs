@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use reqwest::Url;
 use tokio::runtime::Handle;
 
-pub use self::{body::ByteStream, timing::Timing};
+use self::call::Call;
 #[allow(unused_imports, reason = "generated code uses what its contract needs")]
 pub(crate) use self::parameters::{InvalidRequest, QueryParam, RequestBuilderExt, Streamed, encode_path};
 pub(crate) use self::{
@@ -31,7 +31,7 @@ pub(crate) use self::{
     settings::{DEFAULT_TIMEOUT, Settings},
     timing::TokioTiming,
 };
-use self::call::Call;
+pub use self::{body::ByteStream, timing::Timing};
 use crate::{
     error::{Error, ErrorKind, Result},
     observe::{CallRecorder, Observer},
@@ -97,8 +97,7 @@ impl Transport {
     pub(crate) async fn send(&self, request: Box<reqwest::Request>, operation: &'static Operation) -> Result<Answer> {
         let body = request.body().and_then(reqwest::Body::as_bytes);
         let Shared { observer, host, .. } = &*self.shared;
-        let mut recorder =
-            CallRecorder::start(observer.as_ref(), operation.name, operation.is_streaming(), host, body);
+        let mut recorder = CallRecorder::start(observer.as_ref(), operation.name, operation.is_streaming(), host, body);
         let outcome = match self.refusal() {
             Some(error) => Err(error),
             None => {
@@ -109,9 +108,7 @@ impl Transport {
             }
         };
         match outcome {
-            Ok((head, body)) => {
-                Ok(Answer { operation, head, body, recorder, settings: Arc::clone(&self.settings) })
-            }
+            Ok((head, body)) => Ok(Answer { operation, head, body, recorder, settings: Arc::clone(&self.settings) }),
             Err(error) => {
                 recorder.failed(&error);
                 Err(error)
@@ -125,8 +122,8 @@ impl Transport {
             return Some(Error::configuration(problem.clone()));
         }
         // Outside of a runtime tokio panics.
-        Handle::try_current().err().map(|error| {
-            Error::new(ErrorKind::NoRuntime, "call made outside of a tokio runtime").with_source(error)
-        })
+        Handle::try_current()
+            .err()
+            .map(|error| Error::new(ErrorKind::NoRuntime, "call made outside of a tokio runtime").with_source(error))
     }
 }

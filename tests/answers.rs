@@ -94,8 +94,11 @@ fn table() -> Vec<Row> {
     use ErrorKind::*;
     let api = |error_type: &str| error_body(error_type, "m.");
     let coded = |code: &str| format!(r#"{{"error":{{"message":"m","type":"internal_server_error","code":{code}}}}}"#);
-    let rejected = |status, kind| (status, JSON, api("brand_new_error"), Some(kind), false, false, "brand_new_error: m");
-    let failed = |status, kind, processed| (status, JSON, api("brand_new_error"), Some(kind), true, processed, "brand_new_error: m");
+    let rejected =
+        |status, kind| (status, JSON, api("brand_new_error"), Some(kind), false, false, "brand_new_error: m");
+    let failed = |status, kind, processed| {
+        (status, JSON, api("brand_new_error"), Some(kind), true, processed, "brand_new_error: m")
+    };
     let good = |content_type| (200, content_type, message_body("Hi"), None, false, true, "");
     let unreadable = |body: &str, said| (200, JSON, body.to_owned(), Some(Decode), false, true, said);
     let mut rows = vec![

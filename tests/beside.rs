@@ -35,7 +35,9 @@ fn run(base: &str, steps: &[&str], variables: &[(&str, &Path)]) -> String {
         .args(steps)
         .env("BASE", base)
         .envs(variables.iter().copied())
-        .envs(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"].map(|name| (name, "")))
+        .envs(
+            ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"].map(|name| (name, "")),
+        )
         .output()
         .unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();

@@ -23,10 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("error", &["json", "retry", "generated::types", "response"]),
     ("auth", &[]),
     ("observe", &["json", "generated::types", "response", "error"]),
-    (
-        "transport",
-        &["json", "retry", "redact", "stream::sse", "response", "error", "auth", "observe"],
-    ),
+    ("transport", &["json", "retry", "redact", "stream::sse", "response", "error", "auth", "observe"]),
     ("generated", &["json", "generated::types", "response", "error", "transport"]),
     ("client", &["retry", "response", "error", "auth", "observe", "transport", "generated"]),
     ("content", &["json", "generated::types"]),
@@ -52,10 +49,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("schema", &["json", "generated::types", "error"]),
     ("structured", &["json", "generated::types", "response", "error", "messages", "schema"]),
-    (
-        "tools",
-        &["json", "generated::types", "response", "error", "generated", "messages", "stream", "schema"],
-    ),
+    ("tools", &["json", "generated::types", "response", "error", "generated", "messages", "stream", "schema"]),
     ("internal_for_tests", &["stream::sse", "transport", "client"]),
 ];
 
@@ -174,7 +168,9 @@ fn names_of_the_crate(tokens: TokenStream, depth: usize, names: &mut Vec<String>
         // `pub(crate)` has nothing after it.
         for path in paths(tokens.get(from..).unwrap_or_default()) {
             match &path[..] {
-                [first, second, ..] if first == "stream" || first == "generated" => names.push(format!("{first}::{second}")),
+                [first, second, ..] if first == "stream" || first == "generated" => {
+                    names.push(format!("{first}::{second}"))
+                }
                 [first, ..] => names.push(first.clone()),
                 [] => {}
             }
@@ -208,7 +204,10 @@ fn generated() -> [(PathBuf, String); 2] {
 fn the_table_has_no_circle() {
     for (at, (name, allowed)) in LAYERS.iter().enumerate() {
         for allowed in *allowed {
-            assert!(LAYERS[..at].iter().any(|(above, _)| above == allowed), "{name} may name {allowed}, which is below");
+            assert!(
+                LAYERS[..at].iter().any(|(above, _)| above == allowed),
+                "{name} may name {allowed}, which is below"
+            );
         }
     }
 }

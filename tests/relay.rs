@@ -1,6 +1,7 @@
 //! A relay in between: what the API sent is what the browser gets, and every way to end reaches it.
 
 #![cfg(test)]
+#![allow(clippy::string_slice, reason = "a test fails where it cannot go on")]
 
 use std::{net::SocketAddr, time::Duration};
 

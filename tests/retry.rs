@@ -14,9 +14,7 @@ use std::{
 };
 
 use anthropic_messages::internal_for_tests::{TestClientBuilder as _, Timing};
-use anthropic_messages::{
-    AnthropicMessage, Client, Error, MessageCreateRequest, RetryStop,
-};
+use anthropic_messages::{AnthropicMessage, Client, Error, MessageCreateRequest, RetryStop};
 use anthropic_messages_testing::{Reply, Server};
 use support::answers::{answer, answering, api_error, message};
 use support::timing::NoWaiting;

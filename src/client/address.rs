@@ -105,7 +105,8 @@ mod tests {
     use super::*;
 
     fn base(text: &str, default_path: bool) -> String {
-        Address::parse(text, default_path, true).map_or_else(|error| error.to_string(), |address| address.base.as_str().to_owned())
+        Address::parse(text, default_path, true)
+            .map_or_else(|error| error.to_string(), |address| address.base.as_str().to_owned())
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub(super) fn of_environment(server: &Url, lookup: impl Fn(&str) -> Option<OsStr
     }
     let own = if server.scheme() == "https" { ["HTTPS_PROXY", "https_proxy"] } else { ["HTTP_PROXY", "http_proxy"] };
     let set = |(_, value): &(&str, String)| !value.is_empty();
-    let Some((name, value)) = variable(own).filter(set).or_else(|| variable(["ALL_PROXY", "all_proxy"]).filter(set)) else {
+    let Some((name, value)) = variable(own).filter(set).or_else(|| variable(["ALL_PROXY", "all_proxy"]).filter(set))
+    else {
         return Ok(None);
     };
     let (_, excluded) = variable(["NO_PROXY", "no_proxy"]).unwrap_or_default();
@@ -35,7 +36,9 @@ pub(super) fn of_environment(server: &Url, lookup: impl Fn(&str) -> Option<OsStr
         return Ok(None);
     }
     // The value may contain a password.
-    let refuse = |problem: String| Err(Error::configuration(format!("invalid proxy in the environment variable {name}: {problem}")));
+    let refuse = |problem: String| {
+        Err(Error::configuration(format!("invalid proxy in the environment variable {name}: {problem}")))
+    };
     let Ok(proxy) = value.parse::<http::Uri>() else { return refuse("it is not a URL".to_owned()) };
     let scheme = proxy.scheme_str().unwrap_or("http");
     match scheme {
@@ -63,7 +66,8 @@ mod tests {
     use super::*;
 
     fn of(server: &str, variables: &[(&str, &str)]) -> Result<Option<String>, String> {
-        let lookup = |name: &str| variables.iter().find(|(set, _)| *set == name).map(|(_, value)| OsString::from(value));
+        let lookup =
+            |name: &str| variables.iter().find(|(set, _)| *set == name).map(|(_, value)| OsString::from(value));
         of_environment(&Url::parse(server).unwrap(), lookup).map_err(|error| error.to_string())
     }
 
@@ -111,7 +115,9 @@ mod tests {
         let socks = of("https://api.example", &[("ALL_PROXY", "socks5://p:1080")]);
         match socks {
             Ok(proxy) => assert!(cfg!(feature = "socks") && proxy.as_deref() == Some("socks5://p:1080")),
-            Err(problem) => assert!(!cfg!(feature = "socks") && problem.contains("ALL_PROXY") && problem.contains("socks")),
+            Err(problem) => {
+                assert!(!cfg!(feature = "socks") && problem.contains("ALL_PROXY") && problem.contains("socks"))
+            }
         }
     }
 }

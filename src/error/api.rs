@@ -196,7 +196,12 @@ mod tests {
         let table: [(&str, Option<&str>, Option<&str>, Option<u16>); 22] = [
             (r#"{"type":"error","error":{"type":"api_error","message":"m"}}"#, Some("api_error"), Some("m"), None),
             (r#"{"error":{"type":"api_error","message":"m","code":"429"}}"#, Some("api_error"), Some("m"), Some(429)),
-            (r#"{"error":{"message":"Provider returned error","code":502}}"#, None, Some("Provider returned error"), Some(502)),
+            (
+                r#"{"error":{"message":"Provider returned error","code":502}}"#,
+                None,
+                Some("Provider returned error"),
+                Some(502),
+            ),
             (r#"{"error":"quota","code":429}"#, None, Some("quota"), Some(429)),
             (r#"{"error":"Not Found","message":"no such route","status":404}"#, None, Some("no such route"), Some(404)),
             (r#"{"error":"Not Found","message":""}"#, None, Some("Not Found"), None),

@@ -267,7 +267,10 @@ mod tests {
                         }
                     };
                     let (documented_retry, documented_processing) = documented(kind);
-                    assert!(documented_retry.is_none_or(|documented| documented == retried), "{status} {body} {kind:?}");
+                    assert!(
+                        documented_retry.is_none_or(|documented| documented == retried),
+                        "{status} {body} {kind:?}"
+                    );
                     assert!(
                         documented_processing.is_none_or(|documented| documented == processed),
                         "{status} {body} {kind:?}"

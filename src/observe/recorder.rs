@@ -17,8 +17,8 @@ use super::{AttemptError, Finished, Observer, ObserverError, Outcome, Request, R
 use crate::{
     error::Error,
     generated::types::{MessageResponse, Usage},
-    response::Head,
     json::{Json, UnknownPart, UnknownParts, find_members, read_str},
+    response::Head,
 };
 
 /// Most unknown items reported of one call.
@@ -75,8 +75,7 @@ impl CallRecorder {
             return Self(None);
         }
         #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "only spans show it"))]
-        let [model, max_tokens] =
-            body.and_then(|body| find_members(body, ["model", "max_tokens"])).unwrap_or_default();
+        let [model, max_tokens] = body.and_then(|body| find_members(body, ["model", "max_tokens"])).unwrap_or_default();
         let call = CallInfo {
             id: CALLS.fetch_add(1, Ordering::Relaxed),
             operation,

@@ -4,8 +4,8 @@ use super::{delta, sse, unknown::UnknownEvent};
 use crate::{
     error::{Error, ErrorKind, Result as CrateResult},
     generated::types::{StreamEvent, StreamEventPing},
-    observe::CallRecorder,
     json::{Blank, DecodeError, Extra, Json, JsonType, Map, read_recording, read_slice, read_str},
+    observe::CallRecorder,
 };
 
 /// The name of an event that was given none.
@@ -16,7 +16,10 @@ const UNNAMED: &str = "message";
 ///
 /// The `type` in the data decides; the event's name stands in where there is none. An event that is written otherwise
 /// than it was sent keeps its data, for relays.
-pub(super) fn read(event: &sse::Event<'_>, recorder: Option<&mut CallRecorder>) -> Option<Result<StreamEvent, DecodeError>> {
+pub(super) fn read(
+    event: &sse::Event<'_>,
+    recorder: Option<&mut CallRecorder>,
+) -> Option<Result<StreamEvent, DecodeError>> {
     if event.data.is_empty() && event.event == UNNAMED {
         return None;
     }
@@ -133,7 +136,8 @@ impl StreamEvent {
         }
         // Not as `Json`: its limit on nesting holds for the parts, and the whole is deeper.
         let written = serde_json::to_string(self).map_err(|error| {
-            Error::new(ErrorKind::Contract, "the event cannot be written").with_source(DecodeError::of_serialize(&error))
+            Error::new(ErrorKind::Contract, "the event cannot be written")
+                .with_source(DecodeError::of_serialize(&error))
         })?;
         let name = event_type(&written).unwrap_or_default();
         let sent = self.extra().and_then(Extra::source).and_then(|source| source.of(&written)).map(str::to_owned);

@@ -26,9 +26,9 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::{MessageResponse, StreamEvent},
+    json::Json,
     observe::CallRecorder,
     response::{Head, Response},
-    json::Json,
     transport::{ByteStream, Settings},
 };
 

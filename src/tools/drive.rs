@@ -16,8 +16,8 @@ use crate::{
         Client,
         types::{ContentBlock, ContentBlockToolUse, MessageCreateRequest, MessageResponse},
     },
-    response::{Head, Response},
     json::{Json, JsonType},
+    response::{Head, Response},
 };
 
 /// Leads a run to its end.
@@ -48,8 +48,7 @@ async fn turns(
     let mut head = Head::default();
     for iteration in 1..=options.max_iterations {
         stage.show(|| ToolStep::RequestStarted { iteration }).await;
-        let (reply, reply_head) =
-            ask(client, conversation.request(), options.streaming, stage).await?.into_parts();
+        let (reply, reply_head) = ask(client, conversation.request(), options.streaming, stage).await?.into_parts();
         head = reply_head;
         stage.show(|| ToolStep::Reply(Box::new(reply.clone()))).await;
         conversation.add_reply(reply.clone());

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    redact::redacted,
-    observe::CallRecorder,
-    response::{Head, Response},
     json::{FromJson, read_recording, read_slice},
+    observe::CallRecorder,
+    redact::redacted,
+    response::{Head, Response},
 };
 
 /// A response that passed the [gate](super::gate).
@@ -43,7 +43,9 @@ impl Answer {
     pub(crate) fn json<T: FromJson + AnswerType>(mut self) -> Result<Response<T>> {
         let bytes = match self.body {
             Body::Whole(bytes) => bytes,
-            Body::Stream(_) => return Err(Error::new(ErrorKind::Decode, "failed to decode the response: it is a stream")),
+            Body::Stream(_) => {
+                return Err(Error::new(ErrorKind::Decode, "failed to decode the response: it is a stream"));
+            }
         };
         let read = if self.recorder.is_enabled() {
             self.recorder.document(&bytes);

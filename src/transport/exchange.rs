@@ -57,9 +57,8 @@ fn connect(error: &reqwest::Error, peer: Peer<'_>) -> (ErrorKind, String, Outcom
         return (ErrorKind::Connect, sentence, Outcome::NotSent { permanent: true });
     }
     // The TLS libraries have no error type that all builds share; their io errors do.
-    let is_tls = causes(error).any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
-    });
+    let is_tls = causes(error)
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData));
     let sentence = match (says("certificate"), is_tls) {
         (true, _) => format!("failed to connect to {host}{through}: its certificate was refused"),
         (false, true) => format!("failed to connect to {host}{through}: the TLS handshake failed"),
@@ -71,9 +70,7 @@ fn connect(error: &reqwest::Error, peer: Peer<'_>) -> (ErrorKind, String, Outcom
 /// Classifies an error that came after there was a connection.
 fn exchange(error: &reqwest::Error, host: &str, progress: &Progress) -> (ErrorKind, String, Outcome) {
     let invalid = || (ErrorKind::Http, format!("invalid HTTP response from {host}"), Outcome::Committed);
-    let closed = |outcome| {
-        (ErrorKind::Closed, format!("connection to {host} closed before a response began"), outcome)
-    };
+    let closed = |outcome| (ErrorKind::Closed, format!("connection to {host} closed before a response began"), outcome);
     let closed_after_sending = || closed(Outcome::Closed { reused: !progress.has_connected() });
     #[cfg(feature = "http2")]
     if let Some(error) = causes(error).find_map(|cause| cause.downcast_ref::<h2::Error>()) {
@@ -91,7 +88,8 @@ fn exchange(error: &reqwest::Error, host: &str, progress: &Progress) -> (ErrorKi
             }
             // The predicate for it is part of hyper's server only.
             if error.is_parse() && error.to_string() == "message head is too large" {
-                let sentence = format!("response head from {host} exceeds the HTTP client's limits of 100 headers and 408 KiB");
+                let sentence =
+                    format!("response head from {host} exceeds the HTTP client's limits of 100 headers and 408 KiB");
                 return (ErrorKind::Http, sentence, Outcome::Committed);
             }
             if error.is_parse() {

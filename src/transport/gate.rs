@@ -55,7 +55,9 @@ pub(super) fn form(status: StatusCode, headers: &PackedHeaders, operation: &Oper
     }
     match (operation.answers, headers.get(CONTENT_TYPE.as_str())) {
         (Answers::Bytes, _) if names(operation, status) => Form::Bytes,
-        (Answers::Events, Some(content_type)) if is_event_stream(content_type) && names(operation, status) => Form::Events,
+        (Answers::Events, Some(content_type)) if is_event_stream(content_type) && names(operation, status) => {
+            Form::Events
+        }
         (Answers::Events, Some(content_type)) if !is_json(content_type) => Form::Error,
         (Answers::Events, None) if names(operation, status) => Form::Unknown,
         (Answers::Bytes, _) => Form::Error,
@@ -146,7 +148,12 @@ pub(super) struct Origin<'a> {
 
 /// Judges a stream's event that is none of the message's. Returns `None` unless it is an error: by its name, or because its
 /// data says so.
-pub(crate) fn event_error(name: &str, data: &[u8], headers: &PackedHeaders, wall: SystemTime) -> Option<AttemptFailure> {
+pub(crate) fn event_error(
+    name: &str,
+    data: &[u8],
+    headers: &PackedHeaders,
+    wall: SystemTime,
+) -> Option<AttemptFailure> {
     let api = match name {
         "error" => ApiError::read(data),
         // An event of an unknown type is handed on, whatever its members.

@@ -144,7 +144,11 @@ impl From<reqwest::Error> for InvalidRequest {
 
 impl From<InvalidHeaderValue> for InvalidRequest {
     fn from(error: InvalidHeaderValue) -> Self {
-        Self(Self::new("invalid request: a header parameter contains a character that headers cannot carry").0.with_source(error))
+        Self(
+            Self::new("invalid request: a header parameter contains a character that headers cannot carry")
+                .0
+                .with_source(error),
+        )
     }
 }
 

@@ -277,7 +277,8 @@ mod observers {
 
         let server = answering([api_error(529, "overloaded_error"), message("Hi")]);
         client(&server).create_message(&request()).await.unwrap();
-        let whole = r#"create_message "claude-sonnet-5" Completed attempts 2 status Some(200) Some(USAGE) Some("end_turn")"#;
+        let whole =
+            r#"create_message "claude-sonnet-5" Completed attempts 2 status Some(200) Some(USAGE) Some("end_turn")"#;
         assert_eq!(ends.taken(), [whole.replace("USAGE", usage)]);
 
         let failures = [
@@ -326,7 +327,8 @@ mod observers {
         let count = CountTokensRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")]);
         let client = builder(&server).api_key("k").observer(ends.clone()).build().unwrap();
         client.count_tokens(&count).await.unwrap();
-        let counted = r#"count_tokens "claude-sonnet-5" Completed attempts 1 status Some(200) Some((Some(7), None)) None"#;
+        let counted =
+            r#"count_tokens "claude-sonnet-5" Completed attempts 1 status Some(200) Some((Some(7), None)) None"#;
         assert_eq!(ends.taken(), [counted]);
         let broken = client.with_options(|options| options.header("bad name", "x"));
         broken.count_tokens(&count).await.unwrap_err();
@@ -473,7 +475,8 @@ mod proxies {
     #[test]
     fn are_used_in_cleartext_where_that_is_allowed() {
         let (server, url) = proxy(json(200, message_body("Hi")));
-        let output = child("children::call", &[("http_proxy", &url), ("BASE", "http://api.example.test/v1"), ("CLEAR", "1")]);
+        let output =
+            child("children::call", &[("http_proxy", &url), ("BASE", "http://api.example.test/v1"), ("CLEAR", "1")]);
         assert!(output.contains("said Hi"), "{output}");
         assert_eq!(server.requests()[0].uri(), "http://api.example.test/v1/messages");
     }

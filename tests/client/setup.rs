@@ -198,7 +198,8 @@ mod addresses {
             let client = Client::builder().api_key("k").base_url(url).build().unwrap();
             assert_eq!(client.base_url(), base, "{url}");
         }
-        let cleartext = ": http to another host exposes the credential and all content; use https, or allow_cleartext(true)";
+        let cleartext =
+            ": http to another host exposes the credential and all content; use https, or allow_cleartext(true)";
         let white = ": it contains white space, a control character or a backslash";
         let user = ": it contains a user name or a password";
         let refused = [

@@ -109,7 +109,8 @@ async fn a_call_that_ends_while_it_connects_was_not_processed() {
     let limits: [fn(ClientBuilder, Duration) -> ClientBuilder; 2] =
         [ClientBuilder::timeout, ClientBuilder::response_timeout];
     for set in limits {
-        let client = set(plain(address).connect_timeout(Duration::from_secs(60)).max_retries(0), limit).build().unwrap();
+        let client =
+            set(plain(address).connect_timeout(Duration::from_secs(60)).max_retries(0), limit).build().unwrap();
         let error = failing(&client).await;
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 1), "{error:?}");
         assert!(!error.may_have_been_processed(), "{error:?}");
@@ -229,7 +230,8 @@ mod tls {
         assert_eq!(said(&client).await, "Hi");
         let redirecting = answering([answer(307, &[("location", "http://127.0.0.1:1/")], "")]);
         let client = Client::builder().api_key("k").base_url(redirecting.base_url());
-        let client = client.configure_http(|http| http.redirect(reqwest::redirect::Policy::limited(9))).build().unwrap();
+        let client =
+            client.configure_http(|http| http.redirect(reqwest::redirect::Policy::limited(9))).build().unwrap();
         let error = failing(&client).await;
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Redirect, 1), "{error:?}");
     }

@@ -3,10 +3,7 @@
 use std::{pin::Pin, time::Duration};
 
 use anthropic_messages::internal_for_tests::{TestClientBuilder as _, Timing};
-use anthropic_messages::{
-    Client, ErrorKind, RetryStop,
-    retry::Resend,
-};
+use anthropic_messages::{Client, ErrorKind, RetryStop, retry::Resend};
 use anthropic_messages_testing::{At, Fault, Matcher, Reply, Server};
 
 use tokio::sync::mpsc;
@@ -302,7 +299,8 @@ async fn row_29_two_lengths_are_refused() {
 
 #[tokio::test]
 async fn row_29_a_length_beside_chunks_does_not_count() {
-    let head = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\ne\r\n{\"content\":[]}\r\n0\r\n\r\n";
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\ne\r\n{\"content\":[]}\r\n0\r\n\r\n";
     assert_eq!(said(&client(&RawServer::answering(head))).await, "");
 }
 

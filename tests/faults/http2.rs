@@ -14,7 +14,9 @@ use bytes::Bytes;
 use h2::{Reason, server};
 use tokio::net::TcpListener;
 
-use crate::{failing, request, said, support::bodies::message_body, support::raw::RawServer, support::timing::NoWaiting};
+use crate::{
+    failing, request, said, support::bodies::message_body, support::raw::RawServer, support::timing::NoWaiting,
+};
 
 /// What a server does with the first request; it answers all others.
 #[derive(Clone, Copy)]

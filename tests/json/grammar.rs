@@ -397,8 +397,9 @@ fn a_document_that_is_cut_anywhere_ended_early() {
     let document = r#"{"x":[1.5e3,{"\u00e9":null}],"type":"text","text":"a\n","citations":[],"y":true}"#;
     assert!(round_trip("ContentBlock", document).is_ok());
     for end in 1..document.len() {
-        let error = round_trip("ContentBlock", &document[..end]).unwrap_err();
+        let (cut, _) = document.split_at(end);
+        let error = round_trip("ContentBlock", cut).unwrap_err();
         // Half of an escape is no escape.
-        assert!(error.is_eof() || error.to_string().starts_with("invalid escape"), "{}: {error}", &document[..end]);
+        assert!(error.is_eof() || error.to_string().starts_with("invalid escape"), "{cut}: {error}");
     }
 }

@@ -2,17 +2,15 @@
 
 use std::{pin::pin, time::Duration};
 
-use anthropic_messages::{
-    AnthropicMessage, Error, ErrorKind, MessageCreateRequest, MessageResponse,
-};
+use anthropic_messages::{AnthropicMessage, Error, ErrorKind, MessageCreateRequest, MessageResponse};
 use anthropic_messages_testing::{At, Clock, Fault, Reply, Server};
 use futures_util::future::poll_immediate;
 use serde_json::{Value, json};
 
 use crate::{
-    read, stream_of,
+    read,
     stream::transcripts::{close, end, input, open, start, stop, text},
-    wire,
+    stream_of, wire,
 };
 
 fn opened() -> Vec<Value> {

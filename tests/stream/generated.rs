@@ -122,7 +122,7 @@ fn json_string(units: &[u16]) -> String {
         match character {
             Ok(character) => {
                 let quoted = Value::from(character.to_string()).to_string();
-                string.push_str(&quoted[1..quoted.len() - 1]);
+                string.push_str(quoted.strip_prefix('"').and_then(|quoted| quoted.strip_suffix('"')).unwrap());
             }
             Err(half) => string.push_str(&format!("\\u{:04x}", half.unpaired_surrogate())),
         }

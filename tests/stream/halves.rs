@@ -4,9 +4,9 @@ use anthropic_messages::{Accumulator, ContentBlockDelta, JsonType, MessageRespon
 use serde_json::{Value, json};
 
 use crate::{
-    read, stream_of,
+    read,
     stream::transcripts::{close, end, open, start, stop, without_nulls},
-    wire,
+    stream_of, wire,
 };
 
 /// A place for text in a block, and where the message has it.

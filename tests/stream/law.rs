@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
+    read,
     stream::generated::{Generated, generated},
-    read, stream_of,
     stream::transcripts::{self, close, end, input, open, start, stop, text},
-    wire,
+    stream_of, wire,
 };
 
 type Outcome = Result<MessageResponse, ErrorKind>;

@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::{
+    read,
     stream::generated::generated,
-    read, stream_of,
     stream::transcripts::{close, end, input, open, start, stop, text},
-    wire,
+    stream_of, wire,
 };
 
 fn stored(accumulator: &Accumulator) -> Accumulator {

@@ -4,9 +4,9 @@ use anthropic_messages::{Accumulator, AnthropicMessage, Json, MessageResponse};
 use serde_json::{Value, json};
 
 use crate::{
-    read, stream_of,
+    read,
     stream::transcripts::{close, delta, end, open, start, stop, text},
-    wire,
+    stream_of, wire,
 };
 
 /// A block with these deltas, when it is closed.

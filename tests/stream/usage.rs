@@ -1,15 +1,13 @@
 //! Counts that are absent or null never decide over a message.
 
-use anthropic_messages::{
-    AnthropicMessage, MessageCreateRequest, MessageResponse,
-};
+use anthropic_messages::{AnthropicMessage, MessageCreateRequest, MessageResponse};
 use anthropic_messages_testing::{Reply, Server};
 use serde_json::{Value, json};
 
 use crate::{
-    message, read, stream_of,
+    message, read,
     stream::transcripts::{close, open, start, stop, text},
-    wire,
+    stream_of, wire,
 };
 
 /// Usage as servers send it, and what is known then of input and output.

@@ -17,16 +17,8 @@ use crate::node::{Node, below};
 const METHODS: [&str; 6] = ["get", "put", "post", "delete", "head", "patch"];
 
 /// Methods that the hand-written layer has, which a generated one would collide with.
-const RESERVED: [&str; 8] = [
-    "new",
-    "builder",
-    "from_env",
-    "base_url",
-    "with_options",
-    "stream_message",
-    "run_tools",
-    "clone",
-];
+const RESERVED: [&str; 8] =
+    ["new", "builder", "from_env", "base_url", "with_options", "stream_message", "run_tools", "clone"];
 
 /// An operation, and what progenitor reads of it.
 pub(super) struct Lowered {
@@ -204,7 +196,9 @@ impl Lowering<'_> {
             None => &[],
         };
         match members.iter().find(|member| !fields.iter().any(|field| field.name == **member)) {
-            Some(member) => Err(LowerError::new(&at, format!("the answer of the operation has no property `{member}`"))),
+            Some(member) => {
+                Err(LowerError::new(&at, format!("the answer of the operation has no property `{member}`")))
+            }
             None => Ok(members.into_iter().map(str::to_owned).collect()),
         }
     }

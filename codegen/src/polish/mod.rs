@@ -24,8 +24,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Item;
 
-pub(crate) use self::table::table;
 use self::found::Found;
+pub(crate) use self::table::table;
 use super::{
     lower::model::{Kind, Lowered},
     requirements::Requirements,
@@ -140,9 +140,6 @@ impl Parts {
                 }
             }
         }
-        Ok(Self {
-            types: types.ok_or_else(|| PolishError::new("progenitor wrote no module `types`"))?,
-            operations,
-        })
+        Ok(Self { types: types.ok_or_else(|| PolishError::new("progenitor wrote no module `types`"))?, operations })
     }
 }
