@@ -487,8 +487,7 @@ mod tests {
             (Outcome::Committed, Resend::Always, PERMANENT),
         ];
         for (outcome, resend, decision) in table {
-            let mut policy = RetryPolicy::default();
-            policy.resend = resend;
+            let policy = RetryPolicy { resend, ..RetryPolicy::default() };
             assert_eq!(
                 decide(&outcome, &policy, &first_attempt(), &mut Budget::default()),
                 decision,
@@ -507,8 +506,7 @@ mod tests {
 
     #[test]
     fn the_backoff_doubles_up_to_its_bound_and_shortens_by_up_to_a_quarter() {
-        let mut policy = RetryPolicy::default();
-        policy.max_retries = u32::MAX;
+        let policy = RetryPolicy { max_retries: u32::MAX, ..RetryPolicy::default() };
         let none = HeaderMap::new();
         let nominal = [500, 1000, 2000, 4000, 8000, 8000, 8000];
         for (attempt, nominal) in (1..).zip(nominal) {
@@ -539,8 +537,7 @@ mod tests {
         let none = HeaderMap::new();
         for (retries, attempt, stops) in [(0, 1, true), (1, 1, false), (2, 2, false), (2, 3, true), (2, u32::MAX, true)]
         {
-            let mut policy = RetryPolicy::default();
-            policy.max_retries = retries;
+            let policy = RetryPolicy { max_retries: retries, ..RetryPolicy::default() };
             let context = RetryContext { attempt, ..first_attempt() };
             let decision = decide(&rejected(500, &none), &policy, &context, &mut Budget::default());
             assert_eq!(decision == Decision::Stop(RetryStop::Attempts), stops, "{retries} {attempt}");
@@ -692,9 +689,13 @@ mod tests {
             elapsed in any::<Duration>(),
             limit in any::<Option<Duration>>(),
         ) {
-            let mut policy = RetryPolicy::default();
-            policy.max_retries = u32::MAX;
-            (policy.initial_delay, policy.max_delay, policy.max_retry_after) = (initial, longest, asked);
+            let policy = RetryPolicy {
+                max_retries: u32::MAX,
+                initial_delay: initial,
+                max_delay: longest,
+                max_retry_after: asked,
+                ..RetryPolicy::default()
+            };
             let headers = seconds.map_or_else(HeaderMap::new, |seconds| headers(&[("retry-after", &seconds.to_string())]));
             let context = RetryContext { attempt, random, elapsed, timeout: limit.unwrap_or(Duration::MAX), monotonic: Duration::ZERO };
             let outcome = rejected(status, &headers);

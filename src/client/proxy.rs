@@ -75,7 +75,8 @@ mod tests {
     fn the_environment_is_read_as_the_http_client_reads_it() {
         const HTTPS: &str = "https://api.example/v1";
         const HTTP: &str = "http://api.example/v1";
-        let table: [(&str, &[(&str, &str)], Option<&str>); 18] = [
+        type Row = (&'static str, &'static [(&'static str, &'static str)], Option<&'static str>);
+        let table: [Row; 18] = [
             (HTTPS, &[], None),
             (HTTPS, &[("HTTPS_PROXY", "http://p:1")], Some("http://p:1")),
             (HTTPS, &[("https_proxy", "http://p:1")], Some("http://p:1")),

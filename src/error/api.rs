@@ -193,7 +193,8 @@ mod tests {
 
     #[test]
     fn errors_of_any_shape_keep_what_they_say() {
-        let table: [(&str, Option<&str>, Option<&str>, Option<u16>); 22] = [
+        type Row = (&'static str, Option<&'static str>, Option<&'static str>, Option<u16>);
+        let table: [Row; 22] = [
             (r#"{"type":"error","error":{"type":"api_error","message":"m"}}"#, Some("api_error"), Some("m"), None),
             (r#"{"error":{"type":"api_error","message":"m","code":"429"}}"#, Some("api_error"), Some("m"), Some(429)),
             (
