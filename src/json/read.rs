@@ -114,7 +114,8 @@ impl FromJson for f64 {
         let number = reader.number("a number")?;
         match number.parse::<Self>() {
             Ok(value) if value.is_finite() => {
-                if serde_json::Value::from(value).to_string() != number {
+                let written = serde_json::Value::from(value).to_string();
+                if written != number {
                     reader.respelled();
                 }
                 Ok(value)

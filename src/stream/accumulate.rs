@@ -111,7 +111,16 @@ impl TryFrom<Stored> for Accumulator {
         if !blocks.is_sorted_by(|block, next| block.index() < next.index()) {
             return Err("the blocks of the accumulator are out of order");
         }
-        Ok(Self { message, blocks, late, phase, started, unknown_events, ..Self::new() })
+        Ok(Self {
+            message,
+            blocks,
+            late,
+            phase,
+            started,
+            unknown_events,
+            #[cfg(test)]
+            moved: 0,
+        })
     }
 }
 
