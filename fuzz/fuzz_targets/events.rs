@@ -129,7 +129,11 @@ fn events(mut bytes: &[u8]) -> Vec<String> {
         };
         let open = |block: &str| format!(r#"{{"type":"content_block_start","index":{index},"content_block":{block}}}"#);
         let half = |kind: &str, member: &str, first: bool| {
-            let string = if first { format!("{}\\ud83d\"", &string[..string.len() - 1]) } else { format!("\"\\ude00{}", &string[1..]) };
+            let string = if first {
+                format!("{}\\ud83d\"", &string[..string.len() - 1])
+            } else {
+                format!("\"\\ude00{}", &string[1..])
+            };
             delta(kind, member).replace(&format!(r#":{}}}}}"#, self::string(text)), &format!(":{string}}}}}"))
         };
         events.push(match kind % 32 {
@@ -193,7 +197,9 @@ fn streamed(mut bytes: &[u8], plan: &[u8]) -> (MessageResponse, Option<Option<Me
     let mut relayed = String::new();
     loop {
         match pin!(&mut stream).poll_next(&mut context) {
-            Poll::Ready(Some(Ok(event))) => relayed.push_str(&event.to_sse().expect("an event can be written").to_string()),
+            Poll::Ready(Some(Ok(event))) => {
+                relayed.push_str(&event.to_sse().expect("an event can be written").to_string())
+            }
             Poll::Ready(Some(Err(error))) => {
                 return (stream.message().clone(), Some(error.partial_message().cloned()), relayed);
             }

@@ -20,7 +20,13 @@ use serde_json::{Value, value::RawValue};
 use self::json::{Json, Map, read_slice, read_str};
 
 #[path = "../../src/json/mod.rs"]
-#[allow(dead_code, unexpected_cfgs, unused_imports, unused_macros, reason = "the crate's layer, of which the reader is tried alone")]
+#[allow(
+    dead_code,
+    unexpected_cfgs,
+    unused_imports,
+    unused_macros,
+    reason = "the crate's layer, of which the reader is tried alone"
+)]
 mod json;
 
 fuzz_target!(|input: &[u8]| {
@@ -80,7 +86,9 @@ fn numbers(raw: &str) {
         // serde_json may be one step off, unless it has the feature `float_roundtrip`.
         (Ok(ours), Ok(_)) => assert_eq!(Ok(ours.to_bits()), raw.trim().parse::<f64>().map(f64::to_bits)),
         (Ok(_), Err(error)) => assert!(error.to_string().starts_with("number out of range"), "{error}"),
-        (Err(error), Ok(theirs)) => assert!(theirs == f64::MAX || error.to_string().contains("out of range"), "{error}"),
+        (Err(error), Ok(theirs)) => {
+            assert!(theirs == f64::MAX || error.to_string().contains("out of range"), "{error}")
+        }
         (Err(_), Err(_)) => {}
     }
     assert_eq!(read_str::<bool>(raw).ok(), serde_json::from_str::<bool>(raw).ok());
@@ -97,7 +105,11 @@ fn parts(raw: &str) {
     }
     match (read_str::<Map<Json>>(raw), serde_json::from_str::<indexmap::IndexMap<String, &RawValue>>(raw)) {
         (Ok(ours), Ok(theirs)) => {
-            assert!(ours.iter().map(|(name, value)| (&**name, value.get())).eq(theirs.iter().map(|(name, raw)| (&**name, raw.get()))));
+            assert!(
+                ours.iter()
+                    .map(|(name, value)| (&**name, value.get()))
+                    .eq(theirs.iter().map(|(name, raw)| (&**name, raw.get())))
+            );
         }
         // Half of a surrogate pair in a key.
         (Ok(ours), Err(error)) => assert!(ours.keys().any(|key| key.contains("\\ud")), "{error}"),
@@ -112,7 +124,8 @@ fn values(raw: &str, ours: &Json) {
         (Ok(ours), Ok(theirs)) => assert!(is_same(&ours, &theirs), "{ours}, {theirs}"),
         (Ok(_), Err(error)) => {
             let error = error.to_string();
-            let is_known = ["recursion limit", "lone leading surrogate", "unexpected end of hex escape", "number out of range"];
+            let is_known =
+                ["recursion limit", "lone leading surrogate", "unexpected end of hex escape", "number out of range"];
             assert!(is_known.iter().any(|known| error.starts_with(known)), "{error}");
         }
         (Err(error), Ok(_)) => assert!(error.to_string().starts_with("number out of range"), "{error}"),

@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 
 use self::reference::Meaning;
 
-#[path = "../../tests/sse/reference.rs"]
+#[path = "../../tests/support/reference.rs"]
 mod reference;
 
 fuzz_target!(|input: &[u8]| {
