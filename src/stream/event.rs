@@ -1,6 +1,9 @@
 //! Server-sent events read as events of a message, and written again.
 
-use super::{delta, sse, unknown::UnknownEvent};
+use super::{
+    delta, sse,
+    unknown::{UnknownEvent, tag_of},
+};
 use crate::{
     error::{Error, ErrorKind, Result as CrateResult},
     generated::types::{StreamEvent, StreamEventPing},
@@ -64,6 +67,14 @@ pub(super) fn is_end_marker(event: &sse::Event<'_>) -> bool {
 fn mended(event: &sse::Event<'_>, error: DecodeError) -> Result<StreamEvent, DecodeError> {
     let data = if event.data.is_empty() { "{}" } else { &event.data };
     let is_known = StreamEvent::TAGS.contains(&&*event.event);
+    // JSON that no type takes: with members that are repeated, or deeper than is read.
+    match tag_of(data).filter(|_| error.is_data()) {
+        Some(tag) if tag == "ping" => return Ok(StreamEventPing::blank().into()),
+        Some(tag) if !StreamEvent::TAGS.contains(&&*tag) => {
+            return Ok(StreamEvent::Unknown(UnknownEvent::new(&tag, data)));
+        }
+        _ => {}
+    }
     let Ok(mut members) = read_str::<Map<Json>>(data) else {
         let begins_object = data.trim_start_matches(['\u{FEFF}', ' ', '\t', '\n', '\r']).starts_with('{');
         return match (&*event.event, begins_object) {

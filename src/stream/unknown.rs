@@ -1,8 +1,10 @@
 //! Events that the contract doesn't name.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, Serializer};
 
-use crate::json::{DecodeError, FromJson, Json, Map, Reader, read_str};
+use crate::json::{DecodeError, FromJson, Json, Reader};
 
 /// An event that the contract doesn't name, as it was sent.
 ///
@@ -60,15 +62,15 @@ impl UnknownEvent {
         }
     }
 
-    /// Returns `true` if the event may have brought a part of the message: it is a JSON object of its own type.
+    /// Returns `true` if the event may have brought a part of the message: it is an object of its own type.
     pub(super) fn may_bring_content(&self) -> bool {
-        self.json().is_some_and(|json| tag_of(json).is_some())
+        tag_of(self.data()).is_some()
     }
 }
 
 impl From<Json> for UnknownEvent {
     fn from(json: Json) -> Self {
-        Self { name: tag_of(&json).unwrap_or_default(), data: Data::Json(json) }
+        Self { name: tag_of(json.get()).unwrap_or_default(), data: Data::Json(json) }
     }
 }
 
@@ -88,8 +90,7 @@ impl FromJson for UnknownEvent {
     }
 }
 
-/// The `type` of an object.
-fn tag_of(json: &Json) -> Option<String> {
-    let members: Map<Json> = read_str(json.get()).ok()?;
-    read_str(members.get("type")?.get()).ok()
+/// Returns the `type` of an object, whatever else it has: members that are repeated, or deeper than is read.
+pub(super) fn tag_of(json: &str) -> Option<String> {
+    Reader::new(json).tag("type", "an object").ok()?.map(Cow::into_owned)
 }

@@ -231,6 +231,28 @@ async fn pings_and_unknown_names_are_handed_on_whatever_their_data() {
     }
 }
 
+/// Members that are repeated, and nesting deeper than anything that is read.
+#[tokio::test]
+async fn pings_and_unknown_events_may_be_objects_that_no_type_takes() {
+    let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let members = [r#""a":1,"a":2"#.to_owned()]
+        .into_iter()
+        .chain([127, 128, 129, 255, 400].map(|levels| format!(r#""a":{}"#, deep(levels))));
+    for members in members {
+        for (kind, name) in [("later", ""), ("later", "later"), ("ping", ""), ("ping", "ping")] {
+            let data = format!(r#"{{"type":"{kind}",{members}}}"#);
+            let event = only(&format!("event: {name}\ndata: {data}\n\n")).await;
+            let relayed = event.to_sse().unwrap();
+            assert_eq!((&*relayed.event, &*relayed.data), (kind, &*data));
+            match event {
+                StreamEvent::Ping(_) => assert_eq!(kind, "ping"),
+                StreamEvent::Unknown(event) => assert_eq!((event.name(), event.data()), ("later", &*data)),
+                event => panic!("{data}: {event:?}"),
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_is_null_at_the_start_of_a_block_is_replaced() {
     for (block, deltas, expected) in [
