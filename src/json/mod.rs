@@ -30,7 +30,7 @@ pub(crate) use self::{
     macros::{deserialize_from_json, string_enum, union},
     object::ObjectReader,
     read::{FromJson, find_members, read_recording, read_slice, read_str, string_or_list},
-    reader::{Reader, missing},
+    reader::{Reader, SplitString, missing},
     union::{Form, untagged},
     unknown::{UnknownPart, UnknownParts},
     value::FreeObject,

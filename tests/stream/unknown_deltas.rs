@@ -96,17 +96,84 @@ async fn a_delta_that_does_not_fit_leaves_its_block_as_it_is() {
 
 #[tokio::test]
 async fn known_and_unknown_deltas_keep_their_order() {
-    let events = [
-        start(),
-        open(0, json!({"type": "text", "text": ""})),
-        text(0, "a"),
-        later(json!({"text": "b"})),
-        text(0, "c"),
-        close(0),
-        end("end_turn"),
-        stop(),
+    let citation = |n: i64| json!({"type": "novel", "n": n});
+    let cites = |n: i64| delta(0, json!({"type": "citations_delta", "citation": citation(n)}));
+    let signs = |text: &str| delta(0, json!({"type": "signature_delta", "signature": text}));
+    let cases = [
+        (json!({"type": "text"}), vec![text(0, "a"), later(json!({"text": "b"})), text(0, "c")], "text", json!("abc")),
+        (
+            json!({"type": "text"}),
+            vec![cites(1), later(json!({"citations": [citation(2)]})), cites(3)],
+            "citations",
+            json!([citation(1), citation(2), citation(3)]),
+        ),
+        (
+            json!({"type": "thinking"}),
+            vec![later(json!({"signature": "a"})), signs("b"), later(json!({"signature": "c"}))],
+            "signature",
+            json!("bc"),
+        ),
+        (
+            json!({"type": "novel"}),
+            vec![later(json!({"signature": "a"})), signs("b"), later(json!({"signature": "c"}))],
+            "signature",
+            json!("bc"),
+        ),
     ];
-    assert_eq!(read(stream_of([wire(&events)])).await.1.unwrap().text(), "abc");
+    for (block, deltas, member, expected) in cases {
+        let mut events = vec![start(), open(0, block)];
+        events.extend(deltas);
+        events.extend([close(0), end("end_turn"), stop()]);
+        let message = read(stream_of([wire(&events)])).await.1.unwrap();
+        assert_eq!(serde_json::to_value(&message).unwrap()["content"][0][member], expected, "{events:?}");
+    }
+}
+
+#[tokio::test]
+async fn halves_of_characters_are_carried_between_known_and_unknown_deltas() {
+    for (kind, member) in [("text", "text"), ("thinking", "thinking"), ("song", "words")] {
+        let kinds = if kind == "song" { ["later_delta"; 2] } else { ["later_delta", &format!("{kind}_delta")] };
+        for (first, second) in kinds.iter().flat_map(|first| kinds.iter().map(move |second| (first, second))) {
+            let mut events = wire(&[start(), open(0, json!({"type": kind}))]);
+            for (kind, text) in [(first, "a\\ud83d"), (second, "\\ude00b")] {
+                let delta = format!(r#"{{"type":"{kind}","{member}":"{text}"}}"#);
+                events += &format!("data: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{delta}}}\n\n");
+            }
+            events += &wire(&[close(0), end("end_turn"), stop()]);
+            let message = read(stream_of([events])).await.1.unwrap();
+            let block = message.content.unwrap().remove(0);
+            assert_eq!(Json::of(&block).unwrap().to::<Value>().unwrap()[member], "a😀b", "{kind}: {first}, {second}");
+        }
+    }
+}
+
+/// Whatever is wrong with it, it is no reason to lose the message.
+#[tokio::test]
+async fn a_delta_that_can_t_be_merged_leaves_its_block_as_it_is() {
+    let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let result =
+        json!({"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "", "x": "DEEP"}]});
+    let cases = [
+        (json!({"type": "text", "text": "a"}), r#""text":"b","text":"c""#.to_owned()),
+        (
+            json!({"type": "text", "text": "a"}),
+            r#""text":"b","citations":[{"type":"page_location","cited_text":5}]"#.to_owned(),
+        ),
+        (result, r#""y":1"#.to_owned()),
+    ];
+    for (block, members) in cases {
+        let block = block.to_string().replace("\"DEEP\"", &deep(128));
+        let data = [
+            format!(r#"{{"type":"content_block_start","index":0,"content_block":{block}}}"#),
+            format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"later_delta",{members}}}}}"#),
+        ];
+        let events: String = data.iter().map(|data| format!("data: {data}\n\n")).collect();
+        let wire = wire(&[start()]) + &events + &wire(&[close(0), end("end_turn"), stop()]);
+        let mut stream = stream_of([wire]);
+        let message = stream.final_message().await.unwrap();
+        assert_eq!(serde_json::to_string(&message.content.unwrap()[0]).unwrap().len(), block.len(), "{members}");
+        assert_eq!(stream.accumulator().unknown_deltas(0).len(), 1, "{members}");
+    }
 }
 
 #[tokio::test]

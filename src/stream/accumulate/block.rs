@@ -7,7 +7,7 @@ use super::{
     additions::Additions,
     input::{self, IncompleteInput},
     members::reread,
-    pieces::{Half, TextKind, join, text_of},
+    pieces::{Half, TextKind, join, join_string, text_of},
     protocol::ProtocolErrorKind,
 };
 use crate::{
@@ -154,9 +154,11 @@ impl Block {
                 block.citations.get_or_insert_default().extend(delta.citation.clone());
             }
             (content, ContentBlockDelta::Unknown(delta)) => {
-                let mut members: Map<Json> = read_str(delta.get()).map_err(undecodable)?;
-                members.shift_remove("type");
-                open.merge(content, members).map_err(undecodable)?;
+                // One that can't be merged, such as with a member that is repeated, leaves the block as it is.
+                if let Ok(mut members) = read_str::<Map<Json>>(delta.get()) {
+                    members.shift_remove("type");
+                    let _ = open.merge(content, members);
+                }
                 self.unknown_deltas.push(delta.clone());
             }
             (content @ ContentBlock::Unknown(_), ContentBlockDelta::SignatureDelta(delta)) => {
@@ -272,23 +274,49 @@ impl Open {
 
     /// Adds the members of a delta, or none of them where one doesn't fit the block. Returns whether they fit.
     fn merge(&mut self, content: &mut ContentBlock, members: Map<Json>) -> Result<bool, DecodeError> {
-        let additions = self.additions(content)?;
-        if !additions.fits(&members) {
+        if !self.additions(content)?.fits(&members) {
             return Ok(false);
         }
+        let mut citations = Vec::new();
+        if let (ContentBlock::Text(_), Some(added)) = (&*content, members.get("citations"))
+            && added.json_type() == JsonType::Array
+        {
+            match read_str(added.get()) {
+                Ok(added) => citations = added,
+                Err(_) => return Ok(false),
+            }
+        }
         for (name, value) in members {
-            match (&mut *content, name.as_str()) {
-                // These grow with known deltas too, and keep the order of both.
-                (ContentBlock::Text(block), "text") if value.json_type() == JsonType::String => {
-                    block.text.push_str(&read_str::<String>(value.get())?);
+            // The first four grow with known deltas too, and keep the order of both.
+            match (&mut *content, name.as_str(), value.json_type()) {
+                (ContentBlock::Text(_), "text", JsonType::String) => {
+                    self.add_string(content, TextKind::Text, &value)?;
                 }
-                (ContentBlock::Thinking(block), "thinking") if value.json_type() == JsonType::String => {
-                    block.thinking.push_str(&read_str::<String>(value.get())?);
+                (ContentBlock::Thinking(_), "thinking", JsonType::String) => {
+                    self.add_string(content, TextKind::Thinking, &value)?;
                 }
-                _ => additions.add(name, &value),
+                (ContentBlock::Thinking(block), "signature", JsonType::String) => {
+                    block.signature.get_or_insert_default().push_str(&read_str::<String>(value.get())?);
+                }
+                (ContentBlock::Text(block), "citations", JsonType::Array) => {
+                    block.citations.get_or_insert_default().append(&mut citations);
+                }
+                _ => self.additions(content)?.add(name, &value),
             }
         }
         Ok(true)
+    }
+
+    /// Appends a JSON string, which may begin or end within a character, to the text of a block that has one.
+    fn add_string(&mut self, content: &mut ContentBlock, kind: TextKind, json: &Json) -> Result<(), DecodeError> {
+        if self.half.is_some_and(|half| half.kind != kind) {
+            self.end_text(content)?;
+        }
+        if let Some(joined) = join_string(self.half, kind, json.get()) {
+            self.half = joined.half;
+            self.append(content, kind, &joined.text)?;
+        }
+        Ok(())
     }
 
     /// Puts the input and what was added into the content, and returns the state of the block from now on.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     generated::types::{ContentBlockDelta, StreamEventContentBlockDelta},
-    json::{Json, Map, Reader, read_str},
+    json::{Json, Map, Reader, SplitString, read_str},
 };
 
 /// The texts that deltas bring piece by piece.
@@ -67,17 +67,25 @@ impl TextKind {
 pub(super) fn join(before: Option<Half>, event: &StreamEventContentBlockDelta) -> Option<Joined> {
     let (kind, text) = text_of(&event.delta)?;
     let sent = event.extra.source().and_then(|source| sent_string(source.sent(), kind.member()));
-    let mut reader = Reader::new(sent.as_ref().map_or("\"\"", Json::get));
-    let split = reader.split_string().ok().filter(|_| sent.is_some());
-    let (leading, piece, trailing) = match &split {
-        Some(split) => (split.leading, &*split.text, split.trailing),
-        None => (None, text, None),
-    };
-    let mut joined = Joined { text: String::new(), is_broken: reader.has_lone_surrogate(), half: None };
+    let joined = sent.and_then(|sent| join_string(before, kind, sent.get()));
+    let whole = || SplitString { leading: None, text: text.into(), trailing: None };
+    Some(joined.unwrap_or_else(|| join_split(before, kind, &whole(), false)))
+}
+
+/// Joins a JSON string to the half that the text before it ended with. `None` if it is no string.
+pub(super) fn join_string(before: Option<Half>, kind: TextKind, json: &str) -> Option<Joined> {
+    let mut reader = Reader::new(json);
+    let split = reader.split_string().ok()?;
+    Some(join_split(before, kind, &split, reader.has_lone_surrogate()))
+}
+
+fn join_split(before: Option<Half>, kind: TextKind, split: &SplitString<'_>, is_broken: bool) -> Joined {
+    let (leading, piece, trailing) = (split.leading, &*split.text, split.trailing);
+    let mut joined = Joined { text: String::new(), is_broken, half: None };
     let before = before.filter(|half| half.kind == kind);
     if leading.is_none() && piece.is_empty() && trailing.is_none() {
         joined.half = before;
-        return Some(joined);
+        return joined;
     }
     match (before, leading) {
         (None, None) => {}
@@ -90,7 +98,7 @@ pub(super) fn join(before: Option<Half>, event: &StreamEventContentBlockDelta) -
     }
     joined.text.push_str(piece);
     joined.half = trailing.map(|high| Half { kind, high });
-    Some(joined)
+    joined
 }
 
 /// The text of a string of the delta in the data of an event.
