@@ -9,7 +9,7 @@ mod protocol;
 
 use std::{collections::BTreeMap, fmt, mem};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub(super) use self::pieces::set_text;
 use self::{block::Block, protocol::ProtocolErrorKind};
@@ -77,6 +77,7 @@ pub struct Accumulator {
     /// One for each block of the message, in the same order.
     blocks: Vec<Block>,
     /// Blocks that belong far before the last one, see [`Accumulator::insert`].
+    #[serde(serialize_with = "as_list")]
     late: BTreeMap<i64, (Block, ContentBlock)>,
     phase: Phase,
     started: bool,
@@ -92,10 +93,15 @@ pub struct Accumulator {
 struct Stored {
     message: MessageResponse,
     blocks: Vec<Block>,
-    late: BTreeMap<i64, (Block, ContentBlock)>,
+    late: Vec<(Block, ContentBlock)>,
     phase: Phase,
     started: bool,
     unknown_events: bool,
+}
+
+/// Stores the values of a map: its keys would be strings in JSON, and serde's buffers can't make numbers of them.
+fn as_list<S: Serializer, V: Serialize>(map: &BTreeMap<i64, V>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(map.values())
 }
 
 impl TryFrom<Stored> for Accumulator {
@@ -111,6 +117,7 @@ impl TryFrom<Stored> for Accumulator {
         if !blocks.is_sorted_by(|block, next| block.index() < next.index()) {
             return Err("the blocks of the accumulator are out of order");
         }
+        let late = late.into_iter().map(|(block, content)| (block.index(), (block, content))).collect();
         Ok(Self {
             message,
             blocks,

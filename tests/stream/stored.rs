@@ -34,6 +34,26 @@ proptest! {
     }
 }
 
+/// As a part of the caller's own history, whose enums serde buffers.
+#[test]
+fn it_is_read_back_from_a_buffer_with_blocks_in_any_order() {
+    #[derive(serde::Deserialize, serde::Serialize)]
+    #[serde(tag = "kind")]
+    enum Entry {
+        Interrupted(Accumulator),
+    }
+    let mut accumulator = Accumulator::new();
+    let blocks = (0..200).rev().map(|index| open(index, json!({"type": "text", "text": index.to_string()})));
+    for event in [start()].into_iter().chain(blocks) {
+        accumulator.push(&Json::from(event).to().unwrap()).unwrap();
+        let entry = serde_json::to_string(&Entry::Interrupted(accumulator)).unwrap();
+        Entry::Interrupted(accumulator) =
+            serde_json::from_str(&entry).unwrap_or_else(|error| panic!("{error}: {entry}"));
+    }
+    let expected: String = (0..200).map(|index: i32| index.to_string()).collect();
+    assert_eq!(accumulator.into_message().text(), expected);
+}
+
 #[test]
 fn a_cut_input_stays_cut() {
     let events = [
