@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, fmt, mem};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-pub(super) use self::pieces::set_text;
+pub(super) use self::{block::break_lossy_input, pieces::set_text};
 use self::{block::Block, protocol::ProtocolErrorKind};
 pub use self::{input::IncompleteInput, protocol::ProtocolError};
 use crate::{

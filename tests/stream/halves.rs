@@ -199,3 +199,27 @@ async fn bytes_that_are_not_utf_8_make_an_input_incomplete() {
     let wire = [&text.as_bytes()[..at], b"Z\xFCrich", &text.as_bytes()[at + 5..]].concat();
     assert_eq!(read(stream_of([wire])).await.1.unwrap().text(), "Z\u{FFFD}rich");
 }
+
+/// Where the input does not come in pieces.
+#[tokio::test]
+async fn bytes_that_are_not_utf_8_make_an_input_incomplete_that_its_block_begins_with() {
+    for (bytes, is_broken) in [(&b"Z\xFCrich"[..], true), (b"Z\\ufffdrich", false), ("Zürich".as_bytes(), false)] {
+        for in_start in [false, true] {
+            let call = json!({"type": "tool_use", "id": "toolu_1", "name": "t", "input": {"city": "PLACE"}});
+            let mut first = start();
+            let wire = if in_start {
+                first["message"]["content"] = json!([call]);
+                wire(&[first, end("end_turn"), stop()])
+            } else {
+                wire(&[first, open(0, call), close(0), end("end_turn"), stop()])
+            };
+            let at = wire.find("PLACE").unwrap();
+            let wire = [&wire.as_bytes()[..at], bytes, &wire.as_bytes()[at + 5..]].concat();
+            let mut stream = stream_of([wire]);
+            let message = stream.final_message().await.unwrap();
+            let call = message.tool_uses().next().unwrap();
+            assert_eq!(call.incomplete_input().is_some(), is_broken, "{bytes:?} {in_start}");
+            assert_eq!(stream.incomplete_inputs().count(), usize::from(is_broken), "{bytes:?} {in_start}");
+        }
+    }
+}

@@ -361,6 +361,16 @@ pub(super) fn begun(content: &ContentBlock) -> ContentBlock {
     content
 }
 
+/// Turns the input of a tool call into its text, as a cut one is, if a part of a character was lost in it.
+pub(crate) fn break_lossy_input(content: &mut ContentBlock) {
+    if let Some(input) = input_of_mut(content)
+        && input.json_type() == JsonType::Object
+        && input.get().contains(char::REPLACEMENT_CHARACTER)
+    {
+        *input = Json::from(input.get());
+    }
+}
+
 /// The model that a block `fallback` says goes on with the message.
 pub(super) fn fallback_model(content: &ContentBlock) -> Option<String> {
     match content {

@@ -19,7 +19,7 @@ use crate::{
     generated::types::{ContentBlockDelta, StreamEvent},
     json::DecodeError,
     response::{Head, PackedHeaders},
-    stream::{accumulate::set_text, event, source::Source, sse, sse::Decoder, whole::events_of_content},
+    stream::{accumulate::{break_lossy_input, set_text}, event, source::Source, sse, sse::Decoder, whole::events_of_content},
     transport::{AttemptFailure, event_error},
 };
 
@@ -90,6 +90,15 @@ impl MessageStream {
                 }
                 Ok(event) => Ok(event),
             };
+            if event.is_lossy() {
+                match &mut read {
+                    Ok(StreamEvent::ContentBlockStart(start)) => break_lossy_input(&mut start.content_block),
+                    Ok(StreamEvent::MessageStart(start)) => {
+                        start.message.content.iter_mut().flatten().for_each(break_lossy_input);
+                    }
+                    _ => {}
+                }
+            }
             if let Ok(StreamEvent::ContentBlockDelta(delta)) = &mut read {
                 if event.is_lossy() && matches!(delta.delta, ContentBlockDelta::InputJsonDelta(_)) {
                     self.accumulator.break_input(delta.index);
