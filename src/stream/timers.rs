@@ -23,6 +23,8 @@ pub(super) struct Timers {
 /// Only waiting counts: the time begins when the source is polled and has nothing.
 pub(super) struct IdleTimer {
     limit: Duration,
+    /// What is left of the limit when the next wait begins.
+    left: Duration,
     timer: Pin<Box<Sleep>>,
     state: State,
 }
@@ -42,7 +44,7 @@ const LAST_TURN: (Duration, Duration) = (Duration::from_millis(100), Duration::f
 impl IdleTimer {
     /// Must be called inside a tokio runtime.
     pub(super) fn new(limit: Duration) -> Self {
-        Self { limit, timer: Box::pin(sleep(Duration::ZERO)), state: State::Off }
+        Self { limit, left: limit, timer: Box::pin(sleep(Duration::ZERO)), state: State::Off }
     }
 
     pub(super) fn limit(&self) -> Duration {
@@ -57,7 +59,15 @@ impl IdleTimer {
 
     /// Ends the wait: what was waited for has arrived.
     pub(super) fn reset(&mut self) {
-        self.state = State::Off;
+        (self.state, self.left) = (State::Off, self.limit);
+    }
+
+    /// Stops the clock until the next wait: something else has arrived, and the consumer takes its time with it.
+    pub(super) fn pause(&mut self) {
+        if self.state == State::Waiting {
+            let left = self.timer.deadline().saturating_duration_since(Instant::now());
+            (self.state, self.left) = (State::Off, left);
+        }
     }
 
     /// Ready when nothing has arrived within the limit. The source must have been polled just before.
@@ -67,7 +77,7 @@ impl IdleTimer {
             match self.state {
                 State::Off => {
                     // A limit beyond the end of time is none.
-                    let Some(end) = now.checked_add(self.limit) else { return Poll::Pending };
+                    let Some(end) = now.checked_add(self.left) else { return Poll::Pending };
                     self.timer.as_mut().reset(end);
                     self.state = State::Waiting;
                 }

@@ -181,6 +181,28 @@ async fn pings_do_not_count_as_events_of_the_message() {
 }
 
 #[tokio::test]
+async fn time_that_the_consumer_spends_with_a_ping_does_not_count() {
+    let (server, clock) = pacing(3);
+    let client = client(&server).with_options(|o| o.idle_timeout(Duration::MAX).event_timeout(IDLE));
+    let mut stream = client.stream_message(&request()).await.unwrap();
+    stream.next().await.unwrap().unwrap();
+    for _ in 0..3 {
+        assert!(poll_immediate(pin!(stream.next())).await.is_none());
+        pass(IDLE / 5).await;
+        let_send(&server, &clock).await;
+        assert!(matches!(stream.next().await, Some(Ok(StreamEvent::Ping(_)))));
+        pass(IDLE * 10).await;
+    }
+    // What was waited between the pings does.
+    assert!(poll_immediate(pin!(stream.next())).await.is_none());
+    pass(IDLE / 5).await;
+    assert!(poll_immediate(pin!(stream.next())).await.is_none());
+    let (next, waited) = next_while_time_flies(&mut stream).await;
+    assert_eq!(next.unwrap().unwrap_err().kind(), ErrorKind::Stalled);
+    assert!(waited < IDLE / 2, "{waited:?}");
+}
+
+#[tokio::test]
 async fn events_of_the_message_reset_their_limit() {
     let (server, clock) = pacing(0);
     let client = client(&server).with_options(|o| o.event_timeout(IDLE));

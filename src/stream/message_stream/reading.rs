@@ -134,10 +134,12 @@ impl MessageStream {
             }
         }
         let is_of_message = !matches!(event, StreamEvent::Ping(_) | StreamEvent::Unknown(_));
-        if let Some(timer) = self.timers.as_mut().and_then(|timers| timers.event.as_mut())
-            && is_of_message
-        {
-            timer.reset();
+        if let Some(timer) = self.timers.as_mut().and_then(|timers| timers.event.as_mut()) {
+            if is_of_message {
+                timer.reset();
+            } else {
+                timer.pause();
+            }
         }
         if self.accumulator.has_stopped() {
             // The end of a message that came whole is known.
