@@ -1,10 +1,12 @@
 //! The recording of one call, from its start to its end, for whoever observes it.
 
 use std::{
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -280,8 +282,15 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        if !self.has_ended {
-            self.end(Outcome::Dropped, self.started.elapsed());
+        if self.has_ended {
+            return;
+        }
+        let elapsed = self.started.elapsed();
+        if thread::panicking() {
+            // Most likely the observer panicked, and does so again. A second panic would end the process.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| self.end(Outcome::Dropped, elapsed)));
+        } else {
+            self.end(Outcome::Dropped, elapsed);
         }
     }
 }

@@ -502,3 +502,26 @@ mod proxies {
         assert!(output.contains("Connect attempts 3") && !output.contains("canary"), "{output}");
     }
 }
+
+/// An observer whose lock is poisoned by its own panic, and that panics again when the call is dropped.
+#[derive(Default)]
+struct Poisoned(Mutex<u32>);
+
+impl Observer for Poisoned {
+    fn response(&self, _: &observe::ResponseInfo<'_>) {
+        let _held = self.0.lock().unwrap();
+        panic!("the observer panics");
+    }
+
+    fn finished(&self, _: &observe::Finished<'_>) {
+        *self.0.lock().unwrap() += 1;
+    }
+}
+
+#[tokio::test]
+async fn an_observer_that_panics_twice_ends_its_task_and_not_the_process() {
+    let server = answering([message("Hi")]);
+    let client = builder(&server).api_key("k").observer(Poisoned::default()).build().unwrap();
+    let outcome = tokio::spawn(async move { client.create_message(&request()).await.map(|_| ()) }).await;
+    assert!(outcome.unwrap_err().is_panic());
+}
