@@ -211,7 +211,7 @@ impl<'a> Call<'a> {
     fn check(&self, body: &Bytes, address: &reqwest::Url) -> Result<(), AttemptFailure> {
         let origin = Origin {
             host: &self.shared.host,
-            address: address.as_str(),
+            address,
             proxy: self.shared.proxy.as_deref(),
             wall: self.shared.timing.wall(),
         };

@@ -6,7 +6,9 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION},
 };
 use memchr::memmem::Finder;
+use reqwest::Url;
 use std::{sync::LazyLock, time::SystemTime};
+use url::Position;
 
 use super::operation::{Answers, Operation};
 use crate::{
@@ -97,7 +99,7 @@ pub(super) fn check(
     if !status.is_success() {
         let api = if encoding(headers).is_some() { None } else { ApiError::read(body) };
         let sentence = match status.as_u16() {
-            404 | 405 => format!("{} from `{}`", status_text(status), origin.address),
+            404 | 405 => format!("{} from `{}`", status_text(status), &origin.address[..Position::AfterPath]),
             407 => match origin.proxy {
                 Some(proxy) => format!("{} from the proxy {proxy}", status_text(status)),
                 None => format!("{} from the proxy", status_text(status)),
@@ -139,8 +141,8 @@ pub(super) fn check(
 pub(super) struct Origin<'a> {
     /// Host and port of the server.
     pub(super) host: &'a str,
-    /// Scheme, host and path of the request.
-    pub(super) address: &'a str,
+    /// Address of the request. Its query may hold anything.
+    pub(super) address: &'a Url,
     /// The proxy that requests are sent through.
     pub(super) proxy: Option<&'a str>,
     pub(super) wall: SystemTime,
@@ -232,4 +234,22 @@ fn redirect_target(headers: &PackedHeaders) -> String {
 /// A header value as part of a message.
 fn text(value: &[u8], characters: usize) -> String {
     shorten(&String::from_utf8_lossy(value), characters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_named_without_its_query() {
+        const OPERATION: Operation =
+            Operation { name: "o", answers: Answers::Json, statuses: &[(200, 200)], requires: &[], declares_error: false };
+        let address = Url::parse("https://h.example/v1/models?after_id=secret").unwrap();
+        let origin = Origin { host: "h.example", address: &address, proxy: None, wall: SystemTime::UNIX_EPOCH };
+        for status in [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED] {
+            let checked = check(status, &PackedHeaders::default(), &OPERATION, &Bytes::new(), &origin);
+            let message = checked.unwrap_err().error.to_string();
+            assert!(message.ends_with(" from `https://h.example/v1/models`"), "{message}");
+        }
+    }
 }
