@@ -314,3 +314,15 @@ async fn a_count_without_its_number_is_no_count() {
         }
     }
 }
+
+/// Such a body was paid for, and is not the page of a gateway.
+#[tokio::test]
+async fn a_compressed_body_is_kept() {
+    let body = vec![7; 200_000];
+    let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
+    let server = answering_all([answer(200, &headers, &body)]);
+    let client = Client::builder().api_key("sk-key").base_url(server.base_url()).build().unwrap();
+    let request = MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 100);
+    let error = client.create_message(&request).await.unwrap_err();
+    assert_eq!((error.kind(), error.body().len()), (ErrorKind::ContentEncoding, body.len()));
+}

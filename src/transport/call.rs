@@ -186,7 +186,9 @@ impl<'a> Call<'a> {
         let secret = self.secret();
         if form == Form::Error {
             // Boxed: otherwise every call has room for it.
-            let (body, is_whole) = Box::pin(self.error_body(reading, status.is_success())).await;
+            // A compressed answer is one that was paid for.
+            let is_page = status.is_success() && gate::encoding(&self.head.headers).is_none();
+            let (body, is_whole) = Box::pin(self.error_body(reading, is_page)).await;
             let body = if is_whole { redacted(body, secret) } else { redacted_beginning(body, secret) };
             let body = compact(&body);
             self.check(&body, address)?;
@@ -218,8 +220,8 @@ impl<'a> Call<'a> {
         gate::check(self.head.status.unwrap_or_default(), &self.head.headers, self.operation, body, &origin)
     }
 
-    async fn error_body(&self, reading: Reading, is_success: bool) -> (Bytes, bool) {
-        if is_success {
+    async fn error_body(&self, reading: Reading, is_page: bool) -> (Bytes, bool) {
+        if is_page {
             return reading.prefix(Bytes::new(), self.settings.max_error_bytes.min(PAGE_LIMIT), PAGE_TIMEOUT).await;
         }
         // A part of the remaining time, so that the call does not time out over the body of an error.

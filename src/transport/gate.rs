@@ -194,7 +194,7 @@ fn names(operation: &Operation, status: StatusCode) -> bool {
 }
 
 /// The content coding, other than `identity`, which the request asks for.
-fn encoding(headers: &PackedHeaders) -> Option<&[u8]> {
+pub(super) fn encoding(headers: &PackedHeaders) -> Option<&[u8]> {
     headers.get_all(CONTENT_ENCODING.as_str()).find(|coding| {
         let coding = coding.trim_ascii();
         !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
