@@ -106,6 +106,7 @@ fn table() -> Vec<Row> {
         good(Some("application/vnd.api+json; charset=utf-8")),
         good(Some("TEXT/JSON")),
         good(None),
+        good(Some("")),
         (200, JSON, format!("\u{FEFF} {}\n", message_body("Hi")), None, false, true, ""),
         (200, JSON, message_body("Hi").replacen('{', r#"{"error":null,"#, 1), None, false, true, ""),
         // A success that is no message.

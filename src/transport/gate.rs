@@ -55,7 +55,7 @@ pub(super) fn form(status: StatusCode, headers: &PackedHeaders, operation: &Oper
     if !status.is_success() || encoding(headers).is_some() {
         return Form::Error;
     }
-    match (operation.answers, headers.get(CONTENT_TYPE.as_str())) {
+    match (operation.answers, content_type(headers)) {
         (Answers::Bytes, _) if names(operation, status) => Form::Bytes,
         (Answers::Events, Some(content_type)) if is_event_stream(content_type) && names(operation, status) => {
             Form::Events
@@ -125,7 +125,7 @@ pub(super) fn check(
         let error = Error::new(ErrorKind::UnexpectedStatus, format!("unexpected status {}", status_text(status)));
         return reject(error, Outcome::Committed);
     }
-    let content_type = headers.get(CONTENT_TYPE.as_str());
+    let content_type = content_type(headers);
     let is_json = content_type.is_none_or(is_json);
     let expected = match operation.answers {
         Answers::Json if !is_json => "JSON",
@@ -191,6 +191,11 @@ fn error_in(body: &[u8]) -> Option<ApiError> {
 
 fn names(operation: &Operation, status: StatusCode) -> bool {
     operation.statuses.iter().any(|(first, last)| (*first..=*last).contains(&status.as_u16()))
+}
+
+/// The content type. An empty one says nothing.
+fn content_type(headers: &PackedHeaders) -> Option<&[u8]> {
+    headers.get(CONTENT_TYPE.as_str()).filter(|content_type| !content_type.trim_ascii().is_empty())
 }
 
 /// The content coding, other than `identity`, which the request asks for.
