@@ -7,8 +7,10 @@ mod support;
 use anthropic_messages::internal_for_tests::TestClientBuilder as _;
 use anthropic_messages::{AnthropicMessage, Client, Error, ErrorKind, MessageCreateRequest};
 use anthropic_messages_testing::{Reply, Server};
+use std::time::Duration;
 use support::answers::{answer, answering_all};
 use support::bodies::{error_body, message_body};
+use support::raw::RawServer;
 use support::timing::NoWaiting;
 
 /// The ways to make a call for a message. A server may answer each of them with any response.
@@ -326,4 +328,20 @@ async fn a_compressed_body_is_kept() {
     let request = MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 100);
     let error = client.create_message(&request).await.unwrap_err();
     assert_eq!((error.kind(), error.body().len()), (ErrorKind::ContentEncoding, body.len()));
+}
+
+/// What precedes the first event is kept for the stream, so it counts.
+#[tokio::test]
+async fn comments_before_the_first_event_count_towards_the_limit() {
+    let server = RawServer::start(|connection| {
+        connection.request();
+        connection.send("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n");
+        connection.send(": c\n".repeat(50_000));
+        connection.wait_for_close();
+    });
+    let client = Client::builder().api_key("sk-key").base_url(server.base_url()).max_response_bytes(100_000);
+    let client = client.idle_timeout(Duration::from_secs(5)).build().unwrap();
+    let request = MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 100_000);
+    let error = client.create_message(&request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BodyTooLarge, "{error:?}");
 }

@@ -250,6 +250,9 @@ impl<'a> Call<'a> {
             first.extend_from_slice(&chunk);
             if gate::begins_as_document(&first) {
                 return Ok(first.into());
+            if first.len() as u64 > self.settings.max_response_bytes {
+                return Err(AttemptFailure::new(Error::too_large(self.settings.max_response_bytes), Outcome::Committed));
+            }
             }
             if !self.settings.checks_first_event {
                 // White space alone does not tell.
