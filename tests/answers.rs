@@ -318,6 +318,15 @@ async fn a_count_without_its_number_is_no_count() {
     }
 }
 
+const EVENTS: Option<&str> = Some("text/event-stream");
+
+#[tokio::test]
+async fn an_error_after_a_ping_without_a_name_is_retried() {
+    let wire = format!("data: {{\"type\":\"ping\"}}\n\ndata: {}\n\n", error_body("overloaded_error", "m."));
+    let long = verdict(Way::Long, reply(200, EVENTS, &wire)).await;
+    assert_eq!((long.kind, long.is_retried), (Some(ErrorKind::Overloaded), true));
+}
+
 /// Such a body was paid for, and is not the page of a gateway.
 #[tokio::test]
 async fn a_compressed_body_is_kept() {

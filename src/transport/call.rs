@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind},
+    json::find_members,
     observe::CallRecorder,
     redact::{contains, redacted, redacted_beginning},
     response::{Head, PackedHeaders},
@@ -261,7 +262,7 @@ impl<'a> Call<'a> {
             decoder.feed(&chunk);
             while let Some(event) = decoder.next_event() {
                 let Ok(event) = event else { return Ok(first.into()) };
-                if event.event == "ping" || event.data.is_empty() {
+                if is_ping(&event) || event.data.is_empty() {
                     continue;
                 }
                 return match self.event_error(&event) {
@@ -310,6 +311,12 @@ impl<'a> Call<'a> {
 }
 
 /// Takes the headers out of a response, and the credential out of the headers.
+/// Returns `true` for a `ping`, by its name or, as for the events of gateways that send no names, by its type.
+fn is_ping(event: &sse::Event<'_>) -> bool {
+    let own_type = || find_members(event.data.as_bytes(), ["type"])?.first().copied().flatten();
+    event.event == "ping" || own_type() == Some(r#""ping""#)
+}
+
 fn take_headers(response: &mut reqwest::Response, secret: &[u8]) -> PackedHeaders {
     let mut headers = mem::take(response.headers_mut());
     let packed = PackedHeaders::pack(&headers);
