@@ -50,6 +50,8 @@ pub(crate) struct Head {
     pub(crate) elapsed: Duration,
     /// Whether the server may have acted on the request in one of the attempts.
     pub(crate) may_have_been_processed: bool,
+    /// Whether it may have done so in an attempt before the last one.
+    pub(crate) may_have_been_processed_before: bool,
 }
 
 impl Head {

@@ -320,11 +320,31 @@ async fn a_count_without_its_number_is_no_count() {
 
 const EVENTS: Option<&str> = Some("text/event-stream");
 
+/// What `stream_message` makes of these responses.
+async fn streamed(replies: impl IntoIterator<Item = Reply>) -> Error {
+    let server = answering_all(replies);
+    let client = Client::builder().api_key("sk-key").base_url(server.base_url()).timing(NoWaiting::default());
+    let request = MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 100);
+    let mut stream = client.build().unwrap().stream_message(&request).await.unwrap();
+    stream.final_message().await.unwrap_err()
+}
+
 #[tokio::test]
 async fn an_error_after_a_ping_without_a_name_is_retried() {
     let wire = format!("data: {{\"type\":\"ping\"}}\n\ndata: {}\n\n", error_body("overloaded_error", "m."));
     let long = verdict(Way::Long, reply(200, EVENTS, &wire)).await;
     assert_eq!((long.kind, long.is_retried), (Some(ErrorKind::Overloaded), true));
+}
+
+/// A rejection says nothing about the attempts before it.
+#[tokio::test]
+async fn a_rejection_in_a_stream_does_not_undo_an_earlier_attempt() {
+    let wire = format!("event: error\ndata: {}\n\n", error_body("invalid_request_error", "m."));
+    for (first, processed) in [(500, true), (529, false)] {
+        let error = streamed([reply(first, JSON, "{}"), reply(200, EVENTS, &wire)]).await;
+        let found = (error.kind(), error.attempts(), error.may_have_been_processed());
+        assert_eq!(found, (ErrorKind::BadRequest, 2, processed), "{first}");
+    }
 }
 
 /// Such a body was paid for, and is not the page of a gateway.

@@ -97,6 +97,7 @@ impl<'a> Call<'a> {
             let AttemptFailure { error, outcome } = match ended {
                 Ok(body) => {
                     self.head.elapsed = self.elapsed();
+                    self.head.may_have_been_processed_before = self.head.may_have_been_processed;
                     self.head.may_have_been_processed = true;
                     return Ok(body);
                 }

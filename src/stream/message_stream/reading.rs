@@ -264,7 +264,7 @@ impl MessageStream {
         if let Some(response) = self.response() {
             // An error in the place of the message says itself what the server did.
             let is_rejection = error.api_error().is_some() && !self.accumulator.has_started();
-            let processed = if is_rejection { error.may_have_been_processed() } else { true };
+            let processed = !is_rejection || error.may_have_been_processed() || response.head().may_have_been_processed_before;
             let head = Head { elapsed: self.elapsed(), may_have_been_processed: processed, ..response.head().clone() };
             error = error.with_head(head);
         }
