@@ -330,6 +330,15 @@ async fn streamed(replies: impl IntoIterator<Item = Reply>) -> Error {
 }
 
 #[tokio::test]
+async fn an_event_whose_type_is_that_of_an_error_is_an_error() {
+    let wire = "data: {\"type\":\"overloaded_error\",\"error\":{\"message\":\"m\"}}\n\n";
+    let stream = verdict(Way::Stream, reply(200, EVENTS, wire)).await;
+    assert_eq!((stream.kind, stream.may_have_been_processed), (Some(ErrorKind::Overloaded), false));
+    let long = verdict(Way::Long, reply(200, EVENTS, wire)).await;
+    assert_eq!((long.kind, long.is_retried), (Some(ErrorKind::Overloaded), true));
+}
+
+#[tokio::test]
 async fn an_error_after_a_ping_without_a_name_is_retried() {
     let wire = format!("data: {{\"type\":\"ping\"}}\n\ndata: {}\n\n", error_body("overloaded_error", "m."));
     let long = verdict(Way::Long, reply(200, EVENTS, &wire)).await;
