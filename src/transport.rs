@@ -26,7 +26,7 @@ pub(crate) use self::{
     answer::Answer,
     base_url::BaseUrl,
     connector::ConnectorLayer,
-    gate::{AttemptFailure, event_error},
+    gate::{PAGE_LIMIT, begins_as_document, event_error},
     operation::{AnswerType, Answers, Operation},
     settings::{DEFAULT_TIMEOUT, Settings},
     timing::TokioTiming,

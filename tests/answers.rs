@@ -329,6 +329,23 @@ async fn streamed(replies: impl IntoIterator<Item = Reply>) -> Error {
     stream.final_message().await.unwrap_err()
 }
 
+/// A gateway may name the type that the request asked for, and send a document.
+#[tokio::test]
+async fn a_document_that_calls_itself_a_stream_is_judged_as_a_document() {
+    for (body, kind, said) in [
+        (error_body("overloaded_error", "m."), ErrorKind::Overloaded, "overloaded_error: m"),
+        (r#"{"error":{"message":"m","code":401}}"#.to_owned(), ErrorKind::Authentication, ": m"),
+        ("{\n\n \"error\": \"m\"\n\n}".to_owned(), ErrorKind::Server, ": m"),
+        (message_body("Hi"), ErrorKind::ContentType, "a document instead of a stream"),
+        ("<html>".to_owned(), ErrorKind::ContentType, "a document instead of a stream"),
+    ] {
+        let error = streamed([reply(200, EVENTS, &body)]).await;
+        assert_eq!((error.kind(), error.body()), (kind, body.as_bytes()), "{error:?}");
+        assert!(error.to_string().contains(said), "{error}");
+        assert_eq!(verdict(Way::Long, reply(200, EVENTS, &body)).await.kind, Some(kind), "{body}");
+    }
+}
+
 #[tokio::test]
 async fn an_event_whose_type_is_that_of_an_error_is_an_error() {
     let wire = "data: {\"type\":\"overloaded_error\",\"error\":{\"message\":\"m\"}}\n\n";
@@ -343,6 +360,14 @@ async fn an_error_after_a_ping_without_a_name_is_retried() {
     let wire = format!("data: {{\"type\":\"ping\"}}\n\ndata: {}\n\n", error_body("overloaded_error", "m."));
     let long = verdict(Way::Long, reply(200, EVENTS, &wire)).await;
     assert_eq!((long.kind, long.is_retried), (Some(ErrorKind::Overloaded), true));
+}
+
+#[tokio::test]
+async fn an_error_event_keeps_the_delay_that_the_server_asks_for() {
+    let wire = format!("event: error\ndata: {}\n\n", error_body("rate_limit_error", "m."));
+    let headers = [("content-type", "text/event-stream"), ("retry-after", "7")];
+    let error = streamed([answer(200, &headers, wire)]).await;
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
 }
 
 /// A rejection says nothing about the attempts before it.

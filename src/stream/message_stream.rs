@@ -112,11 +112,13 @@ struct Answer {
     settings: Arc<Settings>,
     recorder: CallRecorder,
     started: Instant,
+    /// The beginning of the body, if that is a document instead of a stream.
+    document: Vec<u8>,
 }
 
 impl Answer {
     fn new(response: Response<()>, settings: Arc<Settings>, recorder: CallRecorder) -> Box<Self> {
-        Box::new(Self { response, settings, recorder, started: Instant::now() })
+        Box::new(Self { response, settings, recorder, started: Instant::now(), document: Vec::new() })
     }
 
     fn secret(&self) -> &[u8] {

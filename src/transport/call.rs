@@ -29,7 +29,7 @@ use crate::{
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Most bytes of a page that arrived in place of a stream, and the longest time to read them.
-const PAGE_LIMIT: u64 = 64 * 1024;
+const PAGE_LIMIT: u64 = gate::PAGE_LIMIT as u64;
 const PAGE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One call, with all its attempts.
@@ -250,11 +250,11 @@ impl<'a> Call<'a> {
                 }
             };
             first.extend_from_slice(&chunk);
-            if gate::begins_as_document(&first) {
-                return Ok(first.into());
             if first.len() as u64 > self.settings.max_response_bytes {
                 return Err(AttemptFailure::new(Error::too_large(self.settings.max_response_bytes), Outcome::Committed));
             }
+            if gate::begins_as_document(&first) {
+                return Ok(first.into());
             }
             if !self.settings.checks_first_event {
                 // White space alone does not tell.
@@ -311,13 +311,13 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Takes the headers out of a response, and the credential out of the headers.
 /// Returns `true` for a `ping`, by its name or, as for the events of gateways that send no names, by its type.
 fn is_ping(event: &sse::Event<'_>) -> bool {
     let own_type = || find_members(event.data.as_bytes(), ["type"])?.first().copied().flatten();
     event.event == "ping" || own_type() == Some(r#""ping""#)
 }
 
+/// Takes the headers out of a response, and the credential out of the headers.
 fn take_headers(response: &mut reqwest::Response, secret: &[u8]) -> PackedHeaders {
     let mut headers = mem::take(response.headers_mut());
     let packed = PackedHeaders::pack(&headers);

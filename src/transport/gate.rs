@@ -28,7 +28,17 @@ impl AttemptFailure {
     pub(super) fn new(error: Error, outcome: Outcome) -> Self {
         Self { error, outcome }
     }
+
+    /// The error as the end of a stream, which is not opened again.
+    pub(crate) fn into_error(self, has_started: bool) -> Error {
+        let Self { mut error, outcome } = self;
+        error.head_mut().may_have_been_processed = has_started || outcome.may_have_been_processed();
+        error.with_retry(outcome.retry_after(), None)
+    }
 }
+
+/// Most bytes kept of a document that arrived in place of a stream.
+pub(crate) const PAGE_LIMIT: usize = 64 * 1024;
 
 /// The form of a response body, decided by status and headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,9 +18,10 @@ use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::{ContentBlockDelta, StreamEvent},
     json::DecodeError,
+    redact::redacted,
     response::{Head, PackedHeaders},
     stream::{accumulate::{break_lossy_input, set_text}, event, source::Source, sse, sse::Decoder, whole::events_of_content},
-    transport::{AttemptFailure, event_error},
+    transport::{PAGE_LIMIT, begins_as_document, event_error},
 };
 
 /// After `message_stop` only the end of the body is left. It is read, so that the connection can be
@@ -53,6 +54,7 @@ impl Stream for MessageStream {
                     if this.bytes > this.max_bytes {
                         return Poll::Ready(Some(Err(this.fail(Error::too_large(this.max_bytes)))));
                     }
+                    this.keep_document(&chunk);
                     this.decoder.feed_bytes(chunk);
                 }
                 Some(Err(error)) => return Poll::Ready(this.cut(Some(error))),
@@ -208,7 +210,8 @@ impl MessageStream {
             return self.ended();
         }
         let Some(Ok(event @ StreamEvent::MessageStop(_))) = event.and_then(|event| event::read(&event, None)) else {
-            return Some(Err(self.fail(error.unwrap_or_else(Error::incomplete))));
+            let error = error.unwrap_or_else(|| self.incomplete());
+            return Some(Err(self.fail(error)));
         };
         self.events += 1;
         Some(match self.apply(&event) {
@@ -227,7 +230,31 @@ impl MessageStream {
             self.close(State::Done);
             return None;
         }
-        Some(Err(self.fail(Error::incomplete())))
+        let error = self.incomplete();
+        Some(Err(self.fail(error)))
+    }
+
+    /// Keeps what has arrived in place of a stream, as far as it explains an error.
+    fn keep_document(&mut self, chunk: &Bytes) {
+        let Some(answer) = self.answer.as_deref_mut().filter(|_| self.events == 0) else { return };
+        if !answer.document.is_empty() || (self.bytes == chunk.len() as u64 && begins_as_document(chunk)) {
+            let room = PAGE_LIMIT.saturating_sub(answer.document.len());
+            answer.document.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
+        }
+    }
+
+    /// The error of a stream that ended too early, or that was a document and no stream.
+    fn incomplete(&self) -> Error {
+        let Some(answer) = self.answer.as_deref().filter(|answer| self.events == 0 && !answer.document.is_empty()) else {
+            return Error::incomplete();
+        };
+        let document = redacted(Bytes::copy_from_slice(&answer.document), answer.secret());
+        let headers = &answer.response.head().headers;
+        match event_error("message", &document, headers, SystemTime::now()) {
+            Some(failure) => failure.into_error(false),
+            None => Error::new(ErrorKind::ContentType, "response is a document instead of a stream of events")
+                .with_body(document),
+        }
     }
 
     fn is_out_of_time(&mut self, context: &mut Context<'_>) -> bool {
@@ -301,10 +328,7 @@ fn judge(
     let none = PackedHeaders::default();
     let headers = answer.map_or(&none, |answer| &answer.response.head().headers);
     match event_error(&event.event, &clean(&event.data, secret), headers, SystemTime::now()) {
-        Some(AttemptFailure { mut error, outcome }) => {
-            error.head_mut().may_have_been_processed = has_started || outcome.may_have_been_processed();
-            Err(error)
-        }
+        Some(failure) => Err(failure.into_error(has_started)),
         None => read.map_err(|error| unreadable(number, &event.event, &event.data, error, secret)),
     }
 }
