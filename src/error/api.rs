@@ -12,6 +12,10 @@ const MESSAGE_LENGTH: usize = 500;
 /// Depth to which a message is looked for in an error body of unknown shape.
 const MESSAGE_DEPTH: usize = 4;
 
+/// The members that hold a message: of the API, of OAuth, of problem details (RFC 9457), and of gateways.
+const MESSAGE_NAMES: [&str; 8] =
+    ["message", "Message", "error_description", "error", "detail", "errors", "msg", "title"];
+
 /// An error object: `{"type": "error", "error": {"type", "message", "details"}, "request_id"}`.
 ///
 /// Gateways in front of the API send other shapes: `{"message": …}`, `{"error": "…"}`, `{"detail": …}`,
@@ -144,13 +148,13 @@ fn message(json: &Json, depth: usize) -> Option<String> {
     let members = members(json)?;
     // An `error` that is a text may be no more than the name of the status.
     let error = members.get("error").filter(|error| error.json_type() != JsonType::String);
-    let others = ["message", "error", "detail", "errors", "msg"].into_iter().filter_map(|name| members.get(name));
+    let others = MESSAGE_NAMES.into_iter().filter_map(|name| members.get(name));
     error.into_iter().chain(others).find_map(|member| message(member, depth))
 }
 
-/// `code` or `status`, where it is an error status.
+/// `code` or `status` under any of its names, where it is an error status.
 fn status(members: &Map<Json>) -> Option<StatusCode> {
-    ["code", "status", "status_code"].into_iter().find_map(|name| {
+    ["code", "status", "status_code", "statusCode"].into_iter().find_map(|name| {
         let json = members.get(name)?;
         let code = text(members, name).unwrap_or_else(|| json.get().to_owned());
         let status = StatusCode::from_u16(code.trim().parse().ok()?).ok()?;
@@ -195,7 +199,7 @@ mod tests {
     #[test]
     fn errors_of_any_shape_keep_what_they_say() {
         type Row = (&'static str, Option<&'static str>, Option<&'static str>, Option<u16>);
-        let table: [Row; 22] = [
+        let table: [Row; 26] = [
             (r#"{"type":"error","error":{"type":"api_error","message":"m"}}"#, Some("api_error"), Some("m"), None),
             (r#"{"error":{"type":"api_error","message":"m","code":"429"}}"#, Some("api_error"), Some("m"), Some(429)),
             (
@@ -215,6 +219,10 @@ mod tests {
             (r#"{"detail":{"message":"m"}}"#, None, Some("m"), None),
             (r#"{"errors":[{"message":"m"}]}"#, None, Some("m"), None),
             (r#"{"errors":["m"]}"#, None, Some("m"), None),
+            (r#"{"Message":"m"}"#, None, Some("m"), None),
+            (r#"{"error":"invalid_token","error_description":"m"}"#, None, Some("m"), None),
+            (r#"{"type":"about:blank","title":"m","status":400}"#, Some("about:blank"), Some("m"), Some(400)),
+            (r#"{"error":{"message":"m","statusCode":429}}"#, None, Some("m"), Some(429)),
             (r#""m""#, None, Some("m"), None),
             (r#"{"error":{"code":200}}"#, None, None, None),
             (r#"{"error":{"code":null,"message":5}}"#, None, None, None),

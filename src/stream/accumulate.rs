@@ -11,8 +11,8 @@ use std::{collections::BTreeMap, fmt, mem};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-pub(super) use self::{block::break_lossy_input, pieces::set_text};
 use self::{block::Block, protocol::ProtocolErrorKind};
+pub(super) use self::{block::break_lossy_input, pieces::set_text};
 pub use self::{input::IncompleteInput, protocol::ProtocolError};
 use crate::{
     generated::types::{

@@ -251,7 +251,10 @@ impl<'a> Call<'a> {
             };
             first.extend_from_slice(&chunk);
             if first.len() as u64 > self.settings.max_response_bytes {
-                return Err(AttemptFailure::new(Error::too_large(self.settings.max_response_bytes), Outcome::Committed));
+                return Err(AttemptFailure::new(
+                    Error::too_large(self.settings.max_response_bytes),
+                    Outcome::Committed,
+                ));
             }
             if gate::begins_as_document(&first) {
                 return Ok(first.into());

@@ -257,8 +257,13 @@ mod tests {
 
     #[test]
     fn an_address_is_named_without_its_query() {
-        const OPERATION: Operation =
-            Operation { name: "o", answers: Answers::Json, statuses: &[(200, 200)], requires: &[], declares_error: false };
+        const OPERATION: Operation = Operation {
+            name: "o",
+            answers: Answers::Json,
+            statuses: &[(200, 200)],
+            requires: &[],
+            declares_error: false,
+        };
         let address = Url::parse("https://h.example/v1/models?after_id=secret").unwrap();
         let origin = Origin { host: "h.example", address: &address, proxy: None, wall: SystemTime::UNIX_EPOCH };
         for status in [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED] {

@@ -20,7 +20,14 @@ use crate::{
     json::DecodeError,
     redact::redacted,
     response::{Head, PackedHeaders},
-    stream::{accumulate::{break_lossy_input, set_text}, event, source::Source, sse, sse::Decoder, whole::events_of_content},
+    stream::{
+        accumulate::{break_lossy_input, set_text},
+        event,
+        source::Source,
+        sse,
+        sse::Decoder,
+        whole::events_of_content,
+    },
     transport::{PAGE_LIMIT, begins_as_document, event_error},
 };
 
@@ -245,7 +252,8 @@ impl MessageStream {
 
     /// The error of a stream that ended too early, or that was a document and no stream.
     fn incomplete(&self) -> Error {
-        let Some(answer) = self.answer.as_deref().filter(|answer| self.events == 0 && !answer.document.is_empty()) else {
+        let Some(answer) = self.answer.as_deref().filter(|answer| self.events == 0 && !answer.document.is_empty())
+        else {
             return Error::incomplete();
         };
         let document = redacted(Bytes::copy_from_slice(&answer.document), answer.secret());
@@ -291,7 +299,8 @@ impl MessageStream {
         if let Some(response) = self.response() {
             // An error in the place of the message says itself what the server did.
             let is_rejection = error.api_error().is_some() && !self.accumulator.has_started();
-            let processed = !is_rejection || error.may_have_been_processed() || response.head().may_have_been_processed_before;
+            let processed =
+                !is_rejection || error.may_have_been_processed() || response.head().may_have_been_processed_before;
             let head = Head { elapsed: self.elapsed(), may_have_been_processed: processed, ..response.head().clone() };
             error = error.with_head(head);
         }
