@@ -23,7 +23,8 @@ pub enum ErrorKind {
     /// The request violates the contract, at [`Error::pointer`](crate::Error::pointer). Nothing was sent. Change the
     /// request.
     Contract,
-    /// The call was made outside of a tokio runtime. Nothing was sent. Call from async code that tokio runs.
+    /// The call was made outside of a tokio runtime. Nothing was sent. Call from async code that tokio runs. A runtime
+    /// without timers cannot be told apart: there, tokio panics. Build it with `enable_time` and `enable_io`.
     NoRuntime,
     /// An [`Observer`](crate::Observer) refused the request. Nothing was sent. The source is the observer's error.
     Refused,
