@@ -71,7 +71,8 @@ impl MessageResponse {
     /// The stop reason is checked first, because a refusal or a reply that was cut off need not match the schema:
     /// - [`ErrorKind::Refusal`] if the model refused,
     /// - [`ErrorKind::CutOff`] if `max_tokens` or the context window ended the reply,
-    /// - [`ErrorKind::Decode`] if the text is not JSON of the type. [`Error::pointer`] names the place in that JSON.
+    /// - [`ErrorKind::Decode`] if the text is not JSON of the type. [`Error::pointer`] names the place in that JSON,
+    ///   which is in [`Error::body`].
     pub fn structured<T: DeserializeOwned>(&self) -> Result<T> {
         decode(self, Head { may_have_been_processed: true, ..Head::default() })
     }
@@ -100,7 +101,8 @@ fn decode<T: DeserializeOwned>(reply: &MessageResponse, head: Head) -> Result<T>
         return Err(Error::new(ErrorKind::Decode, sentence).with_pointer("").with_head(head));
     }
     Json::parse(&text).and_then(|json| json.to()).map_err(|error| {
-        Error::undecodable("the structured output", error.pointer(), Bytes::new()).with_source(error).with_head(head)
+        let body = Bytes::copy_from_slice(text.as_bytes());
+        Error::undecodable("the structured output", error.pointer(), body).with_source(error).with_head(head)
     })
 }
 

@@ -102,3 +102,11 @@ fn a_type_without_a_strict_schema_is_an_error_before_anything_is_sent() {
     let error = request().structured::<std::collections::HashMap<String, String>>().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Contract);
 }
+
+#[tokio::test]
+async fn a_text_that_cannot_be_read_is_kept() {
+    let (result, text) = read(Reply::text(r#"{"name": 5}"#)).await;
+    let error = result.unwrap_err();
+    assert_eq!((error.kind(), error.pointer()), (ErrorKind::Decode, Some("/name")));
+    assert_eq!(error.body(), text.as_bytes());
+}
