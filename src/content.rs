@@ -318,3 +318,28 @@ impl fmt::Display for ContentError {
 }
 
 impl std::error::Error for ContentError {}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        generated::types::ContentBlock,
+        json::{FromJson, Reader},
+    };
+
+    /// Each level looks over what is within it for its tag, and over nothing else.
+    #[test]
+    fn late_tags_cost_the_depth_times_the_length() {
+        const DEPTH: usize = 60;
+        for length in [1_000, 100_000, 1_000_000] {
+            let text = format!(r#"{{"text":"{}","type":"text"}}"#, "x".repeat(length));
+            let before = r#"{"tool_use_id":"t","content":["#.repeat(DEPTH);
+            let after = r#"],"type":"tool_result"}"#.repeat(DEPTH);
+            let json = before + &text + &after;
+            let mut reader = Reader::new(&json);
+            ContentBlock::read(&mut reader).unwrap();
+            let steps = reader.extra_steps();
+            assert!(steps > DEPTH * length, "{length}: {steps}");
+            assert!(steps < (DEPTH + 1) * json.len(), "{length}: {steps}");
+        }
+    }
+}

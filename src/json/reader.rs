@@ -55,6 +55,8 @@ pub(crate) struct Reader<'a> {
     /// An object or array has just begun, so that no comma precedes the next part.
     is_first: bool,
     tagged: Option<Tagged>,
+    /// The bytes that were looked at ahead, some of them repeatedly.
+    scanned: usize,
     reread: usize,
     has_lone_surrogate: bool,
     is_respelled: bool,
@@ -69,6 +71,7 @@ pub(crate) struct Place {
     is_first: bool,
     has_lone_surrogate: bool,
     is_respelled: bool,
+    scanned: usize,
     unknown: usize,
 }
 
@@ -110,6 +113,7 @@ impl<'a> Reader<'a> {
             depth: 0,
             is_first: false,
             tagged: None,
+            scanned: 0,
             reread: 0,
             has_lone_surrogate: false,
             is_respelled: false,
@@ -148,6 +152,12 @@ impl<'a> Reader<'a> {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
+    /// Returns the bytes that were looked at ahead, and those that failed attempts read.
+    #[cfg(test)]
+    pub(crate) fn extra_steps(&self) -> usize {
+        self.scanned + self.reread
+    }
+
     /// Returns the number of bytes read.
     pub(crate) fn offset(&self) -> usize {
         self.at
@@ -160,6 +170,7 @@ impl<'a> Reader<'a> {
             is_first: self.is_first,
             has_lone_surrogate: self.has_lone_surrogate,
             is_respelled: self.is_respelled,
+            scanned: self.scanned,
             unknown: self.unknown.as_ref().map_or(0, UnknownParts::len),
         }
     }
@@ -181,7 +192,8 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// When attempts have cost a multiple of the document's length: in nested unions they multiply with every level.
     pub(crate) fn retry(&mut self, place: Place) -> Result<(), DecodeError> {
-        self.reread += self.at - place.at;
+        self.reread += self.at - place.at + self.scanned - place.scanned;
+        self.scanned = place.scanned;
         self.rewind(place);
         if self.reread > self.text.len().saturating_mul(MAX_REREAD) {
             return Err(DecodeError::data(place.at, "too many attempts to tell the forms of a union apart"));
@@ -697,6 +709,7 @@ impl<'a> Reader<'a> {
             }
             self.skip_ahead()?;
         }
+        self.scanned += self.at - start.at;
         self.rewind(start);
         Ok(tag)
     }
@@ -713,6 +726,7 @@ impl<'a> Reader<'a> {
                 self.skip_ahead()?;
             }
         }
+        self.scanned += self.at - start.at;
         self.rewind(start);
         Ok(())
     }

@@ -224,4 +224,21 @@ mod tests {
         let error = read_str::<Union>(&ambiguous(60)).unwrap_err();
         assert_eq!(error.message(), "too many attempts to tell the forms of a union apart");
     }
+
+    /// What an attempt looked over ahead counts as well, though it failed before it read that.
+    #[test]
+    fn looking_ahead_is_limited_in_attempts_that_fail() {
+        let late_tag = format!(r#"{{"content":"{}","type":"text"}}"#, "x".repeat(1000));
+        let mut reader = Reader::new(&late_tag);
+        let start = reader.place();
+        let attempts = (1..100).find(|_| {
+            reader.tag("type", "an object").unwrap();
+            reader.retry(start).is_err()
+        });
+        assert_eq!(attempts, Some(17));
+
+        // The last member decides, so that each level is looked over and then read once.
+        let nested = format!("{}1{}", r#"{"of":"#.repeat(100), r#","value":5,"kind":"counted"}"#.repeat(100));
+        assert!(read_str::<Union>(&nested).is_ok());
+    }
 }
