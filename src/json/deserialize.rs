@@ -5,7 +5,7 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserializer,
-    de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 
 use super::{
@@ -38,9 +38,13 @@ impl<'de, T: FromJson> Visitor<'de> for Raw<T> {
         f.write_str("any value")
     }
 
-    /// serde_json, and the crate's own reader: a map of one entry, whose value is the text.
+    /// serde_json, and the crate's own reader: a map of one entry, whose value is the text. Also an object of a format
+    /// that takes a newtype for what it contains.
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<T, A::Error> {
-        entries.next_key::<IgnoredAny>()?;
+        let key = entries.next_key_seed(Key)?;
+        if key.as_deref() != Some(RAW) {
+            return transcoded(|transcoder| transcoder.members(key, entries));
+        }
         entries.next_value_seed(Text(PhantomData))?.map_err(|error| {
             let offset = Offset(error.offset().unwrap_or_default());
             match entries.next_key_seed(offset) {
@@ -52,10 +56,43 @@ impl<'de, T: FromJson> Visitor<'de> for Raw<T> {
 
     /// Another format, and serde's buffers.
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
-        let mut json = String::new();
-        deserializer.deserialize_any(Transcoder { json: &mut json, depth: 0 })?;
-        read_str(&json).map_err(|error| de::Error::custom(Nested(&error)))
+        transcoded(|transcoder| deserializer.deserialize_any(transcoder))
     }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<T, A::Error> {
+        transcoded(|transcoder| transcoder.visit_seq(items))
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<T, E> {
+        transcoded(|transcoder| transcoder.visit_bool(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<T, E> {
+        transcoded(|transcoder| transcoder.visit_i64(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<T, E> {
+        transcoded(|transcoder| transcoder.visit_u64(value))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<T, E> {
+        transcoded(|transcoder| transcoder.visit_f64(value))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<T, E> {
+        transcoded(|transcoder| transcoder.visit_str(value))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<T, E> {
+        transcoded(|transcoder| transcoder.visit_unit())
+    }
+}
+
+/// Writes a value as JSON, and reads that.
+fn transcoded<T: FromJson, E: de::Error>(write: impl FnOnce(Transcoder<'_>) -> Result<(), E>) -> Result<T, E> {
+    let mut json = String::new();
+    write(Transcoder { json: &mut json, depth: 0 })?;
+    read_str(&json).map_err(|error| E::custom(Nested(&error)))
 }
 
 /// Reads the text of a value.
@@ -130,6 +167,29 @@ impl Transcoder<'_> {
     fn text<E: de::Error>(self, text: &str) -> Result<(), E> {
         self.json.push_str(text);
         Ok(())
+    }
+
+    /// Writes an object, whose first key has been read.
+    fn members<'de, A: MapAccess<'de>>(mut self, first: Option<String>, mut entries: A) -> Result<(), A::Error> {
+        self.check_depth()?;
+        if first.as_ref().is_some_and(|key| key == NUMBER || key == RAW) {
+            // The text of a value, from serde_json.
+            let text: String = entries.next_value()?;
+            read_str::<()>(&text).map_err(|error| de::Error::custom(Nested(&error)))?;
+            return self.text(&text);
+        }
+        self.json.push('{');
+        let mut next = first;
+        while let Some(key) = next {
+            self.json.push_str(&serde_json::to_string(&key).map_err(de::Error::custom)?);
+            self.json.push(':');
+            entries.next_value_seed(self.nested())?;
+            next = entries.next_key_seed(Key)?;
+            if next.is_some() {
+                self.json.push(',');
+            }
+        }
+        self.text("}")
     }
 
     fn check_depth<E: de::Error>(&self) -> Result<(), E> {
@@ -219,26 +279,9 @@ impl<'de> Visitor<'de> for Transcoder<'_> {
         }
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
-        self.check_depth()?;
-        let start = self.json.len();
-        self.json.push('{');
-        while let Some(key) = entries.next_key_seed(Key)? {
-            if key == NUMBER || key == RAW {
-                // The text of a value, from serde_json.
-                let text: String = entries.next_value()?;
-                read_str::<()>(&text).map_err(|error| de::Error::custom(Nested(&error)))?;
-                self.json.truncate(start);
-                return self.text(&text);
-            }
-            if self.json.len() > start + 1 {
-                self.json.push(',');
-            }
-            self.json.push_str(&serde_json::to_string(&key).map_err(de::Error::custom)?);
-            self.json.push(':');
-            entries.next_value_seed(self.nested())?;
-        }
-        self.text("}")
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let key = entries.next_key_seed(Key)?;
+        self.members(key, entries)
     }
 }
 

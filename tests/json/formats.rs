@@ -168,3 +168,21 @@ fn the_private_names_of_serde_json_smuggle_nothing_in() {
         assert_eq!(cbor::<Json>(&map).unwrap().get(), "1e400");
     }
 }
+
+/// serde's own deserializers hand out what a newtype contains instead of the newtype.
+#[test]
+fn formats_that_see_through_newtypes_are_read() {
+    use serde::de::{
+        Deserialize, IntoDeserializer,
+        value::{Error, MapDeserializer, SeqDeserializer},
+    };
+    let map = |entries: [(&'static str, &'static str); 2]| MapDeserializer::<_, Error>::new(entries.into_iter());
+    let read = Json::deserialize(map([("role", "{\"x\":1}"), ("content", "hi")])).unwrap();
+    assert_eq!(read.get(), r#"{"role":"{\"x\":1}","content":"hi"}"#);
+    let read = Json::deserialize(map([("a", "b"), ("$serde_json::private::RawValue", "1")])).unwrap();
+    assert_eq!(read.get(), r#"{"a":"b","$serde_json::private::RawValue":"1"}"#);
+    let text: &str = "{}";
+    assert_eq!(Json::deserialize(IntoDeserializer::<Error>::into_deserializer(text)).unwrap().get(), r#""{}""#);
+    let numbers = SeqDeserializer::<_, Error>::new([1_u64, 2].into_iter());
+    assert_eq!(Json::deserialize(numbers).unwrap().get(), "[1,2]");
+}
