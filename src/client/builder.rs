@@ -327,7 +327,8 @@ impl ClientBuilder {
     /// runs in [`build`](Self::build), after the crate's settings, and before those that must hold: no redirects and no
     /// retries, which are decided by the client.
     ///
-    /// A proxy set here replaces those of the environment, and is used for servers on this host as well. With an `http`
+    /// A proxy set here replaces those of the environment, and is used for servers on this host as well. A proxy of the
+    /// environment that cannot be used is still an error, unless [`no_proxy`](Self::no_proxy) is called. With an `http`
     /// base URL the client loads no trust store, so that certificates for a proxy have to be added here.
     ///
     /// ```

@@ -57,11 +57,7 @@ pub(super) fn build(
     let mut proxy = None;
     // The loopback interface is not reachable through a proxy, and a proxy would see the credential in cleartext.
     if connections.proxy && !target.is_loopback {
-        proxy = match proxy::of_environment(target.url, |name| std::env::var_os(name)) {
-            // The caller may set a proxy in place of one that cannot be used.
-            Err(_) if configure.is_some() => None,
-            other => other?,
-        };
+        proxy = proxy::of_environment(target.url, |name| std::env::var_os(name))?;
     } else {
         builder = builder.no_proxy();
     }
