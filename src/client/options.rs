@@ -138,7 +138,10 @@ impl Options {
 /// Checks a header of the caller's. Its value may be a secret and is not shown.
 pub(super) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
     let Ok(parsed) = HeaderName::try_from(name) else {
-        return Err(format!("the header name {name:?} is not a header name"));
+        // What follows may be a value that was meant for the other argument.
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        let start = name.split(|c| !is_allowed(c)).next().unwrap_or_default();
+        return Err(format!("the name of a header is invalid at byte {}, after {start:?}", start.len()));
     };
     if is_reserved(&parsed) {
         return Err(format!("the header {parsed} says how a request is framed or routed, and can't be set"));

@@ -121,9 +121,9 @@ mod headers {
             let said = format!("the header {name} says how a request is framed or routed, and can't be set");
             assert_eq!(error, said);
         }
-        for name in ["", "a b", "a:b", "a\r\nb", "é"] {
+        for (name, start) in [("", ""), ("a b", "a"), ("ab: canary", "ab"), ("a\r\nb", "a"), ("é", "")] {
             let error = refusal(Client::builder().api_key("k").default_header(name, "canary"));
-            assert_eq!(error, format!("the header name {name:?} is not a header name"));
+            assert_eq!(error, format!("the name of a header is invalid at byte {}, after {start:?}", start.len()));
         }
         for value in ["canary\r\nx: y", "canary\n", "canary\0"] {
             let error = refusal(Client::builder().api_key("k").default_header("a", value));
