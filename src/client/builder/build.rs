@@ -28,6 +28,10 @@ impl ClientBuilder {
     /// Of the kind [`ErrorKind::Configuration`](crate::ErrorKind::Configuration): no credential or
     /// two of them, a malformed credential, address, header or environment variable, and TLS that
     /// can't be set up.
+    ///
+    /// # Panics
+    /// In reqwest, with the feature `rustls-no-provider` and without `rustls`, if the program has not
+    /// installed a provider of cryptography for rustls.
     pub fn build(mut self) -> Result<Client> {
         let surroundings = self.surroundings.take().transpose().map_err(Error::configuration)?;
         let address = self.address(surroundings.as_ref())?;
