@@ -210,10 +210,8 @@ fn content_type(headers: &PackedHeaders) -> Option<&[u8]> {
 
 /// The content coding, other than `identity`, which the request asks for.
 pub(super) fn encoding(headers: &PackedHeaders) -> Option<&[u8]> {
-    headers.get_all(CONTENT_ENCODING.as_str()).find(|coding| {
-        let coding = coding.trim_ascii();
-        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
-    })
+    let codings = headers.get_all(CONTENT_ENCODING.as_str()).flat_map(|value| value.split(|byte| *byte == b','));
+    codings.map(<[u8]>::trim_ascii).find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// Returns `true` for `application/json`, `text/json` and every type that ends in `+json`.
