@@ -339,13 +339,6 @@ impl Accumulator {
         self.find(event.index)?.0.joined_text(event)
     }
 
-    /// Declares that the input of a tool call has lost a part of a character.
-    pub(super) fn break_input(&mut self, index: i64) {
-        if let Some((block, _)) = self.find_mut(index) {
-            block.break_input();
-        }
-    }
-
     fn add(&mut self, event: &StreamEventContentBlockDelta) -> Result<(), ProtocolError> {
         self.running("content_block_delta")?;
         match self.find_mut(event.index) {

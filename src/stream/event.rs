@@ -43,10 +43,17 @@ pub(super) fn read(
     }))
 }
 
-/// Keeps the data of an event whose text was joined with those of its neighbours.
-pub(super) fn joined(mut event: StreamEvent, data: &str) -> StreamEvent {
-    keep(&mut event, data, true);
+/// Keeps the data of an event, whose text may have been joined with those of its neighbours.
+pub(super) fn kept(mut event: StreamEvent, data: &str, is_joined: bool) -> StreamEvent {
+    keep(&mut event, data, is_joined);
     event
+}
+
+/// Marks in the data of an event that was not UTF-8 where bytes were lost, so that whoever it is relayed to can tell.
+///
+/// The mark is half of a surrogate pair that stays alone whatever is before and behind it.
+pub(super) fn marked(data: &str) -> String {
+    data.replace(char::REPLACEMENT_CHARACTER, r"\ufffd\udc00")
 }
 
 /// Keeps the data of an event that is written otherwise.
@@ -125,8 +132,10 @@ impl StreamEvent {
     ///
     /// An event that was not changed since it was read has its members as they were sent: nulls, unknown members and
     /// the text of numbers. Their order and white space are the crate's. The text that a `message_start` has in its
-    /// content is the exception: a [`MessageStream`](crate::MessageStream) moves it to events of its own. To pass on the
-    /// error that ended a stream, use [`Error::to_sse`].
+    /// content is the exception: a [`MessageStream`](crate::MessageStream) moves it to events of its own. A tool's input
+    /// that lost bytes which were not UTF-8 is written so that whoever reads it can tell: a piece has half a surrogate
+    /// pair in their place, and an input at the start of a block is a string. To pass on the error that ended a stream,
+    /// use [`Error::to_sse`].
     ///
     /// ```
     /// use anthropic_messages::{Json, types::StreamEvent};

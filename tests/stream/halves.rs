@@ -223,3 +223,48 @@ async fn bytes_that_are_not_utf_8_make_an_input_incomplete_that_its_block_begins
         }
     }
 }
+
+/// A relay between: its client must not take for whole what is broken here.
+#[tokio::test]
+async fn a_relayed_input_is_as_whole_as_it_was() {
+    let call = |input: Value| json!({"type": "tool_use", "id": "toolu_1", "name": "t", "input": input});
+    let mut first = start();
+    first["message"]["content"] = json!([call(json!({"city": "PLACE"}))]);
+    let in_pieces = |pieces: &[&str]| events("tool_use", "input_json_delta", "partial_json", pieces);
+    let (head, tail) = ("{\\\"city\\\":\\\"", "\\\"}");
+    let places = [
+        ("a delta", in_pieces(&[head, "PLACE", tail])),
+        ("the only delta", in_pieces(&["{\\\"city\\\":\\\"PLACE\\\"}"])),
+        ("before half a character", in_pieces(&[head, "PLACE\\ude00", tail])),
+        ("before a delta with half a character", in_pieces(&[head, "PLACE", "\\ude00", tail])),
+        ("after a delta with half a character", in_pieces(&[head, "\\ud83d", "PLACE", tail])),
+        ("the start", wire(&[start(), open(0, call(json!({"city": "PLACE"}))), close(0), end("end_turn"), stop()])),
+        ("message_start", wire(&[first, end("end_turn"), stop()])),
+    ];
+    for (place, wire) in places {
+        for (bytes, is_broken) in
+            [(&b"Z\xFCrich"[..], true), (b"\xF0\x9F", true), (b"\xFF\xFE", true), ("Z\u{FFFD}ü".as_bytes(), false)]
+        {
+            let at = wire.find("PLACE").unwrap();
+            let sent = [&wire.as_bytes()[..at], bytes, &wire.as_bytes()[at + 5..]].concat();
+            let (seen, direct) = read(stream_of([sent])).await;
+            let relayed: String = seen.iter().map(|event| event.to_sse().unwrap().to_string()).collect();
+            let (_, relayed) = read(stream_of([relayed])).await;
+            let (direct, relayed) = (direct.unwrap(), relayed.unwrap());
+            let call = direct.tool_uses().next().unwrap();
+            let is_half = place.contains("half");
+            assert_eq!(call.incomplete_input().is_some(), is_broken || is_half, "{place} {bytes:?}");
+            assert_eq!(direct, relayed, "{place} {bytes:?}");
+        }
+    }
+}
+
+/// Where bytes were lost beside the input, it is whole.
+#[tokio::test]
+async fn bytes_that_are_lost_beside_an_input_leave_it_whole() {
+    let wire = events("tool_use", "input_json_delta", "partial_json", &["{}"]);
+    let (before, after) = wire.split_once("{\"type\":\"input_json_delta\",").unwrap();
+    let sent = [before.as_bytes(), b"{\"type\":\"input_json_delta\",\"x\":\"\xFF\",", after.as_bytes()].concat();
+    let message = read(stream_of([sent])).await.1.unwrap();
+    assert_eq!(message.tool_uses().next().unwrap().input.get(), "{}");
+}

@@ -104,13 +104,6 @@ impl Block {
         }
     }
 
-    /// Declares that the input has lost a part of a character.
-    pub(super) fn break_input(&mut self) {
-        if let State::Open(open) = &mut self.state {
-            open.is_broken = true;
-        }
-    }
-
     /// Adds a delta to the content of an open block.
     pub(super) fn add(
         &mut self,

@@ -99,23 +99,27 @@ impl MessageStream {
                 }
                 Ok(event) => Ok(event),
             };
+            let mut data = event.data.clone();
             if event.is_lossy() {
                 match &mut read {
                     Ok(StreamEvent::ContentBlockStart(start)) => break_lossy_input(&mut start.content_block),
                     Ok(StreamEvent::MessageStart(start)) => {
                         start.message.content.iter_mut().flatten().for_each(break_lossy_input);
                     }
+                    Ok(StreamEvent::ContentBlockDelta(delta))
+                        if matches!(delta.delta, ContentBlockDelta::InputJsonDelta(_)) =>
+                    {
+                        data = event::marked(&data).into();
+                        read = read.map(|read| event::kept(read, &data, false));
+                    }
                     _ => {}
                 }
             }
-            if let Ok(StreamEvent::ContentBlockDelta(delta)) = &mut read {
-                if event.is_lossy() && matches!(delta.delta, ContentBlockDelta::InputJsonDelta(_)) {
-                    self.accumulator.break_input(delta.index);
-                }
-                if let Some(text) = self.accumulator.joined_text(delta) {
-                    set_text(&mut delta.delta, text);
-                    read = read.map(|read| event::joined(read, &event.data));
-                }
+            if let Ok(StreamEvent::ContentBlockDelta(delta)) = &mut read
+                && let Some(text) = self.accumulator.joined_text(delta)
+            {
+                set_text(&mut delta.delta, text);
+                read = read.map(|read| event::kept(read, &data, true));
             }
             // The connection's buffer is not to be held while the consumer is elsewhere.
             self.decoder.release();
