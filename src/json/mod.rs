@@ -26,7 +26,7 @@ pub(crate) use self::{
     blank::Blank,
     check::Check,
     deserialize::deserialize,
-    extra::keep_source,
+    extra::{Source, keep_source},
     macros::{deserialize_from_json, string_enum, union},
     object::ObjectReader,
     read::{FromJson, find_members, read_recording, read_slice, read_str, string_or_list},

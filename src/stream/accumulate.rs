@@ -12,11 +12,15 @@ use std::{collections::BTreeMap, fmt, mem};
 use serde::{Deserialize, Serialize, Serializer};
 
 use self::{block::Block, protocol::ProtocolErrorKind};
-pub(super) use self::{block::break_lossy_input, pieces::set_text};
+pub(super) use self::{
+    block::break_lossy_input,
+    pieces::{set_text, split_begun},
+};
 pub use self::{input::IncompleteInput, protocol::ProtocolError};
 use crate::{
     generated::types::{
-        ContentBlock, MessageResponse, StopReason, StreamEvent, StreamEventContentBlockDelta, StreamEventMessageStart,
+        ContentBlock, MessageResponse, StopReason, StreamEvent, StreamEventContentBlockDelta,
+        StreamEventContentBlockStart, StreamEventMessageStart,
     },
     json::{Blank, Json},
 };
@@ -35,8 +39,8 @@ use crate::{
 /// - Events that the contract doesn't name change nothing. A `message_start` that repeats the id of the message changes
 ///   nothing either.
 /// - A block `fallback` changes the message's `model` to the one it names.
-/// - Half of a surrogate pair at the end of a delta's text is joined with the half that the next delta begins with. One
-///   that stays alone becomes U+FFFD.
+/// - Half of a surrogate pair at the end of a delta's text, or of the text that a block begins with, is joined with the
+///   half that the next delta begins with. One that stays alone becomes U+FFFD.
 /// - Events in an order that makes no message are a [`ProtocolError`].
 ///
 /// An accumulator can be stored and read back with `serde`, in the middle of a message too.
@@ -165,7 +169,7 @@ impl Accumulator {
     pub fn push(&mut self, event: &StreamEvent) -> Result<(), ProtocolError> {
         match event {
             StreamEvent::ContentBlockDelta(event) => self.add(event),
-            StreamEvent::ContentBlockStart(event) => self.open(event.index, &event.content_block),
+            StreamEvent::ContentBlockStart(event) => self.open(event),
             StreamEvent::ContentBlockStop(event) => self.close(event.index),
             StreamEvent::MessageStart(event) => self.start(event),
             StreamEvent::MessageDelta(event) => {
@@ -278,13 +282,17 @@ impl Accumulator {
         Ok(())
     }
 
-    fn open(&mut self, index: i64, content: &ContentBlock) -> Result<(), ProtocolError> {
+    fn open(&mut self, event: &StreamEventContentBlockStart) -> Result<(), ProtocolError> {
         self.running("content_block_start")?;
+        let index = event.index;
         if index < 0 {
             return Err(ProtocolErrorKind::NegativeIndex(index).into());
         }
         match self.position(index) {
-            Err(position) if !self.late.contains_key(&index) => self.insert(position, index, block::begun(content)),
+            Err(position) if !self.late.contains_key(&index) => {
+                let (block, content) = Block::begun(event)?;
+                self.insert(position, block, content);
+            }
             _ => return Err(ProtocolErrorKind::BlockBeganTwice(index).into()),
         }
         Ok(())
@@ -294,10 +302,10 @@ impl Accumulator {
     ///
     /// Each insertion moves the blocks behind it, so blocks in falling order would cost the square of their number. One
     /// that would move more than a few waits until as many wait as there are, and all are merged at once.
-    fn insert(&mut self, position: usize, index: i64, content: ContentBlock) {
+    fn insert(&mut self, position: usize, block: Block, content: ContentBlock) {
         const MOVED_AT_ONCE: usize = 64;
         if self.blocks.len() - position > MOVED_AT_ONCE {
-            self.late.insert(index, (Block::open(index), content));
+            self.late.insert(block.index(), (block, content));
             if self.late.len() >= self.blocks.len() {
                 self.merge_late();
             }
@@ -310,7 +318,7 @@ impl Accumulator {
             contents.reserve_exact(1);
             self.blocks.reserve_exact(1);
         }
-        self.blocks.insert(position, Block::open(index));
+        self.blocks.insert(position, block);
         contents.insert(position.min(contents.len()), content);
     }
 

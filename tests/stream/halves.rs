@@ -1,6 +1,6 @@
 //! Texts that are cut within a character.
 
-use anthropic_messages::{Accumulator, ContentBlockDelta, JsonType, MessageResponse, StreamEvent};
+use anthropic_messages::{Accumulator, ContentBlock, ContentBlockDelta, JsonType, MessageResponse, StreamEvent};
 use serde_json::{Value, json};
 
 use crate::{
@@ -267,4 +267,56 @@ async fn bytes_that_are_lost_beside_an_input_leave_it_whole() {
     let sent = [before.as_bytes(), b"{\"type\":\"input_json_delta\",\"x\":\"\xFF\",", after.as_bytes()].concat();
     let message = read(stream_of([sent])).await.1.unwrap();
     assert_eq!(message.tool_uses().next().unwrap().input.get(), "{}");
+}
+
+/// The strings that deltas add to, and the kinds of the deltas.
+const BEGUN: [(&str, &str, &str); 6] = [
+    ("text", "text", "text_delta"),
+    ("text", "text", "later_delta"),
+    ("thinking", "thinking", "thinking_delta"),
+    ("redacted_thinking", "data", "later_delta"),
+    ("text", "later", "later_delta"),
+    ("song", "text", "later_delta"),
+];
+
+#[tokio::test]
+async fn a_half_that_a_block_begins_with_is_carried_to_its_first_delta() {
+    for (kind, member, delta) in BEGUN {
+        for (first, piece, shown, expected) in [
+            ("a\\ud83d", Some("\\ude00b"), "a", "a\\ud83d\\ude00b"),
+            ("\\ud83d", Some("\\ude00"), "", "\\ud83d\\ude00"),
+            ("a\\ud83d", Some("b"), "a", "a\\ud83db"),
+            ("a\\ud83d", None, "a", "a\\ud83d"),
+            ("a\\ude00", Some("b"), "a\u{FFFD}", "a\\ude00b"),
+        ] {
+            let block = |text: &str| match (kind, member) {
+                ("text", "later") => format!(r#"{{"type":"text","text":"","later":"{text}"}}"#),
+                _ => format!(r#"{{"type":"{kind}","{member}":"{text}"}}"#),
+            };
+            let opened = format!(r#"{{"type":"content_block_start","index":0,"content_block":{}}}"#, block(first));
+            let mut sent = wire(&[start()]) + &format!("data: {opened}\n\n");
+            if let Some(piece) = piece {
+                sent += &format!("data: {}\n\n", data(delta, member, piece));
+            }
+            sent += &wire(&[close(0), end("end_turn"), stop()]);
+            let (seen, message) = read(stream_of([sent])).await;
+            let message = message.unwrap();
+            let whole: ContentBlock = serde_json::from_str(&block(expected)).unwrap();
+            assert_eq!(message.content.as_ref().unwrap()[0], whole, "{kind} {member} {delta} {first} {piece:?}");
+            let StreamEvent::ContentBlockStart(event) = &seen[1] else { panic!("{seen:?}") };
+            match &event.content_block {
+                ContentBlock::Text(block) if member == "text" => assert_eq!(block.text, shown),
+                ContentBlock::Thinking(block) => assert_eq!(block.thinking, shown),
+                _ => {}
+            }
+            assert!(seen[1].to_sse().unwrap().data.contains(first), "{seen:?}");
+            // Relayed, and accumulated again from the events as they are now.
+            let relayed: String = seen.iter().map(|event| event.to_sse().unwrap().to_string()).collect();
+            assert_eq!(read(stream_of([relayed])).await.1.unwrap(), message);
+            let mut accumulator = Accumulator::new();
+            seen.iter().for_each(|event| accumulator.push(event).unwrap());
+            assert!(accumulator.finish());
+            assert_eq!(*accumulator.message(), message);
+        }
+    }
 }

@@ -7,12 +7,12 @@ use super::{
     additions::Additions,
     input::{self, IncompleteInput},
     members::reread,
-    pieces::{Half, TextKind, join, join_string, text_of},
+    pieces::{Half, TextKind, join, join_string, sent_members, set_begun, text_of},
     protocol::ProtocolErrorKind,
 };
 use crate::{
-    generated::types::{ContentBlock, ContentBlockDelta, StreamEventContentBlockDelta},
-    json::{DecodeError, Json, JsonType, Map, read_str},
+    generated::types::{ContentBlock, ContentBlockDelta, StreamEventContentBlockDelta, StreamEventContentBlockStart},
+    json::{DecodeError, Json, JsonType, Map, Source, read_str},
 };
 
 /// What is known of a block beside its content.
@@ -43,8 +43,18 @@ struct Open {
 }
 
 impl Block {
-    pub(super) fn open(index: i64) -> Self {
-        Self { index, state: State::Open(Open::default()), unknown_deltas: Vec::new() }
+    /// A block that begins, and the content that it begins with. An input of null stands for none, as an empty one does.
+    pub(super) fn begun(event: &StreamEventContentBlockStart) -> Result<(Self, ContentBlock), ProtocolError> {
+        let index = event.index;
+        let mut content = event.content_block.clone();
+        if let Some(input) = input_of_mut(&mut content).filter(|input| input.json_type() == JsonType::Null) {
+            *input = Json::empty_object();
+        }
+        let mut open = Open::default();
+        if let Some(source) = event.extra.source() {
+            open.begin(&mut content, source).map_err(|error| ProtocolErrorKind::Block(index).with_source(error))?;
+        }
+        Ok((Self { index, state: State::Open(open), unknown_deltas: Vec::new() }, content))
     }
 
     /// A block that began and ended at once.
@@ -217,6 +227,28 @@ impl State {
 }
 
 impl Open {
+    /// Takes the halves of characters that strings of the block end with, for the deltas that go on with them.
+    fn begin(&mut self, content: &mut ContentBlock, source: &Source) -> Result<(), DecodeError> {
+        for (name, json) in sent_members(source.sent(), "content_block").unwrap_or_default() {
+            let Some(joined) = join_string(None, TextKind::Text, json.get()) else { continue };
+            let Some(mut half) = joined.half else { continue };
+            match (&mut *content, name.as_str()) {
+                (ContentBlock::Text(_), "text") | (ContentBlock::Thinking(_), "thinking") => {
+                    half.kind = if name == "text" { TextKind::Text } else { TextKind::Thinking };
+                    self.half = Some(half);
+                    // A stream has split the text of its event already.
+                    if !source.is_joined {
+                        set_begun(content, joined.text);
+                    }
+                }
+                // The first has its members as they were sent. The second's comes whole.
+                (ContentBlock::Unknown(_), _) | (ContentBlock::Thinking(_), "signature") => {}
+                (content, _) => self.additions(content)?.set(&name, &json),
+            }
+        }
+        Ok(())
+    }
+
     fn additions(&mut self, content: &ContentBlock) -> Result<&mut Additions, DecodeError> {
         Ok(match &mut self.additions {
             Some(additions) => additions,
@@ -343,15 +375,6 @@ impl Open {
 
 fn member(name: &str, value: Json) -> Map<Json> {
     [(name.to_owned(), value)].into_iter().collect()
-}
-
-/// The content that a block begins with. An input of null stands for none, as an empty one does.
-pub(super) fn begun(content: &ContentBlock) -> ContentBlock {
-    let mut content = content.clone();
-    if let Some(input) = input_of_mut(&mut content).filter(|input| input.json_type() == JsonType::Null) {
-        *input = Json::empty_object();
-    }
-    content
 }
 
 /// Turns the input of a tool call into its text, as a cut one is, if a part of a character was lost in it.

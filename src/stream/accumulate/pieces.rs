@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    generated::types::{ContentBlockDelta, StreamEventContentBlockDelta},
+    generated::types::{ContentBlock, ContentBlockDelta, StreamEventContentBlockDelta, StreamEventContentBlockStart},
     json::{Json, Map, Reader, SplitString, read_str},
 };
 
@@ -66,7 +66,7 @@ impl TextKind {
 /// Joins the text of a delta to the half that the delta before it ended with. `None` if it brings no text.
 pub(super) fn join(before: Option<Half>, event: &StreamEventContentBlockDelta) -> Option<Joined> {
     let (kind, text) = text_of(&event.delta)?;
-    let sent = event.extra.source().and_then(|source| sent_string(source.sent(), kind.member()));
+    let sent = event.extra.source().and_then(|source| sent_members(source.sent(), "delta")?.swap_remove(kind.member()));
     let joined = sent.and_then(|sent| join_string(before, kind, sent.get()));
     let whole = || SplitString { leading: None, text: text.into(), trailing: None };
     Some(joined.unwrap_or_else(|| join_split(before, kind, &whole(), false)))
@@ -101,9 +101,30 @@ fn join_split(before: Option<Half>, kind: TextKind, split: &SplitString<'_>, is_
     joined
 }
 
-/// The text of a string of the delta in the data of an event.
-fn sent_string(data: &str, member: &str) -> Option<Json> {
+/// The members of an object, the delta or the block, in the data of an event.
+pub(super) fn sent_members(data: &str, object: &str) -> Option<Map<Json>> {
     let mut event: Map<Json> = read_str(data).ok()?;
-    let mut delta: Map<Json> = read_str(event.swap_remove("delta")?.get()).ok()?;
-    delta.swap_remove(member)
+    read_str(event.swap_remove(object)?.get()).ok()
+}
+
+/// Replaces the text that a block begins with.
+pub(super) fn set_begun(content: &mut ContentBlock, text: String) {
+    match content {
+        ContentBlock::Text(block) => block.text = text,
+        ContentBlock::Thinking(block) => block.thinking = text,
+        _ => {}
+    }
+}
+
+/// Takes half of a character from the end of the text that a block begins with. Returns whether there was one.
+pub(crate) fn split_begun(event: &mut StreamEventContentBlockStart) -> bool {
+    let kind = match &event.content_block {
+        ContentBlock::Text(_) => TextKind::Text,
+        ContentBlock::Thinking(_) => TextKind::Thinking,
+        _ => return false,
+    };
+    let sent = event.extra.source().and_then(|source| sent_members(source.sent(), "content_block"));
+    let text = sent.and_then(|mut sent| sent.swap_remove(kind.member()));
+    let joined = text.and_then(|text| join_string(None, kind, text.get())).filter(|joined| joined.half.is_some());
+    joined.map(|joined| set_begun(&mut event.content_block, joined.text)).is_some()
 }

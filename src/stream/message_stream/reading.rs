@@ -21,7 +21,7 @@ use crate::{
     redact::redacted,
     response::{Head, PackedHeaders},
     stream::{
-        accumulate::{break_lossy_input, set_text},
+        accumulate::{break_lossy_input, set_text, split_begun},
         event,
         source::Source,
         sse,
@@ -119,6 +119,11 @@ impl MessageStream {
                 && let Some(text) = self.accumulator.joined_text(delta)
             {
                 set_text(&mut delta.delta, text);
+                read = read.map(|read| event::kept(read, &data, true));
+            }
+            if let Ok(StreamEvent::ContentBlockStart(start)) = &mut read
+                && split_begun(start)
+            {
                 read = read.map(|read| event::kept(read, &data, true));
             }
             // The connection's buffer is not to be held while the consumer is elsewhere.
