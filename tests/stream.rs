@@ -31,9 +31,6 @@ mod stream {
     mod whole;
 }
 
-/// Whether texts are cut in the halves of characters.
-const HALVES: bool = true;
-
 /// Events as the API sends them.
 fn wire(events: &[Value]) -> String {
     let event = |event: &Value| format!("event: {}\ndata: {}\n\n", event["type"].as_str().unwrap(), written(event));

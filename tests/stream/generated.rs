@@ -1,5 +1,7 @@
 //! Replies made up at random, and the events that make them, cut at random.
 
+use std::collections::VecDeque;
+
 use proptest::{
     collection::{btree_map, vec},
     prelude::*,
@@ -8,7 +10,7 @@ use proptest::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::stream::transcripts::{close, open, stop};
+use crate::stream::transcripts::{close, stop};
 
 /// A reply as it is read whole, and as a stream of events.
 #[derive(Clone, Debug)]
@@ -97,16 +99,34 @@ impl Cuts {
         self.index(2) == 0
     }
 
-    /// Cuts a text, as JSON strings. A character outside of the basic plane may be cut in its halves.
-    fn strings(&mut self, text: &str) -> Vec<String> {
+    /// Cuts a text in what its block begins with, which most often is nothing, and pieces. All are JSON strings. A
+    /// character outside of the basic plane may be cut in its halves.
+    fn begun(&mut self, text: &str) -> (String, Vec<String>) {
         let units: Vec<u16> = text.encode_utf16().collect();
-        let mut rest = units.as_slice();
+        let length = if self.index(3) == 0 { self.index(units.len() + 1) } else { 0 };
+        let (first, rest) = units.split_at(length);
+        (json_string(first), self.strings(rest))
+    }
+
+    /// Puts pieces of several members in one order, in which those of each member keep theirs.
+    fn interleaved(&mut self, members: Vec<Vec<String>>) -> Vec<String> {
+        let mut waiting: Vec<_> = members.into_iter().map(VecDeque::from).collect();
+        let mut pieces = Vec::new();
+        loop {
+            waiting.retain(|member| !member.is_empty());
+            if waiting.is_empty() {
+                return pieces;
+            }
+            let next = self.index(waiting.len());
+            pieces.extend(waiting[next].pop_front());
+        }
+    }
+
+    /// Cuts a text, as JSON strings.
+    fn strings(&mut self, mut rest: &[u16]) -> Vec<String> {
         let mut pieces = Vec::new();
         while !rest.is_empty() {
-            let mut length = 1 + self.index(rest.len().min(7));
-            if !crate::HALVES && rest.get(length).is_some_and(|unit| (0xDC00..0xE000).contains(unit)) {
-                length += 1;
-            }
+            let length = 1 + self.index(rest.len().min(7));
             let (piece, after) = rest.split_at(length);
             pieces.push(json_string(piece));
             rest = after;
@@ -134,63 +154,77 @@ fn delta(index: i64, kind: &str, member: &str, json: &str) -> String {
     format!(r#"{{"type":"content_block_delta","index":{index},"delta":{{"type":"{kind}","{member}":{json}}}}}"#)
 }
 
-/// The events of one block, whose members arrive at its start or by deltas.
+/// The events of one block, whose members arrive at its start, by deltas, or by both.
 fn block_events(index: i64, block: &Value, cuts: &mut Cuts) -> Vec<String> {
-    let mut first = block.clone();
-    let mut deltas = Vec::new();
-    let members = first.as_object_mut().unwrap();
+    // The members of the start, as JSON, and the deltas of each member.
+    let mut first: Vec<(&str, String)> = Vec::new();
+    let mut deltas: Vec<Vec<String>> = Vec::new();
+    let kind = block["type"].as_str().unwrap();
     for (name, value) in block.as_object().unwrap() {
-        let strings = |cuts: &mut Cuts| cuts.strings(value.as_str().unwrap());
-        match (block["type"].as_str().unwrap(), name.as_str()) {
-            (_, "type" | "id" | "name") => {}
+        let name = name.as_str();
+        // A kind that nobody knows is merged as the others are.
+        let known = |cuts: &mut Cuts, known: &'static str| if cuts.index(4) == 0 { "later_delta" } else { known };
+        match (kind, name) {
+            (_, "type" | "id" | "name") => first.push((name, value.to_string())),
             ("text", "text") | ("thinking", "thinking") => {
-                members.insert(name.clone(), if cuts.flip() { Value::Null } else { json!("") });
-                deltas.extend(strings(cuts).iter().map(|piece| delta(index, &format!("{name}_delta"), name, piece)));
+                let (begun, pieces) = cuts.begun(value.as_str().unwrap());
+                let is_null = begun == "\"\"" && cuts.flip();
+                first.push((name, if is_null { "null".to_owned() } else { begun }));
+                let usual = if name == "text" { "text_delta" } else { "thinking_delta" };
+                deltas.push(pieces.iter().map(|piece| delta(index, known(cuts, usual), name, piece)).collect());
             }
             ("thinking", "signature") => {
-                members.remove(name);
-                deltas.push(delta(index, "signature_delta", name, &value.to_string()));
+                deltas.push(vec![delta(index, known(cuts, "signature_delta"), name, &value.to_string())]);
             }
             ("text", "citations") => {
-                members.insert(name.clone(), json!([]));
-                let citations = value.as_array().unwrap().iter();
-                deltas.extend(
-                    citations.map(|citation| delta(index, "citations_delta", "citation", &citation.to_string())),
-                );
+                let citations = value.as_array().unwrap();
+                let (begun, rest) = citations.split_at(cuts.index(citations.len() + 1));
+                first.push((name, json!(begun).to_string()));
+                let citations = rest.iter().map(|citation| match known(cuts, "citations_delta") {
+                    "later_delta" => delta(index, "later_delta", name, &format!("[{citation}]")),
+                    usual => delta(index, usual, "citation", &citation.to_string()),
+                });
+                deltas.push(citations.collect());
             }
             ("tool_use" | "server_tool_use", "input") => {
-                members.insert(name.clone(), if cuts.flip() { Value::Null } else { json!({}) });
-                let pieces = cuts.strings(&value.to_string());
-                deltas.extend(pieces.iter().map(|piece| delta(index, "input_json_delta", "partial_json", piece)));
+                first.push((name, if cuts.flip() { "null" } else { "{}" }.to_owned()));
+                let input = value.to_string();
+                deltas.push(if known(cuts, "input_json_delta") == "later_delta" {
+                    vec![delta(index, "later_delta", name, &input)]
+                } else {
+                    let pieces = cuts.strings(&input.encode_utf16().collect::<Vec<_>>());
+                    pieces.iter().map(|piece| delta(index, "input_json_delta", "partial_json", piece)).collect()
+                });
             }
             // By deltas that nobody knows.
             _ => match value {
-                Value::String(_) => {
-                    if cuts.flip() {
-                        members.insert(name.clone(), Value::Null);
-                    } else {
-                        members.remove(name);
+                Value::String(text) => {
+                    let (begun, pieces) = cuts.begun(text);
+                    match (begun == "\"\"" && !pieces.is_empty(), cuts.index(3)) {
+                        (true, 0) => {}
+                        (true, 1) => first.push((name, "null".to_owned())),
+                        _ => first.push((name, begun)),
                     }
-                    let strings = strings(cuts);
-                    if strings.is_empty() {
-                        members.insert(name.clone(), json!(""));
-                    }
-                    deltas.extend(strings.iter().map(|piece| delta(index, "later_delta", name, piece)));
+                    deltas.push(pieces.iter().map(|piece| delta(index, "later_delta", name, piece)).collect());
                 }
                 Value::Array(items) => {
-                    members.insert(name.clone(), json!([]));
-                    deltas.extend(items.iter().map(|item| delta(index, "later_delta", name, &format!("[{item}]"))));
+                    let (begun, rest) = items.split_at(cuts.index(items.len() + 1));
+                    first.push((name, json!(begun).to_string()));
+                    deltas.push(
+                        rest.iter().map(|item| delta(index, "later_delta", name, &format!("[{item}]"))).collect(),
+                    );
                 }
                 value => {
-                    members.remove(name);
-                    deltas.push(delta(index, "later_delta", name, &value.to_string()));
-                    deltas.push(delta(index, "later_delta", name, "null"));
+                    let pieces = [value.to_string(), "null".to_owned()];
+                    deltas.push(pieces.iter().map(|piece| delta(index, "later_delta", name, piece)).collect());
                 }
             },
         }
     }
-    let start = open(index, first).to_string();
-    std::iter::once(start).chain(deltas).chain([close(index).to_string()]).collect()
+    let first: Vec<String> = first.iter().map(|(name, json)| format!("\"{name}\":{json}")).collect();
+    let content = first.join(",");
+    let start = format!(r#"{{"type":"content_block_start","index":{index},"content_block":{{{content}}}}}"#);
+    std::iter::once(start).chain(cuts.interleaved(deltas)).chain([close(index).to_string()]).collect()
 }
 
 fn block() -> impl Strategy<Value = Value> {
