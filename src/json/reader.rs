@@ -1,6 +1,6 @@
 //! A pull reader of JSON text, held to the grammar of RFC 8259.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem};
 
 use super::{error::DecodeError, unknown::UnknownParts};
 
@@ -10,6 +10,9 @@ pub(crate) const MAX_DEPTH: usize = 128;
 
 /// The bytes that attempts to read a union may cost, in lengths of the document. See [`Reader::retry`].
 const MAX_REREAD: usize = 16;
+
+/// The length in bytes up to which a string with escapes is copied from where it grew. A longer one is handed out as it is.
+const MAX_COPIED: usize = 64 * 1024;
 
 /// The six types of a JSON value (RFC 8259, section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +64,8 @@ pub(crate) struct Reader<'a> {
     has_lone_surrogate: bool,
     is_respelled: bool,
     unknown: Option<UnknownParts>,
+    /// Where strings with escapes grow: those that are handed out have their exact size.
+    unescaped: String,
 }
 
 /// A place to go back to.
@@ -118,6 +123,7 @@ impl<'a> Reader<'a> {
             has_lone_surrogate: false,
             is_respelled: false,
             unknown: None,
+            unescaped: String::new(),
         }
     }
 
@@ -444,14 +450,20 @@ impl<'a> Reader<'a> {
 
     #[inline(never)]
     fn escaped(&mut self, start: &str, end: usize, lone: Lone) -> Result<String, DecodeError> {
-        let mut string = String::with_capacity(start.len() + 64);
+        let mut string = mem::take(&mut self.unescaped);
+        string.clear();
         string.push_str(start);
         self.at = end;
         loop {
             match self.text.as_bytes().get(self.at) {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(string);
+                    if string.len() > MAX_COPIED {
+                        return Ok(string);
+                    }
+                    let exact = string.as_str().to_owned();
+                    self.unescaped = string;
+                    return Ok(exact);
                 }
                 Some(b'\\') => {
                     self.at += 1;
