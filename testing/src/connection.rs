@@ -26,6 +26,7 @@ use super::service::{Pacer, Service};
 pub(crate) async fn serve(stream: TcpStream, service: Arc<Service>, number: usize, open: OpenConnection) {
     // Chunks shall leave when they are due. A socket that refuses this works all the same.
     let _ = stream.set_nodelay(true);
+    #[cfg_attr(not(feature = "http2"), expect(unused_mut, reason = "only HTTP/2 reads ahead"))]
     let mut stream = Rewound::new(stream);
     #[cfg(feature = "http2")]
     if stream.begins_with(b"PR").await {
