@@ -162,7 +162,7 @@ pub struct Finished<'a> {
     pub server: &'a str,
     /// Model of the request.
     pub model: Option<&'a str>,
-    /// Whether the response was read as a stream.
+    /// `true` if the response was read as a stream.
     pub streaming: bool,
     /// Id of the reply.
     pub response_id: Option<&'a str>,
@@ -182,11 +182,11 @@ pub struct Finished<'a> {
     pub attempts: u32,
     /// Duration of the call.
     pub elapsed: Duration,
-    /// How the call ended.
+    /// The end of the call: completed, failed or dropped.
     pub outcome: Outcome<'a>,
 }
 
-/// How a call ended.
+/// The end of a call.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Outcome<'a> {

@@ -48,9 +48,9 @@ pub(crate) struct Head {
     pub(crate) attempts: u32,
     /// Time from the start of the call to its end; for a stream, to its start.
     pub(crate) elapsed: Duration,
-    /// Whether the server may have acted on the request in one of the attempts.
+    /// `true` if the server may have acted on the request in one of the attempts.
     pub(crate) may_have_been_processed: bool,
-    /// Whether it may have done so in an attempt before the last one.
+    /// `true` if it may have done so in an attempt before the last one.
     pub(crate) may_have_been_processed_before: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Whether a failed attempt is retried, and after which delay.
+//! Decides if a failed attempt is retried, and after which delay.
 //!
 //! The rules are those of the official SDKs: two retries; after 408, 409, 429 and 5xx; `x-should-retry`,
 //! `retry-after-ms` and `retry-after` are honored; the same exponential backoff. Three rules differ. The client waits at
@@ -41,11 +41,11 @@ pub struct RetryPolicy {
     /// Longest `retry-after` the client waits for. If the server asks for more, the call fails immediately and
     /// [`Error::retry_after`](crate::Error::retry_after) returns the requested wait. Defaults to 60 s.
     pub max_retry_after: Duration,
-    /// Whether a request that may have been processed is sent again. Defaults to [`Resend::AfterClose`].
+    /// The cases in which a request that may have been processed is sent again. Defaults to [`Resend::AfterClose`].
     pub resend: Resend,
 }
 
-/// Whether a request is sent again when the server may have processed it.
+/// The cases in which a request is sent again though the server may have processed it.
 ///
 /// The API has no idempotency key: a request that was processed and is sent again is billed twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

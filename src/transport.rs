@@ -56,7 +56,7 @@ pub(crate) struct Shared {
     pub(crate) host: Arc<str>,
     /// The proxy that the HTTP client sends requests through, for messages.
     pub(crate) proxy: Option<String>,
-    /// Whether the HTTP client has a [`ConnectorLayer`].
+    /// `true` if the HTTP client has a [`ConnectorLayer`].
     pub(crate) observes_connections: bool,
 }
 

@@ -105,6 +105,10 @@ mod children {
         let variable = |name| std::env::var(name).ok();
         let builder = Client::builder().api_key("sk-child").base_url(variable("BASE").unwrap());
         let builder = if variable("OFF").is_some() { builder.no_proxy() } else { builder };
+        let builder = match variable("POOL") {
+            Some(size) => builder.configure_http(move |http| http.pool_max_idle_per_host(size.parse().unwrap())),
+            None => builder,
+        };
         let builder = builder.allow_cleartext(variable("CLEAR").is_some());
         let client = match builder.timing(NoWaiting::default()).build() {
             Ok(client) => client,

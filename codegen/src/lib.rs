@@ -184,7 +184,7 @@ pub fn settings() -> GenerationSettings {
     settings
 }
 
-/// What [`finish`] returns.
+/// The result of [`finish`].
 #[derive(Clone, Debug)]
 pub struct Generated {
     /// The source of the client and the types.
@@ -212,7 +212,7 @@ pub fn finish(lowered: &Lowered, requirements: &Requirements, code: TokenStream)
     })
 }
 
-/// Why nothing could be generated: one sentence, with the file and the place.
+/// The error of a generation that failed: one sentence, with the file and the place.
 #[derive(Debug)]
 pub struct Error {
     file: Option<String>,

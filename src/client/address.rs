@@ -19,7 +19,7 @@ pub(super) struct Address {
     /// Host and port, for messages.
     pub(super) host: String,
     pub(super) is_encrypted: bool,
-    /// Whether the host is this one.
+    /// `true` if the host is this one.
     pub(super) is_loopback: bool,
 }
 

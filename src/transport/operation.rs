@@ -13,7 +13,7 @@ pub(crate) struct Operation {
     pub(crate) statuses: &'static [(u16, u16)],
     /// Members that must be present and not null in a successful response (`x-answer-requires`).
     pub(crate) requires: &'static [&'static str],
-    /// Whether the schema of a successful response declares a member `error` itself.
+    /// `true` if the schema of a successful response declares a member `error` itself.
     pub(crate) declares_error: bool,
 }
 

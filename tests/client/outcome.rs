@@ -433,6 +433,9 @@ mod proxies {
         for variables in [vec![("ALL_PROXY", unusable), https], vec![("https_proxy", "quic://127.0.0.1:1"), https]] {
             let output = child("children::call", &variables);
             assert!(output.contains("Configuration") && output.contains(variables[0].0), "{output}");
+            // A closure that sets something else does not make the client connect directly.
+            let output = child("children::call", &[&variables[..], &[("POOL", "4")]].concat());
+            assert!(output.contains("Configuration") && output.contains(variables[0].0), "{output}");
         }
         let target = answering_all([message("Hi")]);
         let base = target.base_url();
@@ -440,6 +443,7 @@ mod proxies {
             vec![("ALL_PROXY", unusable), ("BASE", base.as_str())],
             vec![("ALL_PROXY", unusable), https, ("NO_PROXY", "example.test")],
             vec![("ALL_PROXY", unusable), https, ("OFF", "1")],
+            vec![("ALL_PROXY", unusable), https, ("OFF", "1"), ("POOL", "4")],
         ] {
             let output = child("children::call", &variables);
             assert!(!output.contains("Configuration"), "{output}");

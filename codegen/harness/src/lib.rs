@@ -16,7 +16,7 @@ use std::{
 use anthropic_messages_codegen::{Contract, Generated, Requirements, finish, run, settings};
 use serde_json::Value;
 
-/// Why a document could not be generated from or compiled.
+/// The reason for which a document could not be generated from or compiled.
 pub type Error = Box<dyn error::Error + Send + Sync>;
 
 /// Generates the code for a document. `name` is the document's name, for errors.

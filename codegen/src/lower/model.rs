@@ -39,7 +39,7 @@ pub(crate) struct Component {
     pub(crate) boxed: bool,
     /// Whether it stood inline and got its name from where it stood.
     pub(crate) hoisted: bool,
-    /// Whether an answer is a stream of it, by the schema of a `text/event-stream`.
+    /// `true` if an answer is a stream of it, by the schema of a `text/event-stream`.
     pub(crate) is_event: bool,
     /// `x-merge`: later values of its members replace earlier ones, by a generated `merge`.
     pub(crate) merges: bool,
@@ -163,7 +163,7 @@ pub(crate) struct Operation {
     pub(crate) answer: Option<Use>,
     /// `x-answer-requires`: the members without which a document is no answer of the operation.
     pub(crate) requires: Vec<String>,
-    /// Whether the answer has a member `error` of its own.
+    /// `true` if the answer has a member `error` of its own.
     pub(crate) declares_error: bool,
     /// Whether it is the twin that answers with a stream of events.
     pub(crate) is_stream_twin: bool,

@@ -203,7 +203,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// Whether a value of a type may have a member of this name by the contract.
+    /// Returns `true` if a value of a type may have a member of this name by the contract.
     fn declares(&self, used: &Use, member: &str) -> bool {
         let name = match &used.shape {
             Shape::Map(_) => return true,

@@ -1,4 +1,4 @@
-//! How objects are read and written.
+//! Code that reads and writes objects.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
