@@ -148,7 +148,7 @@ fn defect(key: &str) -> Option<&'static str> {
 
 /// What the environment says about the API. Empty variables count as unset.
 #[derive(Default)]
-pub(crate) struct Surroundings {
+pub(crate) struct EnvConfig {
     /// `ANTHROPIC_API_KEY`
     pub(crate) api_key: Option<ApiKey>,
     /// `ANTHROPIC_AUTH_TOKEN`
@@ -164,9 +164,9 @@ pub(crate) struct Surroundings {
 /// Ways of signing in that the official SDKs have and this crate has not.
 const UNSUPPORTED: [&str; 2] = ["ANTHROPIC_PROFILE", "ANTHROPIC_FEDERATION_RULE_ID"];
 
-impl Surroundings {
+impl EnvConfig {
     /// Reads the variables of this process, or says what is wrong with one.
-    pub(crate) fn of_process() -> Result<Self, String> {
+    pub(crate) fn from_env() -> Result<Self, String> {
         Self::read(|name| std::env::var_os(name))
     }
 

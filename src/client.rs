@@ -8,7 +8,7 @@ mod proxy;
 
 use std::fmt;
 
-pub use self::{builder::ClientBuilder, options::Options};
+pub use self::{builder::ClientBuilder, options::RequestOptions};
 use crate::{auth::ApiKey, error::Result, generated::Client, transport::Settings};
 
 impl Client {
@@ -62,8 +62,8 @@ impl Client {
     /// A header that can't be sent is reported by the calls, as an error of the kind
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration).
     #[must_use]
-    pub fn with_options(&self, change: impl FnOnce(Options) -> Options) -> Self {
-        let options = change(Options::from_settings(Settings::clone(self.transport.settings())));
+    pub fn with_options(&self, change: impl FnOnce(RequestOptions) -> RequestOptions) -> Self {
+        let options = change(RequestOptions::from_settings(Settings::clone(self.transport.settings())));
         Self { transport: self.transport.with_settings(options.into_settings()) }
     }
 

@@ -12,7 +12,7 @@ use crate::{
         DocumentSourceBase64MediaType, DocumentSourceFile, DocumentSourceText, DocumentSourceUrl, ImageMediaType,
         ImageSource, ImageSourceBase64, ImageSourceFile, ImageSourceUrl, MessageResponse, StopReason, Usage,
     },
-    json::Blank,
+    json::Empty,
 };
 
 impl ContentBlock {
@@ -29,7 +29,7 @@ impl ContentBlock {
     /// ```
     #[must_use]
     pub fn image(source: impl Into<ImageSource>) -> Self {
-        Self::Image(ContentBlockImage { source: source.into(), ..ContentBlockImage::blank() })
+        Self::Image(ContentBlockImage { source: source.into(), ..ContentBlockImage::empty() })
     }
 
     /// A document for the model to read.
@@ -49,7 +49,7 @@ impl ContentBlock {
     /// ```
     #[must_use]
     pub fn document(source: impl Into<DocumentSource>) -> Self {
-        Self::Document(ContentBlockDocument { source: Some(source.into()), ..ContentBlockDocument::blank() })
+        Self::Document(ContentBlockDocument { source: Some(source.into()), ..ContentBlockDocument::empty() })
     }
 
     /// What a call of a tool gave: a text, or blocks.
@@ -120,7 +120,7 @@ fn result_of(call: &ContentBlockToolUse, content: ContentBlockToolResultContent)
         tool_use_id: call.id.clone().unwrap_or_default(),
         content: Some(content),
         toolset_name: call.toolset_name.clone(),
-        ..ContentBlockToolResult::blank()
+        ..ContentBlockToolResult::empty()
     }
 }
 
@@ -140,19 +140,19 @@ impl ImageSource {
     #[must_use]
     pub fn base64(media_type: impl Into<ImageMediaType>, bytes: impl AsRef<[u8]>) -> Self {
         let data = STANDARD.encode(bytes);
-        Self::Base64(ImageSourceBase64 { media_type: media_type.into(), data, ..ImageSourceBase64::blank() })
+        Self::Base64(ImageSourceBase64 { media_type: media_type.into(), data, ..ImageSourceBase64::empty() })
     }
 
     /// An image that the API loads from an address.
     #[must_use]
     pub fn url(url: impl Into<String>) -> Self {
-        Self::Url(ImageSourceUrl { url: url.into(), ..ImageSourceUrl::blank() })
+        Self::Url(ImageSourceUrl { url: url.into(), ..ImageSourceUrl::empty() })
     }
 
     /// An uploaded image, by its identifier.
     #[must_use]
     pub fn file(file_id: impl Into<String>) -> Self {
-        Self::File(ImageSourceFile { file_id: file_id.into(), ..ImageSourceFile::blank() })
+        Self::File(ImageSourceFile { file_id: file_id.into(), ..ImageSourceFile::empty() })
     }
 }
 
@@ -175,26 +175,26 @@ impl DocumentSource {
     #[must_use]
     pub fn base64(media_type: impl Into<DocumentSourceBase64MediaType>, bytes: impl AsRef<[u8]>) -> Self {
         let data = STANDARD.encode(bytes);
-        Self::Base64(DocumentSourceBase64 { media_type: media_type.into(), data, ..DocumentSourceBase64::blank() })
+        Self::Base64(DocumentSourceBase64 { media_type: media_type.into(), data, ..DocumentSourceBase64::empty() })
     }
 
     /// A plain text.
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         let media_type = "text/plain".into();
-        Self::Text(DocumentSourceText { media_type, data: text.into(), ..DocumentSourceText::blank() })
+        Self::Text(DocumentSourceText { media_type, data: text.into(), ..DocumentSourceText::empty() })
     }
 
     /// A PDF that the API loads from an address.
     #[must_use]
     pub fn url(url: impl Into<String>) -> Self {
-        Self::Url(DocumentSourceUrl { url: url.into(), ..DocumentSourceUrl::blank() })
+        Self::Url(DocumentSourceUrl { url: url.into(), ..DocumentSourceUrl::empty() })
     }
 
     /// An uploaded document, by its identifier.
     #[must_use]
     pub fn file(file_id: impl Into<String>) -> Self {
-        Self::File(DocumentSourceFile { file_id: file_id.into(), ..DocumentSourceFile::blank() })
+        Self::File(DocumentSourceFile { file_id: file_id.into(), ..DocumentSourceFile::empty() })
     }
 }
 

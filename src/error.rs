@@ -15,7 +15,7 @@ pub(crate) use self::{
 };
 use crate::{
     generated::types::MessageResponse,
-    json::Violation,
+    json::ValidationError,
     response::{Head, RateLimits},
     retry::RetryStop,
 };
@@ -310,8 +310,8 @@ impl Error {
     }
 }
 
-impl From<Violation> for Error {
-    fn from(violation: Violation) -> Self {
+impl From<ValidationError> for Error {
+    fn from(violation: ValidationError) -> Self {
         Self::new(ErrorKind::Contract, format!("invalid request: {violation}")).with_pointer(violation.pointer())
     }
 }

@@ -27,15 +27,15 @@ mod transport;
 // The public interface is:
 pub use self::{
     auth::{ApiKey, AuthScheme},
-    client::{ClientBuilder, Options},
+    client::{ClientBuilder, RequestOptions},
     content::ContentError,
     error::{ApiError, Error, ErrorKind, Result},
     generated::{Client, types, types::*},
-    json::{DecodeError, Extra, Json, JsonType, Map, Violation},
+    json::{DecodeError, Extra, Json, JsonType, Map, ValidationError},
     messages::MessageContent,
     observe::Observer,
     response::{RateLimit, RateLimits, Response},
-    retry::{Resend, RetryPolicy, RetryStop},
+    retry::{RetryAmbiguous, RetryPolicy, RetryStop},
     stream::{Accumulator, IncompleteInput, MessageStream, ProtocolError, TextStream, UnknownEvent, sse},
     tools::Tool,
     transport::ByteStream,

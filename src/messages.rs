@@ -5,7 +5,7 @@
 
 use crate::{
     generated::types::{AnthropicMessage, ContentBlock, ContentBlockText, ContentBlockToolUse, MessageResponse},
-    json::Blank,
+    json::Empty,
     response::Response,
 };
 
@@ -70,7 +70,7 @@ impl AnthropicMessage {
     }
 
     fn turn(role: &str, content: Vec<ContentBlock>) -> Self {
-        Self { role: role.into(), content, ..Self::blank() }
+        Self { role: role.into(), content, ..Self::empty() }
     }
 }
 
@@ -78,7 +78,7 @@ impl ContentBlock {
     /// A block of text.
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
-        Self::Text(ContentBlockText { text: text.into(), ..ContentBlockText::blank() })
+        Self::Text(ContentBlockText { text: text.into(), ..ContentBlockText::empty() })
     }
 }
 

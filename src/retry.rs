@@ -5,16 +5,16 @@
 //! most [`RetryPolicy::max_retry_after`] for a server, so that a header cannot park a call for a day. A budget per client
 //! keeps retries from multiplying the load on a service that is failing: it starts at 50 retries, refills by one for every
 //! five calls plus four per second, and never exceeds 50. A request that timed out is not sent twice unless
-//! [`Resend::Always`] says so, because the API has no idempotency key and bills it twice.
+//! [`RetryAmbiguous::Always`] says so, because the API has no idempotency key and bills it twice.
 //!
 //! ```
-//! use anthropic_messages::{Client, retry::{Resend, RetryPolicy}};
+//! use anthropic_messages::{Client, retry::{RetryAmbiguous, RetryPolicy}};
 //! use std::time::Duration;
 //!
 //! let mut policy = RetryPolicy::default();
 //! policy.max_retries = 4;
 //! policy.max_retry_after = Duration::from_secs(20);
-//! policy.resend = Resend::Never;
+//! policy.retry_ambiguous = RetryAmbiguous::Never;
 //! let client = Client::builder().api_key("sk-ant-example").retry_policy(policy).build()?;
 //! # let _ = client;
 //! # Ok::<(), anthropic_messages::Error>(())
@@ -41,8 +41,8 @@ pub struct RetryPolicy {
     /// Longest `retry-after` the client waits for. If the server asks for more, the call fails immediately and
     /// [`Error::retry_after`](crate::Error::retry_after) returns the requested wait. Defaults to 60 s.
     pub max_retry_after: Duration,
-    /// The cases in which a request that may have been processed is sent again. Defaults to [`Resend::AfterClose`].
-    pub resend: Resend,
+    /// The cases in which a request that may have been processed is sent again. Defaults to [`RetryAmbiguous::AfterClose`].
+    pub retry_ambiguous: RetryAmbiguous,
 }
 
 /// The cases in which a request is sent again though the server may have processed it.
@@ -50,7 +50,7 @@ pub struct RetryPolicy {
 /// The API has no idempotency key: a request that was processed and is sent again is billed twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Resend {
+pub enum RetryAmbiguous {
     /// Never sends such a request again.
     Never,
     /// Sends it again when the connection closed before a response began, but not after a timeout. Most such closes are
@@ -68,7 +68,7 @@ impl Default for RetryPolicy {
             initial_delay: Duration::from_millis(500),
             max_delay: Duration::from_secs(8),
             max_retry_after: Duration::from_secs(60),
-            resend: Resend::default(),
+            retry_ambiguous: RetryAmbiguous::default(),
         }
     }
 }
@@ -79,7 +79,7 @@ impl Default for RetryPolicy {
 pub enum RetryStop {
     /// Another attempt would fail the same way, or the server asked the client not to retry.
     Permanent,
-    /// The request may have been processed, and [`RetryPolicy::resend`] forbids sending it again.
+    /// The request may have been processed, and [`RetryPolicy::retry_ambiguous`] forbids sending it again.
     Ambiguous,
     /// All attempts that [`RetryPolicy::max_retries`] allows were made.
     Attempts,
@@ -176,7 +176,7 @@ pub(crate) enum Decision {
 
 /// Decides what follows a failed attempt. The budget is charged only if everything else allows the retry.
 pub(crate) fn decide(outcome: &Outcome, policy: &RetryPolicy, context: &RetryContext, budget: &mut Budget) -> Decision {
-    if let Some(stop) = forbidden(outcome, policy.resend) {
+    if let Some(stop) = forbidden(outcome, policy.retry_ambiguous) {
         return Decision::Stop(stop);
     }
     if context.attempt > policy.max_retries {
@@ -199,15 +199,15 @@ pub(crate) fn decide(outcome: &Outcome, policy: &RetryPolicy, context: &RetryCon
     Decision::Retry(delay)
 }
 
-fn forbidden(outcome: &Outcome, resend: Resend) -> Option<RetryStop> {
+fn forbidden(outcome: &Outcome, retry_ambiguous: RetryAmbiguous) -> Option<RetryStop> {
     match outcome {
         Outcome::NotSent { permanent: false } => None,
         Outcome::NotSent { permanent: true } | Outcome::Committed => Some(RetryStop::Permanent),
         Outcome::Rejected { status, should_retry, .. } => {
             (!should_retry.unwrap_or(is_retryable(*status))).then_some(RetryStop::Permanent)
         }
-        Outcome::Closed { .. } => (resend == Resend::Never).then_some(RetryStop::Ambiguous),
-        Outcome::TimedOut => (resend != Resend::Always).then_some(RetryStop::Ambiguous),
+        Outcome::Closed { .. } => (retry_ambiguous == RetryAmbiguous::Never).then_some(RetryStop::Ambiguous),
+        Outcome::TimedOut => (retry_ambiguous != RetryAmbiguous::Always).then_some(RetryStop::Ambiguous),
     }
 }
 
@@ -474,24 +474,24 @@ mod tests {
         let ambiguous = Decision::Stop(RetryStop::Ambiguous);
         let at_once = Decision::Retry(Duration::ZERO);
         let table = [
-            (Outcome::NotSent { permanent: false }, Resend::Never, BACKOFF),
-            (Outcome::NotSent { permanent: true }, Resend::Always, PERMANENT),
-            (Outcome::Closed { reused: true }, Resend::Never, ambiguous),
-            (Outcome::Closed { reused: true }, Resend::AfterClose, at_once),
-            (Outcome::Closed { reused: true }, Resend::Always, at_once),
-            (Outcome::Closed { reused: false }, Resend::Never, ambiguous),
-            (Outcome::Closed { reused: false }, Resend::AfterClose, BACKOFF),
-            (Outcome::TimedOut, Resend::Never, ambiguous),
-            (Outcome::TimedOut, Resend::AfterClose, ambiguous),
-            (Outcome::TimedOut, Resend::Always, BACKOFF),
-            (Outcome::Committed, Resend::Always, PERMANENT),
+            (Outcome::NotSent { permanent: false }, RetryAmbiguous::Never, BACKOFF),
+            (Outcome::NotSent { permanent: true }, RetryAmbiguous::Always, PERMANENT),
+            (Outcome::Closed { reused: true }, RetryAmbiguous::Never, ambiguous),
+            (Outcome::Closed { reused: true }, RetryAmbiguous::AfterClose, at_once),
+            (Outcome::Closed { reused: true }, RetryAmbiguous::Always, at_once),
+            (Outcome::Closed { reused: false }, RetryAmbiguous::Never, ambiguous),
+            (Outcome::Closed { reused: false }, RetryAmbiguous::AfterClose, BACKOFF),
+            (Outcome::TimedOut, RetryAmbiguous::Never, ambiguous),
+            (Outcome::TimedOut, RetryAmbiguous::AfterClose, ambiguous),
+            (Outcome::TimedOut, RetryAmbiguous::Always, BACKOFF),
+            (Outcome::Committed, RetryAmbiguous::Always, PERMANENT),
         ];
-        for (outcome, resend, decision) in table {
-            let policy = RetryPolicy { resend, ..RetryPolicy::default() };
+        for (outcome, retry_ambiguous, decision) in table {
+            let policy = RetryPolicy { retry_ambiguous, ..RetryPolicy::default() };
             assert_eq!(
                 decide(&outcome, &policy, &first_attempt(), &mut Budget::default()),
                 decision,
-                "{outcome:?} {resend:?}"
+                "{outcome:?} {retry_ambiguous:?}"
             );
         }
     }

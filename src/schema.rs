@@ -13,7 +13,7 @@ use self::order::Ordered;
 use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::AnthropicTool,
-    json::{Blank, Json},
+    json::{Empty, Json},
 };
 
 /// Where the schemas of named types stand.
@@ -55,7 +55,7 @@ impl AnthropicTool {
             name: name.into(),
             description: Some(description.into()),
             input_schema: json(&of_tool::<T>()?)?,
-            ..Self::blank()
+            ..Self::empty()
         })
     }
 

@@ -12,7 +12,7 @@ use crate::{
 #[cfg(feature = "schemars")]
 use crate::{
     generated::types::{JsonOutputFormat, MessageCreateRequest, OutputConfig},
-    json::Blank,
+    json::Empty,
 };
 
 #[cfg(feature = "schemars")]
@@ -25,7 +25,7 @@ impl JsonOutputFormat {
     /// # Errors
     /// [`ErrorKind::Contract`] for a type without a strict schema, such as one with a map in it.
     pub fn of<T: schemars::JsonSchema + ?Sized>() -> Result<Self> {
-        Ok(Self { schema: crate::schema::of_output::<T>()?, ..Self::blank() })
+        Ok(Self { schema: crate::schema::of_output::<T>()?, ..Self::empty() })
     }
 }
 
@@ -55,7 +55,7 @@ impl MessageCreateRequest {
     /// As [`JsonOutputFormat::of`].
     pub fn structured<T: schemars::JsonSchema + ?Sized>(mut self) -> Result<Self> {
         let format = JsonOutputFormat::of::<T>()?;
-        self.output_config.get_or_insert_with(OutputConfig::blank).format = Some(format);
+        self.output_config.get_or_insert_with(OutputConfig::empty).format = Some(format);
         Ok(self)
     }
 }

@@ -11,9 +11,9 @@ use super::{
     options::{USER_PROFILE, WORKSPACE},
 };
 use crate::{
-    auth::{ApiKey, AuthScheme, Surroundings},
+    auth::{ApiKey, AuthScheme, EnvConfig},
     observe::Observer,
-    retry::{Resend, RetryPolicy},
+    retry::{RetryAmbiguous, RetryPolicy},
     transport::Timing,
 };
 
@@ -47,7 +47,7 @@ pub struct ClientBuilder {
     allow_cleartext: bool,
     headers: Vec<(String, String)>,
     betas: Vec<String>,
-    surroundings: Option<Result<Surroundings, String>>,
+    surroundings: Option<Result<EnvConfig, String>>,
     connections: Connections,
     http_client: Option<reqwest::Client>,
     configure_http: Option<ConfigureHttp>,
@@ -125,13 +125,13 @@ impl ClientBuilder {
     /// A custom header that carries a credential is the credential, unless one is set on the
     /// builder. Empty variables count as unset. They are read now, once.
     pub fn from_env(mut self) -> Self {
-        self.surroundings = Some(Surroundings::of_process());
+        self.surroundings = Some(EnvConfig::from_env());
         self
     }
 
     /// As [`from_env`](Self::from_env), with another source of variables.
     pub(crate) fn set_env(mut self, lookup: impl Fn(&str) -> Option<OsString>) -> Self {
-        self.surroundings = Some(Surroundings::read(lookup));
+        self.surroundings = Some(EnvConfig::read(lookup));
         self
     }
 
@@ -213,9 +213,9 @@ impl ClientBuilder {
     }
 
     /// Whether a request is sent again that may have been processed. Defaults to
-    /// [`Resend::AfterClose`].
-    pub fn resend(mut self, resend: Resend) -> Self {
-        self.retry.resend = resend;
+    /// [`RetryAmbiguous::AfterClose`].
+    pub fn retry_ambiguous(mut self, retry_ambiguous: RetryAmbiguous) -> Self {
+        self.retry.retry_ambiguous = retry_ambiguous;
         self
     }
 
@@ -242,7 +242,7 @@ impl ClientBuilder {
     /// How long an attempt may wait for the start of its answer: its status and headers. The model
     /// writes the whole of a reply that is not streamed before it starts. Then the attempt fails with
     /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), and another follows only where
-    /// [`resend`](Self::resend) allows it. By default nothing but [`timeout`](Self::timeout) bounds
+    /// [`retry_ambiguous`](Self::retry_ambiguous) allows it. By default nothing but [`timeout`](Self::timeout) bounds
     /// the wait.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = Some(timeout);

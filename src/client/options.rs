@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 use crate::{
     auth::Credential,
     observe::{is_credential, is_reserved},
-    retry::{Resend, RetryPolicy},
+    retry::{RetryAmbiguous, RetryPolicy},
     transport::Settings,
 };
 
@@ -20,11 +20,11 @@ pub(super) const USER_PROFILE: HeaderName = HeaderName::from_static("anthropic-u
 /// Whatever is not set stays as the client has it.
 #[derive(Debug)]
 #[must_use]
-pub struct Options {
+pub struct RequestOptions {
     settings: Settings,
 }
 
-impl Options {
+impl RequestOptions {
     pub(super) fn from_settings(settings: Settings) -> Self {
         Self { settings }
     }
@@ -72,9 +72,9 @@ impl Options {
     }
 
     /// Whether a request is sent again that may have been processed, see
-    /// [`ClientBuilder::resend`](crate::ClientBuilder::resend).
-    pub fn resend(mut self, resend: Resend) -> Self {
-        self.settings.retry.resend = resend;
+    /// [`ClientBuilder::retry_ambiguous`](crate::ClientBuilder::retry_ambiguous).
+    pub fn retry_ambiguous(mut self, retry_ambiguous: RetryAmbiguous) -> Self {
+        self.settings.retry.retry_ambiguous = retry_ambiguous;
         self
     }
 

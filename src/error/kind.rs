@@ -37,7 +37,7 @@ pub enum ErrorKind {
     /// unless the connection was still being made. Raise the limit, or use a stream.
     Timeout,
     /// The connection ended before a response began. The request may have been processed. Retried unless
-    /// [`Resend::Never`](crate::retry::Resend::Never).
+    /// [`RetryAmbiguous::Never`](crate::retry::RetryAmbiguous::Never).
     Closed,
     /// The response is not HTTP or violates it. The request may have been processed. Not retried. Look for a proxy or
     /// another service at that address.

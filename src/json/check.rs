@@ -17,12 +17,12 @@ use super::{extra::Extra, reader::JsonType, value::Json};
 /// assert_eq!(violation.to_string(), "/messages has 0 items, and the contract asks for at least 1");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
+pub struct ValidationError {
     pointer: String,
     rule: String,
 }
 
-impl Violation {
+impl ValidationError {
     fn new(rule: String) -> Self {
         Self { pointer: String::new(), rule }
     }
@@ -40,14 +40,14 @@ impl Violation {
     }
 }
 
-impl fmt::Display for Violation {
+impl fmt::Display for ValidationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = if self.pointer.is_empty() { "the value" } else { &self.pointer };
         write!(f, "{place} {}", self.rule)
     }
 }
 
-impl error::Error for Violation {}
+impl error::Error for ValidationError {}
 
 /// A value whose constraints can be checked.
 pub(crate) trait Check {
@@ -55,18 +55,20 @@ pub(crate) trait Check {
     ///
     /// # Errors
     /// The first rule that is broken.
-    fn check(&self) -> Result<(), Violation>;
+    fn check(&self) -> Result<(), ValidationError>;
 }
 
 /// Checks what is in a field.
-pub(crate) fn field<T: Check + ?Sized>(value: &T, name: &str) -> Result<(), Violation> {
+pub(crate) fn field<T: Check + ?Sized>(value: &T, name: &str) -> Result<(), ValidationError> {
     value.check().map_err(|violation| violation.below(name))
 }
 
 /// Refuses `extra` members that repeat a field, other than a lenient one.
-pub(crate) fn extra(extra: &Extra, fields: &[&str], lenient: &[&str]) -> Result<(), Violation> {
+pub(crate) fn extra(extra: &Extra, fields: &[&str], lenient: &[&str]) -> Result<(), ValidationError> {
     match extra.repeated(fields, lenient) {
-        Some(name) => Err(Violation::new(format!("is set twice: `extra` repeats the field `{name}`")).below(name)),
+        Some(name) => {
+            Err(ValidationError::new(format!("is set twice: `extra` repeats the field `{name}`")).below(name))
+        }
         None => Ok(()),
     }
 }
@@ -109,9 +111,9 @@ pub(crate) trait Measure {
 }
 
 /// Checks a field against the contract's constraints.
-pub(crate) fn rules<T: Measure + ?Sized>(value: &T, name: &str, rules: &[Rule]) -> Result<(), Violation> {
+pub(crate) fn rules<T: Measure + ?Sized>(value: &T, name: &str, rules: &[Rule]) -> Result<(), ValidationError> {
     rules.iter().try_for_each(|rule| match broken(value, *rule) {
-        Some(text) => Err(Violation::new(text).below(name)),
+        Some(text) => Err(ValidationError::new(text).below(name)),
         None => Ok(()),
     })
 }
@@ -158,18 +160,18 @@ fn broken<T: Measure + ?Sized>(value: &T, rule: Rule) -> Option<String> {
 /// Free-form JSON that the contract says is an object, or what such JSON is in.
 pub(crate) trait Objects {
     /// Checks that all of it is.
-    fn objects(&self) -> Result<(), Violation>;
+    fn objects(&self) -> Result<(), ValidationError>;
 }
 
 /// Checks that the free-form JSON in a field is made of objects.
-pub(crate) fn objects<T: Objects + ?Sized>(value: &T, name: &str) -> Result<(), Violation> {
+pub(crate) fn objects<T: Objects + ?Sized>(value: &T, name: &str) -> Result<(), ValidationError> {
     value.objects().map_err(|violation| violation.below(name))
 }
 
 macro_rules! nothing_to_check {
     ($($type:ty),*) => {$(
         impl Check for $type {
-            fn check(&self) -> Result<(), Violation> {
+            fn check(&self) -> Result<(), ValidationError> {
                 Ok(())
             }
         }
@@ -178,25 +180,25 @@ macro_rules! nothing_to_check {
 nothing_to_check!(String, bool, i64, f64, Json);
 
 impl<T: Check> Check for Option<T> {
-    fn check(&self) -> Result<(), Violation> {
+    fn check(&self) -> Result<(), ValidationError> {
         self.as_ref().map_or(Ok(()), T::check)
     }
 }
 
 impl<T: Check> Check for Box<T> {
-    fn check(&self) -> Result<(), Violation> {
+    fn check(&self) -> Result<(), ValidationError> {
         T::check(self)
     }
 }
 
 impl<T: Check> Check for Vec<T> {
-    fn check(&self) -> Result<(), Violation> {
+    fn check(&self) -> Result<(), ValidationError> {
         self.iter().enumerate().try_for_each(|(index, item)| item.check().map_err(|violation| violation.below(index)))
     }
 }
 
 impl<T: Check> Check for IndexMap<String, T> {
-    fn check(&self) -> Result<(), Violation> {
+    fn check(&self) -> Result<(), ValidationError> {
         self.iter().try_for_each(|(name, value)| field(value, name))
     }
 }
@@ -239,28 +241,30 @@ impl Measure for f64 {
 }
 
 impl Objects for Json {
-    fn objects(&self) -> Result<(), Violation> {
+    fn objects(&self) -> Result<(), ValidationError> {
         match self.json_type() {
             JsonType::Object => Ok(()),
-            other => Err(Violation::new(format!("is of type {}, and the contract asks for an object", other.name()))),
+            other => {
+                Err(ValidationError::new(format!("is of type {}, and the contract asks for an object", other.name())))
+            }
         }
     }
 }
 
 impl<T: Objects> Objects for Option<T> {
-    fn objects(&self) -> Result<(), Violation> {
+    fn objects(&self) -> Result<(), ValidationError> {
         self.as_ref().map_or(Ok(()), T::objects)
     }
 }
 
 impl<T: Objects> Objects for Vec<T> {
-    fn objects(&self) -> Result<(), Violation> {
+    fn objects(&self) -> Result<(), ValidationError> {
         self.iter().enumerate().try_for_each(|(index, item)| item.objects().map_err(|violation| violation.below(index)))
     }
 }
 
 impl<T: Objects> Objects for IndexMap<String, T> {
-    fn objects(&self) -> Result<(), Violation> {
+    fn objects(&self) -> Result<(), ValidationError> {
         self.iter().try_for_each(|(name, value)| objects(value, name))
     }
 }

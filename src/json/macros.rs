@@ -68,13 +68,13 @@ macro_rules! string_enum {
         }
 
         impl $crate::json::Check for $type {
-            fn check(&self) -> ::std::result::Result<(), $crate::json::Violation> {
+            fn check(&self) -> ::std::result::Result<(), $crate::json::ValidationError> {
                 ::std::result::Result::Ok(())
             }
         }
 
-        impl $crate::json::Blank for $type {
-            fn blank() -> Self {
+        impl $crate::json::Empty for $type {
+            fn empty() -> Self {
                 Self::Unknown(::std::string::String::new())
             }
         }
@@ -97,7 +97,7 @@ macro_rules! union {
         }
 
         impl $crate::json::Check for $type {
-            fn check(&self) -> ::std::result::Result<(), $crate::json::Violation> {
+            fn check(&self) -> ::std::result::Result<(), $crate::json::ValidationError> {
                 $($(
                     if let Self::$object(value) = self {
                         $crate::json::check::Objects::objects(value)?;
@@ -110,8 +110,8 @@ macro_rules! union {
             }
         }
 
-        impl $crate::json::Blank for $type {
-            fn blank() -> Self {
+        impl $crate::json::Empty for $type {
+            fn empty() -> Self {
                 Self::Unknown($crate::json::Json::empty_object().into())
             }
         }

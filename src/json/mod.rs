@@ -5,9 +5,9 @@
 //! transport.
 #![allow(dead_code, reason = "how much of it is used depends on the contract that the crate is built from")]
 
-mod blank;
 pub(crate) mod check;
 mod deserialize;
+mod empty;
 mod equality;
 mod error;
 pub(crate) mod extra;
@@ -23,9 +23,9 @@ mod unknown;
 mod value;
 
 pub(crate) use self::{
-    blank::Blank,
     check::Check,
     deserialize::deserialize,
+    empty::Empty,
     extra::{Source, keep_source},
     macros::{deserialize_from_json, string_enum, union},
     object::ObjectReader,
@@ -35,7 +35,7 @@ pub(crate) use self::{
     unknown::{UnknownPart, UnknownParts},
     value::FreeObject,
 };
-pub use self::{check::Violation, error::DecodeError, extra::Extra, reader::JsonType, value::Json};
+pub use self::{check::ValidationError, error::DecodeError, extra::Extra, reader::JsonType, value::Json};
 
 /// A map whose keys keep their order.
 pub type Map<T> = indexmap::IndexMap<String, T>;

@@ -22,7 +22,7 @@ use crate::{
         ContentBlock, MessageResponse, StopReason, StreamEvent, StreamEventContentBlockDelta,
         StreamEventContentBlockStart, StreamEventMessageStart,
     },
-    json::{Blank, Json},
+    json::{Empty, Json},
 };
 
 /// Assembles a message from the events of a stream.
@@ -151,7 +151,7 @@ impl Accumulator {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            message: MessageResponse::blank(),
+            message: MessageResponse::empty(),
             blocks: Vec::new(),
             late: BTreeMap::new(),
             phase: Phase::Waiting,
@@ -220,7 +220,7 @@ impl Accumulator {
     /// Moves the message out; an empty one stays.
     pub(super) fn take_message(&mut self) -> MessageResponse {
         self.merge_late();
-        mem::replace(&mut self.message, MessageResponse::blank())
+        mem::replace(&mut self.message, MessageResponse::empty())
     }
 
     /// Returns `true` once `message_start` has arrived.

@@ -9,7 +9,7 @@ use crate::{
         ContentBlockDelta, ContentBlockDeltaInputJsonDelta, ContentBlockDeltaSignatureDelta,
         ContentBlockDeltaTextDelta, ContentBlockDeltaThinkingDelta, StreamEventContentBlockDelta,
     },
-    json::{Blank, read_str},
+    json::{Empty, read_str},
 };
 
 /// Reads a delta that brings a piece of text and is written as the API writes it: these members and
@@ -32,21 +32,21 @@ pub(super) fn read(data: &str) -> Option<StreamEventContentBlockDelta> {
     if !rest.trim_start_matches(' ').is_empty() {
         return None;
     }
-    let blank = BLANK.clone()?;
-    Some(StreamEventContentBlockDelta { index: number(index)?, delta: kind.with(text), ..blank })
+    let empty = EMPTY_TEXT_DELTA.clone()?;
+    Some(StreamEventContentBlockDelta { index: number(index)?, delta: kind.with(text), ..empty })
 }
 
 /// The delta to start from, where a parser reads every kind as it is read here.
 ///
-/// Made once, since a blank union is free-form JSON, which takes memory; a copy of this one takes none.
-static BLANK: LazyLock<Option<StreamEventContentBlockDelta>> = LazyLock::new(|| {
-    let blank = StreamEventContentBlockDelta { delta: Kind::Text.with(String::new()), ..Blank::blank() };
+/// Made once, since an empty union is free-form JSON, which takes memory; a copy of this one takes none.
+static EMPTY_TEXT_DELTA: LazyLock<Option<StreamEventContentBlockDelta>> = LazyLock::new(|| {
+    let empty = StreamEventContentBlockDelta { delta: Kind::Text.with(String::new()), ..Empty::empty() };
     let read_alike = KINDS.iter().all(|(kind, head)| {
         let data = format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"{head}"}}}}"#);
         let parsed = read_str::<StreamEventContentBlockDelta>(&data);
         parsed.is_ok_and(|parsed| parsed.index == 0 && parsed.delta == kind.with(String::new()))
     });
-    read_alike.then_some(blank)
+    read_alike.then_some(empty)
 });
 
 #[derive(Clone, Copy)]
@@ -68,16 +68,16 @@ const KINDS: [(Kind, &str); 4] = [
 impl Kind {
     fn with(self, text: String) -> ContentBlockDelta {
         match self {
-            Self::Text => ContentBlockDelta::TextDelta(ContentBlockDeltaTextDelta { text, ..Blank::blank() }),
+            Self::Text => ContentBlockDelta::TextDelta(ContentBlockDeltaTextDelta { text, ..Empty::empty() }),
             Self::InputJson => ContentBlockDelta::InputJsonDelta(ContentBlockDeltaInputJsonDelta {
                 partial_json: text,
-                ..Blank::blank()
+                ..Empty::empty()
             }),
             Self::Thinking => {
-                ContentBlockDelta::ThinkingDelta(ContentBlockDeltaThinkingDelta { thinking: text, ..Blank::blank() })
+                ContentBlockDelta::ThinkingDelta(ContentBlockDeltaThinkingDelta { thinking: text, ..Empty::empty() })
             }
             Self::Signature => {
-                ContentBlockDelta::SignatureDelta(ContentBlockDeltaSignatureDelta { signature: text, ..Blank::blank() })
+                ContentBlockDelta::SignatureDelta(ContentBlockDeltaSignatureDelta { signature: text, ..Empty::empty() })
             }
         }
     }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result as CrateResult},
     generated::types::{StreamEvent, StreamEventPing},
-    json::{Blank, DecodeError, Extra, Json, JsonType, Map, read_recording, read_slice, read_str},
+    json::{DecodeError, Empty, Extra, Json, JsonType, Map, read_recording, read_slice, read_str},
     observe::CallRecorder,
 };
 
@@ -76,7 +76,7 @@ fn mended(event: &sse::Event<'_>, error: DecodeError) -> Result<StreamEvent, Dec
     let is_known = StreamEvent::TAGS.contains(&&*event.event);
     // JSON that no type takes: with members that are repeated, or deeper than is read.
     match tag_of(data).filter(|_| error.is_data()) {
-        Some(tag) if tag == "ping" => return Ok(StreamEventPing::blank().into()),
+        Some(tag) if tag == "ping" => return Ok(StreamEventPing::empty().into()),
         Some(tag) if !StreamEvent::TAGS.contains(&&*tag) => {
             return Ok(StreamEvent::Unknown(UnknownEvent::new(&tag, data)));
         }
@@ -85,7 +85,7 @@ fn mended(event: &sse::Event<'_>, error: DecodeError) -> Result<StreamEvent, Dec
     let Ok(mut members) = read_str::<Map<Json>>(data) else {
         let begins_object = data.trim_start_matches(['\u{FEFF}', ' ', '\t', '\n', '\r']).starts_with('{');
         return match (&*event.event, begins_object) {
-            ("ping", _) => Ok(StreamEventPing::blank().into()),
+            ("ping", _) => Ok(StreamEventPing::empty().into()),
             // The beginning of an object without a name could be an event of any kind.
             (UNNAMED, true) => Err(error),
             _ if is_known => Err(error),
@@ -93,7 +93,7 @@ fn mended(event: &sse::Event<'_>, error: DecodeError) -> Result<StreamEvent, Dec
         };
     };
     match members.get("type").map(|tag| read_str::<String>(tag.get())) {
-        Some(Err(_)) if event.event == "ping" => Ok(StreamEventPing::blank().into()),
+        Some(Err(_)) if event.event == "ping" => Ok(StreamEventPing::empty().into()),
         None | Some(Err(_)) if !is_known => Ok(StreamEvent::Unknown(UnknownEvent::new(&event.event, data))),
         None => {
             members.shift_insert(0, "type".to_owned(), Json::from(&*event.event));

@@ -77,7 +77,7 @@ use crate::{
 /// [`idle_timeout`](crate::ClientBuilder::idle_timeout) bounds the time between two reads. Any byte resets it, including
 /// pings. [`event_timeout`](crate::ClientBuilder::event_timeout) bounds the time between two events of the message. Time
 /// the consumer spends between polls counts for neither. A reply has no overall time limit, unless
-/// [`Options::timeout`](crate::Options::timeout) sets one.
+/// [`RequestOptions::timeout`](crate::RequestOptions::timeout) sets one.
 ///
 /// # Errors
 ///

@@ -9,7 +9,7 @@ use crate::{
         MessageDeltaUsage, MessageResponse, StreamEvent, StreamEventContentBlockDelta, StreamEventContentBlockStart,
         StreamEventContentBlockStop, StreamEventMessageDelta, StreamEventMessageStart, StreamEventMessageStop,
     },
-    json::{Blank, Json, JsonType},
+    json::{Empty, Json, JsonType},
 };
 
 /// Returns the events that make this message, from `message_start` to `message_stop`.
@@ -18,18 +18,18 @@ pub(super) fn events_of(mut message: MessageResponse) -> VecDeque<StreamEvent> {
     let delta = MessageDelta {
         stop_reason: message.stop_reason.take(),
         stop_sequence: message.stop_sequence.take(),
-        ..MessageDelta::blank()
+        ..MessageDelta::empty()
     };
     let usage = message
         .usage
         .as_ref()
-        .map(|usage| MessageDeltaUsage { output_tokens: usage.output_tokens, ..MessageDeltaUsage::blank() });
+        .map(|usage| MessageDeltaUsage { output_tokens: usage.output_tokens, ..MessageDeltaUsage::empty() });
     let mut events = VecDeque::new();
-    events.push_back(StreamEventMessageStart { message, ..StreamEventMessageStart::blank() }.into());
+    events.push_back(StreamEventMessageStart { message, ..StreamEventMessageStart::empty() }.into());
     events.extend(events_of_content(content.unwrap_or_default()));
-    let end = StreamEventMessageDelta { delta: Some(delta), usage, ..StreamEventMessageDelta::blank() };
+    let end = StreamEventMessageDelta { delta: Some(delta), usage, ..StreamEventMessageDelta::empty() };
     events.push_back(end.into());
-    events.push_back(StreamEventMessageStop::blank().into());
+    events.push_back(StreamEventMessageStop::empty().into());
     events
 }
 
@@ -38,10 +38,10 @@ pub(super) fn events_of(mut message: MessageResponse) -> VecDeque<StreamEvent> {
 pub(super) fn events_of_content(content: Vec<ContentBlock>) -> impl Iterator<Item = StreamEvent> {
     (0..).zip(content).flat_map(|(index, mut content_block)| {
         let deltas = deltas_of(&mut content_block);
-        let start = StreamEventContentBlockStart { index, content_block, ..StreamEventContentBlockStart::blank() };
-        let stop = StreamEventContentBlockStop { index, ..StreamEventContentBlockStop::blank() };
+        let start = StreamEventContentBlockStart { index, content_block, ..StreamEventContentBlockStart::empty() };
+        let stop = StreamEventContentBlockStop { index, ..StreamEventContentBlockStop::empty() };
         let deltas = deltas.into_iter().map(move |delta| {
-            StreamEventContentBlockDelta { index, delta, ..StreamEventContentBlockDelta::blank() }.into()
+            StreamEventContentBlockDelta { index, delta, ..StreamEventContentBlockDelta::empty() }.into()
         });
         std::iter::once(start.into()).chain(deltas).chain([stop.into()])
     })
@@ -53,18 +53,18 @@ fn deltas_of(content: &mut ContentBlock) -> Vec<ContentBlockDelta> {
     match content {
         ContentBlock::Text(block) if !block.text.is_empty() => {
             let text = std::mem::take(&mut block.text);
-            deltas.push(ContentBlockDeltaTextDelta { text, ..Blank::blank() }.into());
+            deltas.push(ContentBlockDeltaTextDelta { text, ..Empty::empty() }.into());
             for citation in block.citations.as_mut().map(std::mem::take).into_iter().flatten() {
-                deltas.push(ContentBlockDeltaCitationsDelta { citation: Some(citation), ..Blank::blank() }.into());
+                deltas.push(ContentBlockDeltaCitationsDelta { citation: Some(citation), ..Empty::empty() }.into());
             }
         }
         ContentBlock::Thinking(block) => {
             let thinking = std::mem::take(&mut block.thinking);
             if !thinking.is_empty() {
-                deltas.push(ContentBlockDeltaThinkingDelta { thinking, ..Blank::blank() }.into());
+                deltas.push(ContentBlockDeltaThinkingDelta { thinking, ..Empty::empty() }.into());
             }
             if let Some(signature) = block.signature.take() {
-                deltas.push(ContentBlockDeltaSignatureDelta { signature, ..Blank::blank() }.into());
+                deltas.push(ContentBlockDeltaSignatureDelta { signature, ..Empty::empty() }.into());
             }
         }
         ContentBlock::ToolUse(block) => deltas.extend(delta_of_input(&mut block.input)),
@@ -80,5 +80,5 @@ fn delta_of_input(input: &mut Json) -> Option<ContentBlockDelta> {
         return None;
     }
     let input = std::mem::replace(input, Json::empty_object());
-    Some(ContentBlockDeltaInputJsonDelta { partial_json: input.get().to_owned(), ..Blank::blank() }.into())
+    Some(ContentBlockDeltaInputJsonDelta { partial_json: input.get().to_owned(), ..Empty::empty() }.into())
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::{ContentBlock, ContentBlockToolResult, ContentBlockToolUse, MessageCreateRequest, ToolUnion},
-    json::{Blank, Json},
+    json::{Empty, Json},
 };
 
 /// The tools of a run, each with a name of its own.
@@ -121,7 +121,7 @@ fn result(call: &ToolCall, output: ToolOutput, is_error: bool) -> ContentBlockTo
         content: output.into_content(),
         is_error: is_error.then_some(true),
         toolset_name: call.block().toolset_name.clone(),
-        ..ContentBlockToolResult::blank()
+        ..ContentBlockToolResult::empty()
     }
 }
 

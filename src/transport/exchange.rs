@@ -76,7 +76,7 @@ fn exchange(error: &reqwest::Error, host: &str, progress: &Progress) -> (ErrorKi
     if let Some(error) = causes(error).find_map(|cause| cause.downcast_ref::<h2::Error>()) {
         return match http2(error) {
             Http2::NotLookedAt => closed(Outcome::NotSent { permanent: false }),
-            Http2::Violation => invalid(),
+            Http2::ValidationError => invalid(),
             Http2::Closed => closed_after_sending(),
         };
     }
@@ -112,7 +112,7 @@ enum Http2 {
     /// The server says that it has not processed the stream (RFC 9113, sections 6.8 and 8.7).
     NotLookedAt,
     /// The client itself found that the server breaks the protocol, for example because it speaks HTTP/1.1.
-    Violation,
+    ValidationError,
     Closed,
 }
 
@@ -123,7 +123,7 @@ fn http2(error: &h2::Error) -> Http2 {
     if is_refused || is_shutdown {
         Http2::NotLookedAt
     } else if error.is_library() && !error.is_io() {
-        Http2::Violation
+        Http2::ValidationError
     } else {
         Http2::Closed
     }

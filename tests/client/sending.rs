@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use anthropic_messages::{Client, ErrorKind, retry::Resend};
+use anthropic_messages::{Client, ErrorKind, retry::RetryAmbiguous};
 use anthropic_messages_testing::{At, Fault};
 use http::Version;
 
@@ -205,7 +205,7 @@ mod options {
         let start = client.with_options(|o| o.response_timeout(Duration::from_millis(50)));
         let error = start.create_message(&request()).await.unwrap_err();
         assert_eq!(error.to_string(), format!("no response from {} within 50ms", server.address()));
-        let resent = start.with_options(|o| o.resend(Resend::Always).max_retries(1));
+        let resent = start.with_options(|o| o.retry_ambiguous(RetryAmbiguous::Always).max_retries(1));
         assert_eq!(resent.create_message(&request()).await.unwrap_err().attempts(), 2);
     }
 }

@@ -3,7 +3,7 @@
 use std::{pin::Pin, time::Duration};
 
 use anthropic_messages::internal_for_tests::{TestClientBuilder as _, Timing};
-use anthropic_messages::{Client, ErrorKind, RetryStop, retry::Resend};
+use anthropic_messages::{Client, ErrorKind, RetryStop, retry::RetryAmbiguous};
 use anthropic_messages_testing::{At, Fault, Matcher, Reply, Server};
 
 use tokio::sync::mpsc;
@@ -31,7 +31,7 @@ async fn row_10_a_reset_before_the_answer_is_tried_again_and_may_have_been_proce
 #[tokio::test]
 async fn row_10_a_reset_before_the_answer_is_told_where_the_policy_says_so() {
     let server = resetting();
-    let error = failing(&client(&server).with_options(|o| o.resend(Resend::Never))).await;
+    let error = failing(&client(&server).with_options(|o| o.retry_ambiguous(RetryAmbiguous::Never))).await;
     assert_eq!((error.attempts(), error.retry_stop()), (1, Some(RetryStop::Ambiguous)));
     assert!(error.may_have_been_processed());
 }
@@ -39,7 +39,7 @@ async fn row_10_a_reset_before_the_answer_is_told_where_the_policy_says_so() {
 #[tokio::test]
 async fn row_11_a_connection_that_was_closed_while_idle_is_replaced_unseen() {
     let server = answering([message("Hi").fault(Fault::close(At::AfterEvent(1)))]);
-    let client = client(&server).with_options(|o| o.resend(Resend::Never));
+    let client = client(&server).with_options(|o| o.retry_ambiguous(RetryAmbiguous::Never));
     assert_eq!(said(&client).await, "Hi");
     server.until(|counts| counts.open_connections() == 0).await.unwrap();
     // The client learns of it when its runtime next looks.
@@ -69,7 +69,7 @@ async fn row_12_a_connection_that_closes_under_a_request_is_replaced_at_once() {
 #[tokio::test]
 async fn row_12_a_request_that_may_have_been_processed_is_not_repeated_where_the_policy_says_so() {
     let server = racing(Fault::close);
-    let client = client(&server).with_options(|o| o.resend(Resend::Never));
+    let client = client(&server).with_options(|o| o.retry_ambiguous(RetryAmbiguous::Never));
     assert_eq!(said(&client).await, "Hi");
     let error = failing(&client).await;
     assert_eq!((error.kind(), error.attempts(), server.requests().len()), (ErrorKind::Closed, 1, 2));
@@ -91,7 +91,7 @@ async fn row_13_an_answer_that_never_begins_is_a_timeout_and_is_not_repeated() {
 #[tokio::test]
 async fn row_13_an_answer_that_never_begins_is_asked_for_again_where_the_policy_says_so() {
     let server = silent();
-    let builder = builder(&server).response_timeout(Duration::from_millis(200)).resend(Resend::Always);
+    let builder = builder(&server).response_timeout(Duration::from_millis(200)).retry_ambiguous(RetryAmbiguous::Always);
     let error = failing(&builder.build().unwrap()).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 3));
     server.until(|counts| counts.requests == 3).await.unwrap();

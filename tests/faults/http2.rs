@@ -9,7 +9,7 @@ use std::{
 };
 
 use anthropic_messages::internal_for_tests::TestClientBuilder as _;
-use anthropic_messages::{Client, ErrorKind, RetryStop, retry::Resend};
+use anthropic_messages::{Client, ErrorKind, RetryStop, retry::RetryAmbiguous};
 use bytes::Bytes;
 use h2::{Reason, server};
 use tokio::net::TcpListener;
@@ -69,7 +69,7 @@ async fn row_66_a_call_goes_over_http2() {
 #[tokio::test]
 async fn row_66_a_stream_that_was_refused_was_not_processed() {
     let (url, _) = serve(First::Reset(Reason::REFUSED_STREAM)).await;
-    let client = client(&url).with_options(|o| o.resend(Resend::Never));
+    let client = client(&url).with_options(|o| o.retry_ambiguous(RetryAmbiguous::Never));
     assert_eq!(client.create_message(&request()).await.unwrap().attempts(), 2);
 
     let (url, _) = serve(First::Reset(Reason::REFUSED_STREAM)).await;
@@ -82,7 +82,7 @@ async fn row_66_a_stream_that_was_refused_was_not_processed() {
 async fn row_66_a_stream_that_was_reset_may_have_been_processed() {
     for reason in [Reason::INTERNAL_ERROR, Reason::CANCEL, Reason::ENHANCE_YOUR_CALM] {
         let (url, requests) = serve(First::Reset(reason)).await;
-        let error = failing(&client(&url).with_options(|o| o.resend(Resend::Never))).await;
+        let error = failing(&client(&url).with_options(|o| o.retry_ambiguous(RetryAmbiguous::Never))).await;
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Closed, 1), "{reason:?}");
         assert_eq!(error.retry_stop(), Some(RetryStop::Ambiguous));
         assert!(error.may_have_been_processed());

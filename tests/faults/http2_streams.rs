@@ -2,7 +2,7 @@
 
 use std::{future::poll_fn, sync::Arc, thread, time::Duration};
 
-use anthropic_messages::{Client, ErrorKind, MessageStream, retry::Resend};
+use anthropic_messages::{Client, ErrorKind, MessageStream, retry::RetryAmbiguous};
 use anthropic_messages_testing::{At, Fault, Reply, Server};
 use bytes::Bytes;
 use h2::{SendStream, server};
@@ -281,7 +281,7 @@ fn forgotten(rest: &'static str) -> (Client, oneshot::Sender<()>) {
             drop((connection, body));
         });
     });
-    (http2::client(&url).with_options(|o| o.resend(Resend::Never)), silence)
+    (http2::client(&url).with_options(|o| o.retry_ambiguous(RetryAmbiguous::Never)), silence)
 }
 
 /// A ping after 20 s, which is to be answered within 10 s.

@@ -92,7 +92,7 @@ pub(super) fn object(
     let decode = serde::decode(&ident, name, &written, &tags, tag);
     let encode = serde::encode(&ident, &written, &tags);
     let check = check(&ident, &written);
-    let blank = blank(&ident, &written);
+    let empty = empty(&ident, &written);
     let merge = component.merges.then(|| merge(&ident, &written));
     Ok(quote! {
         #documentation
@@ -107,7 +107,7 @@ pub(super) fn object(
         #decode
         #encode
         #check
-        #blank
+        #empty
         #merge
     })
 }
@@ -244,7 +244,7 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[
             ///
             /// # Errors
             /// The first rule that is broken, with its place.
-            pub fn check(&self) -> ::std::result::Result<(), crate::json::Violation> {
+            pub fn check(&self) -> ::std::result::Result<(), crate::json::ValidationError> {
                 crate::json::Check::check(self)
             }
         }
@@ -269,7 +269,7 @@ fn check(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
     let lenient = serde::lenient(written);
     quote! {
         impl crate::json::Check for #ident {
-            fn check(&self) -> ::std::result::Result<(), crate::json::Violation> {
+            fn check(&self) -> ::std::result::Result<(), crate::json::ValidationError> {
                 #(#checks)*
                 crate::json::check::extra(&self.extra, Self::FIELDS, #lenient)
             }
@@ -290,15 +290,15 @@ fn rule(rule: &Rule) -> TokenStream {
     }
 }
 
-fn blank(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
+fn empty(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
     let values = written.iter().map(|written| {
         let field_ident = &written.ident;
-        let value = written.only.clone().unwrap_or_else(|| quote!(crate::json::Blank::blank()));
+        let value = written.only.clone().unwrap_or_else(|| quote!(crate::json::Empty::empty()));
         quote!(#field_ident: #value)
     });
     quote! {
-        impl crate::json::Blank for #ident {
-            fn blank() -> Self {
+        impl crate::json::Empty for #ident {
+            fn empty() -> Self {
                 Self { #(#values,)* extra: crate::json::Extra::default() }
             }
         }

@@ -122,7 +122,7 @@ pub(super) fn tagged(
             ///
             /// # Errors
             /// The first rule that is broken, with its place.
-            pub fn check(&self) -> ::std::result::Result<(), crate::json::Violation> {
+            pub fn check(&self) -> ::std::result::Result<(), crate::json::ValidationError> {
                 crate::json::Check::check(self)
             }
         }

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, header::USER_AGENT};
 
 use super::{ANTHROPIC_VERSION, ClientBuilder};
 use crate::{
-    auth::{AuthScheme, Credential, Surroundings},
+    auth::{AuthScheme, Credential, EnvConfig},
     client::{
         address::{self, Address},
         http_client,
@@ -77,7 +77,7 @@ impl ClientBuilder {
         Ok(Client { transport: Transport::new(shared, settings) })
     }
 
-    fn address(&self, surroundings: Option<&Surroundings>) -> Result<Address> {
+    fn address(&self, surroundings: Option<&EnvConfig>) -> Result<Address> {
         let variable = || surroundings?.base_url.as_deref();
         match (&self.base_url, variable()) {
             (Some(url), _) => Address::parse(url, self.default_base_path, self.allow_cleartext),
@@ -87,7 +87,7 @@ impl ClientBuilder {
     }
 
     /// Sets the headers of environment and builder, and gives the credentials among them.
-    fn own_headers(&self, headers: &mut HeaderMap, surroundings: Option<&Surroundings>) -> Result<OwnCredentials> {
+    fn own_headers(&self, headers: &mut HeaderMap, surroundings: Option<&EnvConfig>) -> Result<OwnCredentials> {
         let mut own = OwnCredentials::default();
         for (name, value) in surroundings.map(|surroundings| &surroundings.headers).into_iter().flatten() {
             let (name, value) = options::header(name, value).map_err(Error::configuration)?;
@@ -111,9 +111,9 @@ impl ClientBuilder {
     }
 
     /// Chooses the credential, or says why there is none.
-    fn credential(&self, own: OwnCredentials, surroundings: Option<Surroundings>) -> Result<Credential, String> {
+    fn credential(&self, own: OwnCredentials, surroundings: Option<EnvConfig>) -> Result<Credential, String> {
         let asked = surroundings.is_some();
-        let Surroundings { api_key, auth_token, unsupported, .. } = surroundings.unwrap_or_default();
+        let EnvConfig { api_key, auth_token, unsupported, .. } = surroundings.unwrap_or_default();
         match (&self.api_key, &self.auth_token, own.builder) {
             (Some(key), None, None) => return Credential::new(key, self.scheme),
             (None, Some(token), None) => return Credential::new(token, AuthScheme::Bearer),

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     generated::types::{MessageResponse, StreamEventMessageDelta},
-    json::{Blank, DecodeError, FromJson, read_slice},
+    json::{DecodeError, Empty, FromJson, read_slice},
 };
 
 /// Applies a `message_delta`. The content belongs to the blocks and stays as it is.
@@ -15,7 +15,7 @@ use crate::{
 pub(super) fn change(message: &mut MessageResponse, event: &StreamEventMessageDelta) -> Result<(), DecodeError> {
     let mut changed = match &event.delta {
         Some(delta) => reread(delta)?,
-        None => MessageResponse::blank(),
+        None => MessageResponse::empty(),
     };
     if !event.extra.is_empty() {
         changed.merge(reread(&event.extra.iter().collect::<IndexMap<_, _>>())?);
