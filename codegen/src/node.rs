@@ -83,7 +83,7 @@ impl Node {
 
     /// The value at a JSON pointer (RFC 6901).
     pub(crate) fn pointer(&self, pointer: &str) -> Option<&Node> {
-        steps(pointer)?.iter().try_fold(self, |node, step| match node {
+        reference_tokens(pointer)?.iter().try_fold(self, |node, step| match node {
             Self::Object(members) => members.get(step),
             Self::Array(items) => items.get(step.parse::<usize>().ok()?),
             _ => None,
@@ -92,7 +92,7 @@ impl Node {
 
     /// The same, to change it.
     pub(crate) fn pointer_mut(&mut self, pointer: &str) -> Option<&mut Node> {
-        steps(pointer)?.iter().try_fold(self, |node, step| match node {
+        reference_tokens(pointer)?.iter().try_fold(self, |node, step| match node {
             Self::Object(members) => members.get_mut(step),
             Self::Array(items) => items.get_mut(step.parse::<usize>().ok()?),
             _ => None,
@@ -116,7 +116,7 @@ impl Node {
 }
 
 /// The steps of a JSON pointer; `None` when it does not start with `/`.
-pub(crate) fn steps(pointer: &str) -> Option<Vec<String>> {
+pub(crate) fn reference_tokens(pointer: &str) -> Option<Vec<String>> {
     if pointer.is_empty() {
         return Some(Vec::new());
     }
@@ -125,7 +125,7 @@ pub(crate) fn steps(pointer: &str) -> Option<Vec<String>> {
 }
 
 /// A JSON pointer one step further down.
-pub(crate) fn below(pointer: &str, step: impl fmt::Display) -> String {
+pub(crate) fn join(pointer: &str, step: impl fmt::Display) -> String {
     format!("{pointer}/{}", step.to_string().replace('~', "~0").replace('/', "~1"))
 }
 

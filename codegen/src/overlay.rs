@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde_json_path::JsonPath;
 
-use super::node::{Node, below};
+use super::node::{Node, join};
 
 /// Applies the actions of the overlay in their order.
 ///
@@ -100,7 +100,7 @@ impl Merge {
     fn remove(&mut self, place: &str, target: &str) -> Result<(), Refusal> {
         let refuse = || (place.to_owned(), "only a member of an object can be removed".to_owned());
         let (parent, _) = place.rsplit_once('/').ok_or_else(refuse)?;
-        let step = super::node::steps(place).and_then(|steps| steps.last().cloned()).ok_or_else(refuse)?;
+        let step = super::node::reference_tokens(place).and_then(|steps| steps.last().cloned()).ok_or_else(refuse)?;
         let Some(Node::Object(members)) = self.document.pointer_mut(parent) else { return Err(refuse()) };
         let node = members.shift_remove(&step).ok_or_else(refuse)?;
         self.removed.push((place.to_owned(), node, target.to_owned()));
@@ -134,7 +134,7 @@ fn update_at(node: &mut Node, update: &Node, pointer: &str) -> Result<(), Refusa
                 match members.get_mut(name) {
                     // Where the contract has words of its own, they are the ones to read.
                     Some(Node::String(_)) if matches!(name.as_str(), "description" | "summary") => {}
-                    Some(node) => update_at(node, update, &below(pointer, name))?,
+                    Some(node) => update_at(node, update, &join(pointer, name))?,
                     None => drop(members.insert(name.clone(), update.clone())),
                 }
             }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{
     Error,
     lower::{
-        model::{Kind, Lowered, Shape},
+        model::{ComponentKind, Lowered, Shape},
         type_name,
     },
 };
@@ -97,7 +97,7 @@ impl Requirements {
         }
         for Variant { union, tag, properties, free_form, needed_by } in &self.variants {
             let variants = match lowered.components.get(union).map(|component| &component.kind) {
-                Some(Kind::Tagged { variants, .. }) => variants.as_slice(),
+                Some(ComponentKind::Tagged { variants, .. }) => variants.as_slice(),
                 _ => &[],
             };
             let Some(variant) = variants.iter().find(|variant| variant.tags.iter().any(|own| own == tag)) else {
@@ -135,7 +135,7 @@ fn object(
         return Err(format!("the schema {schema} is missing, at #/components/schemas; {needed_by} needs it"));
     };
     let pointer = &component.pointer;
-    let Kind::Object { fields } = &component.kind else {
+    let ComponentKind::Object { fields } = &component.kind else {
         return Err(format!("the schema {schema} is no object, at #{pointer}; {needed_by} needs one"));
     };
     for property in properties {

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::{LowerError, Lowering};
-use crate::node::{Node, below};
+use crate::node::{Node, join};
 
 /// How many `allOf` may stand in each other.
 const LEVELS: usize = 200;
@@ -39,7 +39,7 @@ impl Lowering<'_> {
             merged = self.merged_pair(at, &merged, &found);
         }
         for (index, branch) in members.get("allOf").and_then(Node::as_array).unwrap_or_default().iter().enumerate() {
-            let branch_at = below(&below(at, "allOf"), index);
+            let branch_at = join(&join(at, "allOf"), index);
             let branch = self.merged(&branch_at, branch, level + 1)?;
             merged = self.merged_pair(&branch_at, &merged, &branch);
         }

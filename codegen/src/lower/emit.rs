@@ -4,12 +4,16 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
 use super::{
-    model::{Component, Kind, Shape, Use},
-    operations::Lowered,
+    model::{Component, ComponentKind, Shape, TypeRef},
+    operations::LoweredOperation,
 };
 use crate::node::Node;
 
-pub(super) fn document(source: &Node, components: &IndexMap<String, Component>, operations: &[Lowered]) -> Value {
+pub(super) fn document(
+    source: &Node,
+    components: &IndexMap<String, Component>,
+    operations: &[LoweredOperation],
+) -> Value {
     let text = |pointer: &str| source.pointer(pointer).and_then(Node::as_str).unwrap_or_default();
     // The version becomes a header value at compile time, which takes visible ASCII only.
     let version: String = text("/info/version").chars().filter(char::is_ascii_graphic).collect();
@@ -39,48 +43,50 @@ pub(super) fn document(source: &Node, components: &IndexMap<String, Component>, 
 }
 
 /// Descriptions stay out: polish writes the documentation of every item itself.
-fn schema(kind: &Kind) -> Value {
+fn schema(kind: &ComponentKind) -> Value {
     match kind {
-        Kind::Pending => json!({"type": "object"}),
-        Kind::Object { fields } => {
+        ComponentKind::Pending => json!({"type": "object"}),
+        ComponentKind::Object { fields } => {
             let fields = fields.iter().filter(|field| !field.is_tag);
             let required: Vec<&str> =
                 fields.clone().filter(|field| field.required).map(|field| field.name.as_str()).collect();
-            let properties: Map<String, Value> = fields.map(|field| (field.name.clone(), used(&field.value))).collect();
+            let properties: Map<String, Value> =
+                fields.map(|field| (field.name.clone(), type_ref(&field.value))).collect();
             if required.is_empty() {
                 json!({"type": "object", "properties": properties})
             } else {
                 json!({"type": "object", "properties": properties, "required": required})
             }
         }
-        Kind::Enum { values } => json!({"type": "string", "enum": values}),
-        Kind::Tagged { variants, .. } => {
+        ComponentKind::Enum { values } => json!({"type": "string", "enum": values}),
+        ComponentKind::Tagged { variants, .. } => {
             let branches: Vec<Value> = variants.iter().map(|variant| named(&variant.component)).collect();
             json!({"oneOf": branches})
         }
-        Kind::Untagged { arms } => {
-            let branches: Vec<Value> = arms.iter().map(|arm| used(&arm.value.shape.clone().plain())).collect();
+        ComponentKind::Untagged { variants } => {
+            let branches: Vec<Value> =
+                variants.iter().map(|variant| type_ref(&variant.value.shape.clone().into())).collect();
             json!({"oneOf": branches})
         }
     }
 }
 
-pub(super) fn used(used: &Use) -> Value {
-    let schema = match &used.shape {
+pub(super) fn type_ref(type_ref: &TypeRef) -> Value {
+    let schema = match &type_ref.shape {
         Shape::Any => json!({}),
-        Shape::FreeObject => json!({"type": "object"}),
+        Shape::AnyObject => json!({"type": "object"}),
         Shape::String => json!({"type": "string"}),
         Shape::Integer => json!({"type": "integer", "format": "int64"}),
         Shape::Number => json!({"type": "number"}),
         Shape::Boolean => json!({"type": "boolean"}),
-        Shape::List(item) => json!({"type": "array", "items": self::used(item)}),
-        Shape::Map(value) => json!({"type": "object", "additionalProperties": self::used(value)}),
+        Shape::List(item) => json!({"type": "array", "items": self::type_ref(item)}),
+        Shape::Map(value) => json!({"type": "object", "additionalProperties": self::type_ref(value)}),
         // Beside a reference nothing counts.
-        Shape::Named(name) if used.nullable => json!({"allOf": [named(name)]}),
+        Shape::Named(name) if type_ref.nullable => json!({"allOf": [named(name)]}),
         Shape::Named(name) => named(name),
     };
     match schema {
-        Value::Object(mut schema) if used.nullable && used.shape != Shape::Any => {
+        Value::Object(mut schema) if type_ref.nullable && type_ref.shape != Shape::Any => {
             schema.insert("nullable".to_owned(), true.into());
             Value::Object(schema)
         }

@@ -1,6 +1,6 @@
 //! The keywords of a schema, read one by one.
 
-use super::model::{Rule, Shape};
+use super::model::{Constraint, Shape};
 use crate::node::Node;
 
 /// The text of a keyword.
@@ -40,33 +40,33 @@ pub(super) fn only_value(schema: &Node) -> Option<String> {
 }
 
 /// The constraints that concern values of a shape; the others allow every such value.
-pub(super) fn rules(schema: &Node, shape: &Shape) -> Vec<Rule> {
+pub(super) fn constraints(schema: &Node, shape: &Shape) -> Vec<Constraint> {
     let count = |keyword: &str| schema.get(keyword).and_then(Node::as_u64);
     let bound = |keyword: &str| schema.get(keyword).and_then(Node::as_f64);
-    let mut rules = Vec::new();
-    rules.extend(count("minItems").filter(|least| *least > 0).map(Rule::MinItems));
-    rules.extend(count("maxItems").map(Rule::MaxItems));
-    rules.extend(count("minLength").filter(|least| *least > 0).map(Rule::MinLength));
-    rules.extend(count("maxLength").map(Rule::MaxLength));
+    let mut constraints = Vec::new();
+    constraints.extend(count("minItems").filter(|least| *least > 0).map(Constraint::MinItems));
+    constraints.extend(count("maxItems").map(Constraint::MaxItems));
+    constraints.extend(count("minLength").filter(|least| *least > 0).map(Constraint::MinLength));
+    constraints.extend(count("maxLength").map(Constraint::MaxLength));
     // 3.0 has the exclusive bounds as booleans beside the bounds.
-    rules.extend(bound("minimum").map(if is_true(schema, "exclusiveMinimum") {
-        Rule::ExclusiveMinimum
+    constraints.extend(bound("minimum").map(if is_true(schema, "exclusiveMinimum") {
+        Constraint::ExclusiveMinimum
     } else {
-        Rule::Minimum
+        Constraint::Minimum
     }));
-    rules.extend(bound("maximum").map(if is_true(schema, "exclusiveMaximum") {
-        Rule::ExclusiveMaximum
+    constraints.extend(bound("maximum").map(if is_true(schema, "exclusiveMaximum") {
+        Constraint::ExclusiveMaximum
     } else {
-        Rule::Maximum
+        Constraint::Maximum
     }));
-    rules.extend(bound("exclusiveMinimum").map(Rule::ExclusiveMinimum));
-    rules.extend(bound("exclusiveMaximum").map(Rule::ExclusiveMaximum));
-    rules.retain(|rule| match rule {
-        Rule::MinItems(_) | Rule::MaxItems(_) => matches!(shape, Shape::List(_)),
-        Rule::MinLength(_) | Rule::MaxLength(_) => *shape == Shape::String,
+    constraints.extend(bound("exclusiveMinimum").map(Constraint::ExclusiveMinimum));
+    constraints.extend(bound("exclusiveMaximum").map(Constraint::ExclusiveMaximum));
+    constraints.retain(|constraint| match constraint {
+        Constraint::MinItems(_) | Constraint::MaxItems(_) => matches!(shape, Shape::List(_)),
+        Constraint::MinLength(_) | Constraint::MaxLength(_) => *shape == Shape::String,
         _ => matches!(shape, Shape::Integer | Shape::Number),
     });
-    rules
+    constraints
 }
 
 /// A URI fragment as text (RFC 3986, section 2.1); what is no escape stays.

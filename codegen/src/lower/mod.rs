@@ -25,10 +25,10 @@ use indexmap::IndexMap;
 
 pub(crate) use self::names::{field_name, type_name};
 use self::{
-    model::{Component, Field, Kind, Lowered, Note, Shape, Use},
+    model::{Component, ComponentKind, Field, Lowered, Note, Shape, TypeRef},
     names::Names,
 };
-use super::node::{Node, below};
+use super::node::{Node, join};
 
 /// Lowers a document.
 ///
@@ -102,7 +102,7 @@ struct Lowering<'a> {
     document: &'a Node,
     components: IndexMap<String, Component>,
     /// What the schema at a pointer became.
-    lowered: HashMap<String, Progress>,
+    lowered: HashMap<String, SchemaState>,
     /// The types that something refers to already, be they finished or not.
     seen: HashSet<String>,
     names: Names,
@@ -141,9 +141,9 @@ const WORK_PER_VALUE: usize = 20;
 const TYPES: usize = 2_000;
 
 #[derive(Clone)]
-enum Progress {
-    Started,
-    Done(Use),
+enum SchemaState {
+    InProgress,
+    Done(TypeRef),
 }
 
 impl Lowering<'_> {
@@ -154,10 +154,10 @@ impl Lowering<'_> {
         let Some(schemas) = document.pointer(SCHEMAS) else { return Ok(()) };
         let schemas = schemas.as_object().ok_or_else(|| LowerError::new(SCHEMAS, "the schemas must be an object"))?;
         for name in schemas.keys() {
-            self.names.reserve(&below(SCHEMAS, name), name);
+            self.names.reserve(&join(SCHEMAS, name), name);
         }
         for name in schemas.keys() {
-            self.at(&below(SCHEMAS, name))?;
+            self.at(&join(SCHEMAS, name))?;
         }
         Ok(())
     }
@@ -182,20 +182,22 @@ impl Lowering<'_> {
     }
 
     /// Marks the properties that tell the variants of a union apart.
-    fn mark_tags(&mut self, operations: &[operations::Lowered]) {
+    fn mark_tags(&mut self, operations: &[operations::LoweredOperation]) {
         self.make_tags(operations);
         let mut tags = Vec::new();
         for component in self.components.values() {
-            let Kind::Tagged { tag, variants, .. } = &component.kind else { continue };
+            let ComponentKind::Tagged { tag, variants, .. } = &component.kind else { continue };
             tags.extend(variants.iter().map(|variant| (variant.component.clone(), tag.clone())));
         }
         for (component, tag) in tags {
-            let Some(Kind::Object { fields }) =
+            let Some(ComponentKind::Object { fields }) =
                 self.components.get_mut(&component).map(|component| &mut component.kind)
             else {
                 continue;
             };
-            for field in fields.iter_mut().filter(|field| field.name == tag && field.required && field.only.is_some()) {
+            for field in
+                fields.iter_mut().filter(|field| field.name == tag && field.required && field.constant.is_some())
+            {
                 field.is_tag = true;
             }
         }
@@ -203,11 +205,13 @@ impl Lowering<'_> {
 
     /// Gives variants the constants that only a discriminator gives them. One that has several tags, or stands
     /// somewhere on its own, where nothing asks for the tag, keeps the property as its schema has it.
-    fn make_tags(&mut self, operations: &[operations::Lowered]) {
+    fn make_tags(&mut self, operations: &[operations::LoweredOperation]) {
         let mapped = std::mem::take(&mut self.mapped);
-        let mut alone: Vec<&str> = operations.iter().flat_map(operations::Lowered::uses).collect();
-        for component in self.components.values().filter(|component| !matches!(component.kind, Kind::Tagged { .. })) {
-            component.kind.uses(&mut alone);
+        let mut alone: Vec<&str> = operations.iter().flat_map(operations::LoweredOperation::referenced_types).collect();
+        for component in
+            self.components.values().filter(|component| !matches!(component.kind, ComponentKind::Tagged { .. }))
+        {
+            component.kind.referenced_types(&mut alone);
         }
         let alone: HashSet<String> = alone.into_iter().map(str::to_owned).collect();
         for (component, property, tag) in &mapped {
@@ -215,22 +219,23 @@ impl Lowering<'_> {
             if !is_one || alone.contains(component) {
                 continue;
             }
-            let Some(Kind::Object { fields }) = self.components.get_mut(component).map(|component| &mut component.kind)
+            let Some(ComponentKind::Object { fields }) =
+                self.components.get_mut(component).map(|component| &mut component.kind)
             else {
                 continue;
             };
             match fields.iter_mut().find(|field| field.name == *property) {
                 Some(field) => {
                     field.required = true;
-                    field.only = Some(tag.clone());
+                    field.constant = Some(tag.clone());
                 }
                 None => fields.push(Field {
                     name: property.clone(),
                     description: None,
                     required: true,
-                    value: Shape::String.plain(),
-                    rules: Vec::new(),
-                    only: Some(tag.clone()),
+                    value: Shape::String.into(),
+                    constraints: Vec::new(),
+                    constant: Some(tag.clone()),
                     lenient: false,
                     is_tag: false,
                     incomplete_as_string: false,
@@ -239,17 +244,18 @@ impl Lowering<'_> {
         }
     }
 
-    /// Drops hoisted types that nothing refers to, such as the one-value enum of a tag.
-    fn drop_unused(&mut self, operations: &[operations::Lowered]) {
+    /// Drops is_inline types that nothing refers to, such as the one-value enum of a tag.
+    fn drop_unused(&mut self, operations: &[operations::LoweredOperation]) {
         loop {
-            let mut used: Vec<&str> = operations.iter().flat_map(operations::Lowered::uses).collect();
+            let mut used: Vec<&str> =
+                operations.iter().flat_map(operations::LoweredOperation::referenced_types).collect();
             for component in self.components.values() {
-                component.kind.uses(&mut used);
+                component.kind.referenced_types(&mut used);
             }
             let unused: Vec<String> = self
                 .components
                 .iter()
-                .filter(|(name, component)| component.hoisted && !used.contains(&name.as_str()))
+                .filter(|(name, component)| component.is_inline && !used.contains(&name.as_str()))
                 .map(|(name, _)| name.clone())
                 .collect();
             if unused.is_empty() {

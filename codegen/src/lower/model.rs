@@ -1,113 +1,115 @@
-//! What lowering hands to polishing.
+//! The model between lowering and finishing: the generated types and operations.
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
-/// A contract in the form that progenitor reads, and beside it what typify would forget.
+/// A contract lowered to OpenAPI 3.0, with the parts of it that typify discards.
 #[derive(Debug)]
 pub struct Lowered {
-    /// The name of the contract, for errors.
+    /// The file name of the contract, for errors.
     pub(crate) name: String,
     /// The OpenAPI 3.0 document.
     pub document: Value,
-    /// Every type that is generated, by its Rust name, in the contract's order.
+    /// The generated types by Rust name, in the contract's order.
     pub(crate) components: IndexMap<String, Component>,
-    /// Every operation that is generated, in the contract's order; a stream twin follows its own.
+    /// The generated operations in the contract's order. A stream twin follows its operation.
     pub(crate) operations: Vec<Operation>,
-    /// What could not be kept.
+    /// The parts of the contract that the generated code doesn't express.
     pub notes: Vec<Note>,
-    /// The contract's first server.
+    /// The URL of the contract's first server.
     pub server: Option<String>,
 }
 
-/// Something of the contract that the generated code does not express.
+/// A part of the contract that the generated code doesn't express.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Note {
-    /// Where it stands in the contract.
+    /// The JSON pointer of its place in the contract.
     pub pointer: String,
-    /// The construct and what was lost.
+    /// The construct, and what happens instead.
     pub text: String,
 }
 
 /// A generated type.
 #[derive(Clone, Debug)]
 pub(crate) struct Component {
+    /// The JSON pointer of its schema in the contract.
     pub(crate) pointer: String,
     pub(crate) description: Option<String>,
-    pub(crate) kind: Kind,
-    /// `x-boxed`: as a variant of a union it is kept in a box.
+    pub(crate) kind: ComponentKind,
+    /// `x-boxed`: a union holds it in a `Box`.
     pub(crate) boxed: bool,
-    /// Whether it stood inline and got its name from where it stood.
-    pub(crate) hoisted: bool,
-    /// `true` if an answer is a stream of it, by the schema of a `text/event-stream`.
+    /// `true` if the schema is inline. Its name is then made from its place.
+    pub(crate) is_inline: bool,
+    /// `true` if it is the schema of a `text/event-stream`.
     pub(crate) is_event: bool,
-    /// `x-merge`: later values of its members replace earlier ones, by a generated `merge`.
+    /// `x-merge`: it gets a `merge` that replaces members by those of a later part.
     pub(crate) merges: bool,
 }
 
+/// The kind of a generated type.
 #[derive(Clone, Debug)]
-pub(crate) enum Kind {
-    /// Set while the type is being lowered, so that it can refer to itself.
+pub(crate) enum ComponentKind {
+    /// The type is being lowered. Its schema may refer to it already.
     Pending,
     Object {
         fields: Vec<Field>,
     },
+    /// An open enum of strings.
     Enum {
         values: Vec<String>,
     },
-    /// A union of objects told apart by a constant property.
+    /// A union of objects, told apart by a property with a constant value.
     Tagged {
+        /// The property.
         tag: String,
-        variants: Vec<Variant>,
-        absent: Option<String>,
-        shorthand: Option<Shorthand>,
+        variants: Vec<TaggedVariant>,
+        /// The tag that a value without the property has.
+        default_tag: Option<String>,
+        /// `x-string-shorthand`: the variant that a bare string in a list stands for.
+        string_variant: Option<String>,
     },
-    /// A union told apart by the type of the JSON value, or by trying.
+    /// A union told apart by the JSON type of the value, or by trying its variants in order.
     Untagged {
-        arms: Vec<Arm>,
+        variants: Vec<UntaggedVariant>,
     },
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Variant {
+pub(crate) struct TaggedVariant {
     pub(crate) ident: String,
     pub(crate) tags: Vec<String>,
+    /// The name of the object's type.
     pub(crate) component: String,
 }
 
-/// `x-string-shorthand`: a bare string in place of a list stands for one object of this variant.
 #[derive(Clone, Debug)]
-pub(crate) struct Shorthand {
-    pub(crate) variant: String,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Arm {
+pub(crate) struct UntaggedVariant {
     pub(crate) ident: String,
-    pub(crate) value: Use,
+    pub(crate) value: TypeRef,
 }
 
+/// A property of a generated object.
 #[derive(Clone, Debug)]
 pub(crate) struct Field {
+    /// The name of the property in JSON.
     pub(crate) name: String,
     pub(crate) description: Option<String>,
     pub(crate) required: bool,
-    pub(crate) value: Use,
-    pub(crate) rules: Vec<Rule>,
-    /// The only value that the contract gives it.
-    pub(crate) only: Option<String>,
-    /// `x-lenient`, of the property or its object: a value of another shape stays in `extra`.
+    pub(crate) value: TypeRef,
+    pub(crate) constraints: Vec<Constraint>,
+    /// The only value that the schema allows, by `const` or an `enum` of one.
+    pub(crate) constant: Option<String>,
+    /// `x-lenient` of the property or its object: a value of another type stays in `extra`.
     pub(crate) lenient: bool,
-    /// Whether the only value tells the variants of a union apart: then it is no field of the
-    /// generated type, and always written.
+    /// `true` if the constant tells the variants of a union apart. The generated struct then has no field for it.
     pub(crate) is_tag: bool,
-    /// `x-incomplete-as-string`: JSON that was cut may be in its place, as a string with the text so far.
+    /// `x-incomplete-as-string`: a string with the text so far may replace JSON that was cut off.
     pub(crate) incomplete_as_string: bool,
 }
 
-/// A constraint, checked before a request is sent.
+/// A validation keyword that is checked before a request is sent.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Rule {
+pub(crate) enum Constraint {
     MinItems(u64),
     MaxItems(u64),
     MinLength(u64),
@@ -118,29 +120,60 @@ pub(crate) enum Rule {
     ExclusiveMaximum(f64),
 }
 
-/// A type as it is used in one place.
+/// The type of a value in one place: its shape, and if it may be `null` there.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Use {
+pub(crate) struct TypeRef {
     pub(crate) shape: Shape,
     pub(crate) nullable: bool,
 }
 
+/// The type of a value that isn't `null`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Shape {
+    /// Any JSON value.
     Any,
-    FreeObject,
+    /// Any JSON object.
+    AnyObject,
     String,
     Integer,
     Number,
     Boolean,
-    List(Box<Use>),
-    Map(Box<Use>),
+    List(Box<TypeRef>),
+    Map(Box<TypeRef>),
+    /// A generated type, by its name.
     Named(String),
 }
 
+impl From<Shape> for TypeRef {
+    fn from(shape: Shape) -> Self {
+        Self { shape, nullable: false }
+    }
+}
+
 impl Shape {
-    pub(crate) fn plain(self) -> Use {
-        Use { shape: self, nullable: false }
+    /// Returns the name of the generated type, of the shape itself or of its items.
+    pub(crate) fn named(&self) -> Option<&str> {
+        match self {
+            Self::Named(name) => Some(name),
+            Self::List(item) | Self::Map(item) => item.shape.named(),
+            _ => None,
+        }
+    }
+}
+
+impl ComponentKind {
+    /// Appends the names of the types that this one refers to.
+    pub(crate) fn referenced_types<'a>(&'a self, names: &mut Vec<&'a str>) {
+        match self {
+            Self::Pending | Self::Enum { .. } => {}
+            Self::Object { fields } => {
+                fields.iter().filter(|field| !field.is_tag).for_each(|field| names.extend(field.value.shape.named()));
+            }
+            Self::Tagged { variants, .. } => names.extend(variants.iter().map(|variant| variant.component.as_str())),
+            Self::Untagged { variants } => {
+                variants.iter().for_each(|variant| names.extend(variant.value.shape.named()));
+            }
+        }
     }
 }
 
@@ -155,17 +188,17 @@ pub(crate) struct Operation {
     pub(crate) summary: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) parameters: Vec<Parameter>,
-    /// The name of the type that bundles the optional parameters, where there are any.
+    /// The name of the struct with the optional parameters, if there are any.
     pub(crate) params: Option<String>,
-    /// The name of the body's type, where it is one of ours.
-    pub(crate) body: Option<Use>,
-    /// The type of the JSON document that it answers with; for a twin, that of its other form.
-    pub(crate) answer: Option<Use>,
-    /// `x-answer-requires`: the members without which a document is no answer of the operation.
+    /// The type of the request body, if it is JSON or a form.
+    pub(crate) body: Option<TypeRef>,
+    /// The type of the JSON response. A stream twin has that of its operation.
+    pub(crate) answer: Option<TypeRef>,
+    /// `x-answer-requires`: the members that a response must have.
     pub(crate) requires: Vec<String>,
-    /// `true` if the answer has a member `error` of its own.
+    /// `true` if the schema of the response has a member `error`.
     pub(crate) declares_error: bool,
-    /// Whether it is the twin that answers with a stream of events.
+    /// `true` if it is the twin that returns a stream of events.
     pub(crate) is_stream_twin: bool,
 }
 

@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 use super::{
     LowerError, Lowering, emit,
     keywords::{percent_decoded, text},
-    model::{Kind, Operation, Shape, Use},
+    model::{ComponentKind, Operation, Shape, TypeRef},
     names::{field_name, type_name},
     parameters::{Route, placeholders},
 };
-use crate::node::{Node, below};
+use crate::node::{Node, join};
 
 /// The methods that reqwest, and so progenitor, has a function for.
 const METHODS: [&str; 6] = ["get", "put", "post", "delete", "head", "patch"];
@@ -21,23 +21,23 @@ const RESERVED: [&str; 8] =
     ["new", "builder", "from_env", "base_url", "with_options", "stream_message", "run_tools", "clone"];
 
 /// An operation, and what progenitor reads of it.
-pub(super) struct Lowered {
+pub(super) struct LoweredOperation {
     pub(crate) model: Operation,
     pub(crate) document: Value,
-    response: Option<Use>,
+    response: Option<TypeRef>,
 }
 
-impl Lowered {
+impl LoweredOperation {
     /// The types that the operation refers to.
-    pub(super) fn uses(&self) -> impl Iterator<Item = &str> {
-        [&self.model.body, &self.response].into_iter().flatten().filter_map(|used| used.shape.named())
+    pub(super) fn referenced_types(&self) -> impl Iterator<Item = &str> {
+        [&self.model.body, &self.response].into_iter().flatten().filter_map(|type_ref| type_ref.shape.named())
     }
 }
 
 /// What an operation sends or answers with.
 enum Content {
-    Json(Use),
-    Form(Use),
+    Json(TypeRef),
+    Form(TypeRef),
     /// Bytes as they are: files, text, streams.
     Bytes,
     Nothing,
@@ -50,12 +50,12 @@ struct Answer {
 }
 
 impl Lowering<'_> {
-    pub(super) fn operations(&mut self) -> Result<Vec<Lowered>, LowerError> {
+    pub(super) fn operations(&mut self) -> Result<Vec<LoweredOperation>, LowerError> {
         let document = self.document;
         let mut operations = Vec::new();
         let mut names: HashSet<String> = RESERVED.iter().map(|name| (*name).to_owned()).collect();
         for (path, item) in document.get("paths").and_then(Node::as_object).into_iter().flatten() {
-            let at = below("/paths", path);
+            let at = join("/paths", path);
             if path.starts_with("x-") {
                 continue;
             }
@@ -66,11 +66,11 @@ impl Lowering<'_> {
             };
             let item = self.followed(&at, item)?;
             for method in ["options", "trace"].into_iter().filter(|method| item.get(method).is_some()) {
-                self.note(&below(&at, method), "reqwest has no function for the method; the operation is left out");
+                self.note(&join(&at, method), "reqwest has no function for the method; the operation is left out");
             }
             for method in METHODS {
                 let Some(operation) = item.get(method) else { continue };
-                let at = below(&at, method);
+                let at = join(&at, method);
                 let hint = match text(operation, "operationId") {
                     Some(id) => field_name(&id),
                     None => field_name(&format!("{method} {path}")),
@@ -103,17 +103,17 @@ impl Lowering<'_> {
         item: &Node,
         operation: &Node,
         names: &mut HashSet<String>,
-        operations: &mut Vec<Lowered>,
+        operations: &mut Vec<LoweredOperation>,
     ) -> Result<(), LowerError> {
         let body = match operation.get("requestBody") {
             Some(body) => {
-                let at = below(at, "requestBody");
+                let at = join(at, "requestBody");
                 let body = self.followed(&at, body)?;
                 match self.content(&at, body, &format!("{}Request", type_name(name)))? {
                     // Generated code has no argument that may be `null`: an `Option` is what may be left out.
                     Some((mut content, _)) => {
-                        if let Content::Json(used) | Content::Form(used) = &mut content
-                            && std::mem::take(&mut used.nullable)
+                        if let Content::Json(type_ref) | Content::Form(type_ref) = &mut content
+                            && std::mem::take(&mut type_ref.nullable)
                         {
                             self.note(&at, "a body of `null` can't be sent");
                         }
@@ -133,11 +133,11 @@ impl Lowering<'_> {
         let answer = self.answer(at, operation, name)?;
         let (parameters, parameter_documents) = self.parameters(at, route, item, operation)?;
         let is_any_optional = parameter_documents.iter().any(|document| document["required"] == false);
-        let used = |content: &Content| match content {
-            Content::Json(used) | Content::Form(used) => Some(used.clone()),
+        let type_ref = |content: &Content| match content {
+            Content::Json(type_ref) | Content::Form(type_ref) => Some(type_ref.clone()),
             Content::Bytes | Content::Nothing => None,
         };
-        let response = used(&answer.content);
+        let response = type_ref(&answer.content);
         let model = Operation {
             requires: self.answer_requires(at, operation, response.as_ref())?,
             declares_error: response.as_ref().is_some_and(|response| self.declares(response, "error")),
@@ -150,7 +150,7 @@ impl Lowering<'_> {
             description: text(operation, "description"),
             params: is_any_optional.then(|| self.names.claim(&format!("{}Params", type_name(name)))),
             parameters,
-            body: used(&body),
+            body: type_ref(&body),
             is_stream_twin: false,
         };
         let document = |id: &str, response: &Content| {
@@ -164,10 +164,10 @@ impl Lowering<'_> {
         };
         let twin = format!("{name}_stream");
         let has_twin = answer.has_events && model.body.as_ref().is_some_and(|body| self.has_property(body, "stream"));
-        operations.push(Lowered { document: document(name, &answer.content), response, model: model.clone() });
+        operations.push(LoweredOperation { document: document(name, &answer.content), response, model: model.clone() });
         if has_twin && names.insert(twin.clone()) {
             let document = document(&twin, &Content::Bytes);
-            operations.push(Lowered {
+            operations.push(LoweredOperation {
                 document,
                 response: None,
                 model: Operation { name: twin, is_stream_twin: true, ..model },
@@ -182,15 +182,15 @@ impl Lowering<'_> {
     }
 
     /// Reads `x-answer-requires`, the members that make a document an answer of the operation.
-    fn answer_requires(&self, at: &str, operation: &Node, answer: Option<&Use>) -> Result<Vec<String>, LowerError> {
-        let at = below(at, "x-answer-requires");
+    fn answer_requires(&self, at: &str, operation: &Node, answer: Option<&TypeRef>) -> Result<Vec<String>, LowerError> {
+        let at = join(at, "x-answer-requires");
         let Some(members) = operation.get("x-answer-requires") else { return Ok(Vec::new()) };
         let members: Option<Vec<&str>> =
             members.as_array().and_then(|members| members.iter().map(Node::as_str).collect());
         let members = members.ok_or_else(|| LowerError::new(&at, "it is a list of names of members"))?;
         let fields = match answer.and_then(|answer| self.components.get(answer.shape.named()?)) {
             Some(component) => match &component.kind {
-                Kind::Object { fields } => fields.as_slice(),
+                ComponentKind::Object { fields } => fields.as_slice(),
                 _ => &[],
             },
             None => &[],
@@ -204,26 +204,28 @@ impl Lowering<'_> {
     }
 
     /// Returns `true` if a value of a type may have a member of this name by the contract.
-    fn declares(&self, used: &Use, member: &str) -> bool {
-        let name = match &used.shape {
+    fn declares(&self, type_ref: &TypeRef, member: &str) -> bool {
+        let name = match &type_ref.shape {
             Shape::Map(_) => return true,
             Shape::Named(name) => name,
             _ => return false,
         };
         match self.components.get(name).map(|component| &component.kind) {
-            Some(Kind::Object { fields }) => fields.iter().any(|field| field.name == member),
-            Some(Kind::Tagged { variants, .. }) => {
-                variants.iter().any(|variant| self.declares(&Shape::Named(variant.component.clone()).plain(), member))
+            Some(ComponentKind::Object { fields }) => fields.iter().any(|field| field.name == member),
+            Some(ComponentKind::Tagged { variants, .. }) => {
+                variants.iter().any(|variant| self.declares(&Shape::Named(variant.component.clone()).into(), member))
             }
-            Some(Kind::Untagged { arms }) => arms.iter().any(|arm| self.declares(&arm.value, member)),
+            Some(ComponentKind::Untagged { variants }) => {
+                variants.iter().any(|variant| self.declares(&variant.value, member))
+            }
             _ => false,
         }
     }
 
-    fn has_property(&self, body: &Use, property: &str) -> bool {
+    fn has_property(&self, body: &TypeRef, property: &str) -> bool {
         let Shape::Named(name) = &body.shape else { return false };
         match self.components.get(name).map(|component| &component.kind) {
-            Some(Kind::Object { fields }) => fields
+            Some(ComponentKind::Object { fields }) => fields
                 .iter()
                 .any(|field| field.name == property && field.value.shape == Shape::Boolean && !field.required),
             _ => false,
@@ -232,7 +234,7 @@ impl Lowering<'_> {
 
     /// The answer of a call that went well. Every other status is the transport's to read.
     fn answer(&mut self, at: &str, operation: &Node, name: &str) -> Result<Answer, LowerError> {
-        let at = below(at, "responses");
+        let at = join(at, "responses");
         let responses = operation.get("responses").and_then(Node::as_object);
         let mut good: Vec<(&String, &Node)> =
             responses.into_iter().flatten().filter(|(status, _)| is_good(status)).collect();
@@ -241,7 +243,7 @@ impl Lowering<'_> {
         }
         let mut answers = Vec::new();
         for (status, response) in good {
-            let at = below(&at, status);
+            let at = join(&at, status);
             let response = self.followed(&at, response)?;
             let (content, has_events) = self
                 .content(&at, response, &format!("{}Response", type_name(name)))?
@@ -278,17 +280,17 @@ impl Lowering<'_> {
         if types.len() > 1 && !(types.len() == 2 && json.is_some() && has_events) {
             self.note(at, "of several media types the first that generated code can handle counts");
         }
-        for (found, wrap) in [(json, Content::Json as fn(Use) -> Content), (form, Content::Form)] {
+        for (found, wrap) in [(json, Content::Json as fn(TypeRef) -> Content), (form, Content::Form)] {
             let Some((media_type, media)) = found else { continue };
             if essence(media_type).ends_with("+json") {
                 self.note(at, format!("`{media_type}` is sent and read as `application/json`"));
             }
-            let at = below(&below(&below(at, "content"), media_type), "schema");
-            let used = match media.get("schema") {
+            let at = join(&join(&join(at, "content"), media_type), "schema");
+            let type_ref = match media.get("schema") {
                 Some(schema) => self.schema(&at, schema, name, true)?,
-                None => Shape::Any.plain(),
+                None => Shape::Any.into(),
             };
-            return Ok(Some((wrap(used), has_events)));
+            return Ok(Some((wrap(type_ref), has_events)));
         }
         let only_multipart = types.keys().all(|media_type| essence(media_type).starts_with("multipart/"));
         Ok(if only_multipart { None } else { Some((Content::Bytes, has_events)) })
@@ -328,8 +330,8 @@ fn is_good(status: &str) -> bool {
 fn body_document(content: &Content) -> Option<Value> {
     let (media_type, schema) = match content {
         Content::Nothing => return None,
-        Content::Json(used) => ("application/json", emit::used(used)),
-        Content::Form(used) => ("application/x-www-form-urlencoded", emit::used(used)),
+        Content::Json(type_ref) => ("application/json", emit::type_ref(type_ref)),
+        Content::Form(type_ref) => ("application/x-www-form-urlencoded", emit::type_ref(type_ref)),
         Content::Bytes => ("application/octet-stream", json!({"type": "string", "format": "binary"})),
     };
     Some(json!({"required": true, "content": {media_type: {"schema": schema}}}))
@@ -338,8 +340,8 @@ fn body_document(content: &Content) -> Option<Value> {
 fn response_document(content: &Content) -> Value {
     match content {
         Content::Nothing => json!({"description": ""}),
-        Content::Json(used) | Content::Form(used) => {
-            json!({"description": "", "content": {"application/json": {"schema": emit::used(used)}}})
+        Content::Json(type_ref) | Content::Form(type_ref) => {
+            json!({"description": "", "content": {"application/json": {"schema": emit::type_ref(type_ref)}}})
         }
         Content::Bytes => {
             json!({"description": "", "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}})

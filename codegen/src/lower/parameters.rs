@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::{
     LowerError, Lowering, emit,
     keywords::{is_true, text},
-    model::{Kind, Location, Parameter, Shape, Use},
+    model::{ComponentKind, Location, Parameter, Shape, TypeRef},
     names::{field_name, type_name},
 };
-use crate::node::{Node, below};
+use crate::node::{Node, join};
 
 /// Where an operation is to be found.
 pub(super) struct Route<'r> {
@@ -28,7 +28,7 @@ impl Lowering<'_> {
         item: &Node,
         operation: &Node,
     ) -> Result<(Vec<Parameter>, Vec<Value>), LowerError> {
-        let at = below(at, "parameters");
+        let at = join(at, "parameters");
         let mut parameters: Vec<Parameter> = Vec::new();
         let mut documents = Vec::new();
         let own = operation.get("parameters").and_then(Node::as_array).unwrap_or_default();
@@ -36,7 +36,7 @@ impl Lowering<'_> {
         let mut idents = HashSet::from(["body".to_owned(), "header_map".to_owned(), "self_".to_owned()]);
         idents.extend(route.placeholders.iter().map(|name| field_name(name)));
         for (index, parameter) in own.iter().chain(shared).enumerate() {
-            let at = below(&at, index);
+            let at = join(&at, index);
             let parameter = self.followed(&at, parameter)?;
             let Some(name) = text(parameter, "name") else { continue };
             let location = match text(parameter, "in").as_deref() {
@@ -64,11 +64,11 @@ impl Lowering<'_> {
                 continue;
             }
             let required = location == Location::Path || is_true(parameter, "required");
-            let used = match parameter.get("schema") {
-                Some(schema) => self.schema(&below(&at, "schema"), schema, &type_name(&name), false)?,
-                None => Shape::String.plain(),
+            let type_ref = match parameter.get("schema") {
+                Some(schema) => self.schema(&join(&at, "schema"), schema, &type_name(&name), false)?,
+                None => Shape::String.into(),
             };
-            let schema = self.parameter_schema(&at, &used, location);
+            let schema = self.parameter_schema(&at, &type_ref, location);
             let location_name = match location {
                 Location::Path => "path",
                 Location::Query => "query",
@@ -87,19 +87,24 @@ impl Lowering<'_> {
     }
 
     /// The schema of a parameter: scalars, and lists of them in the query; all else is a string.
-    fn parameter_schema(&mut self, at: &str, used: &Use, location: Location) -> Value {
-        match &used.shape {
-            Shape::String | Shape::Integer | Shape::Number | Shape::Boolean => emit::used(&used.shape.clone().plain()),
+    fn parameter_schema(&mut self, at: &str, type_ref: &TypeRef, location: Location) -> Value {
+        match &type_ref.shape {
+            Shape::String | Shape::Integer | Shape::Number | Shape::Boolean => {
+                emit::type_ref(&type_ref.shape.clone().into())
+            }
             Shape::List(item)
                 if location == Location::Query
                     && matches!(item.shape, Shape::String | Shape::Integer | Shape::Number | Shape::Boolean) =>
             {
-                json!({"type": "array", "items": emit::used(&item.shape.clone().plain())})
+                json!({"type": "array", "items": emit::type_ref(&item.shape.clone().into())})
             }
             Shape::List(_) if location == Location::Query => json!({"type": "array", "items": {"type": "string"}}),
             shape => {
                 let is_enum = shape.named().is_some_and(|name| {
-                    matches!(self.components.get(name).map(|component| &component.kind), Some(Kind::Enum { .. }))
+                    matches!(
+                        self.components.get(name).map(|component| &component.kind),
+                        Some(ComponentKind::Enum { .. })
+                    )
                 });
                 if !is_enum {
                     self.note(at, "a parameter that is no scalar is taken as a string");

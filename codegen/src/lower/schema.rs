@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use indexmap::IndexMap;
 
 use super::{
-    LowerError, Lowering, Progress,
-    keywords::{is_true, only_value, percent_decoded, rules, text, types, values},
-    model::{Component, Field, Kind, Shape, Use},
+    LowerError, Lowering, SchemaState,
+    keywords::{constraints, is_true, only_value, percent_decoded, text, types, values},
+    model::{Component, ComponentKind, Field, Shape, TypeRef},
     names::{field_name, type_name},
 };
-use crate::node::{Node, below};
+use crate::node::{Node, join};
 
 /// Keywords that say nothing about the shape.
 const ANNOTATIONS: [&str; 11] = [
@@ -33,92 +33,93 @@ const LEVELS: usize = 2_000;
 
 impl Lowering<'_> {
     /// What the schema at a pointer is used as; lowers it when it is met for the first time.
-    pub(super) fn at(&mut self, pointer: &str) -> Result<Use, LowerError> {
+    pub(super) fn at(&mut self, pointer: &str) -> Result<TypeRef, LowerError> {
         match self.lowered.get(pointer) {
-            Some(Progress::Done(used)) => {
-                let used = used.clone();
-                self.seen.extend(used.shape.named().map(str::to_owned));
-                return Ok(used);
+            Some(SchemaState::Done(type_ref)) => {
+                let type_ref = type_ref.clone();
+                self.seen.extend(type_ref.shape.named().map(str::to_owned));
+                return Ok(type_ref);
             }
-            Some(Progress::Started) => {
+            Some(SchemaState::InProgress) => {
                 self.note(pointer, "the schema refers to itself and nothing else; taken as any JSON");
-                return Ok(Shape::Any.plain());
+                return Ok(Shape::Any.into());
             }
             None => {}
         }
-        self.lowered.insert(pointer.to_owned(), Progress::Started);
+        self.lowered.insert(pointer.to_owned(), SchemaState::InProgress);
         let document = self.document;
         let schema = document.pointer(pointer).ok_or_else(|| LowerError::new(pointer, "there is no schema"))?;
-        let name = super::super::node::steps(pointer).and_then(|steps| steps.last().cloned()).unwrap_or_default();
+        let name =
+            super::super::node::reference_tokens(pointer).and_then(|steps| steps.last().cloned()).unwrap_or_default();
         let is_component = pointer.starts_with("/components/schemas/") && pointer.matches('/').count() == 3;
-        let used = self.schema(pointer, schema, &name, is_component)?;
-        self.lowered.insert(pointer.to_owned(), Progress::Done(used.clone()));
-        Ok(used)
+        let type_ref = self.schema(pointer, schema, &name, is_component)?;
+        self.lowered.insert(pointer.to_owned(), SchemaState::Done(type_ref.clone()));
+        Ok(type_ref)
     }
 
     /// What a schema is used as. `name` is the name it gets if it has to become a type of its own;
     /// `named` says that it is one of the document's named schemas.
-    pub(super) fn schema(&mut self, at: &str, schema: &Node, name: &str, named: bool) -> Result<Use, LowerError> {
-        if let Some(Progress::Done(used)) = self.lowered.get(at).cloned() {
+    pub(super) fn schema(&mut self, at: &str, schema: &Node, name: &str, named: bool) -> Result<TypeRef, LowerError> {
+        if let Some(SchemaState::Done(type_ref)) = self.lowered.get(at).cloned() {
             // A reference led here before.
-            self.seen.extend(used.shape.named().map(str::to_owned));
-            return Ok(used);
+            self.seen.extend(type_ref.shape.named().map(str::to_owned));
+            return Ok(type_ref);
         }
         if self.level == LEVELS {
             self.note(at, "the schema stands too deep in others; taken as any JSON");
-            return Ok(Shape::Any.plain());
+            return Ok(Shape::Any.into());
         }
         self.spend(at, 1)?;
         self.level += 1;
-        let used = self.unseen(at, schema, name, named);
+        let type_ref = self.unseen(at, schema, name, named);
         self.level -= 1;
-        used
+        type_ref
     }
 
-    fn unseen(&mut self, at: &str, schema: &Node, name: &str, named: bool) -> Result<Use, LowerError> {
+    fn unseen(&mut self, at: &str, schema: &Node, name: &str, named: bool) -> Result<TypeRef, LowerError> {
         let members = match schema {
-            Node::Bool(true) => return Ok(Shape::Any.plain()),
+            Node::Bool(true) => return Ok(Shape::Any.into()),
             Node::Bool(false) => {
                 self.note(at, "`false` allows nothing; taken as any JSON");
-                return Ok(Shape::Any.plain());
+                return Ok(Shape::Any.into());
             }
             Node::Object(members) => members,
             _ => return Err(LowerError::new(at, "a schema must be an object or a boolean")),
         };
         if let Some(target) = only_reference(members) {
-            let mut used = self.reference(at, target)?;
-            used.nullable |= is_true(schema, "nullable");
-            return Ok(used);
+            let mut type_ref = self.reference(at, target)?;
+            type_ref.nullable |= is_true(schema, "nullable");
+            return Ok(type_ref);
         }
         if members.contains_key("$ref") || members.contains_key("allOf") {
-            if let Some(used) = self.opened(at, schema) {
-                return Ok(used);
+            if let Some(type_ref) = self.opened(at, schema) {
+                return Ok(type_ref);
             }
             let merged = self.merged(at, schema, 0)?;
             self.open.push((schema.clone(), at.to_owned()));
-            let used = self.shaped(at, &merged, name, named);
+            let type_ref = self.shaped(at, &merged, name, named);
             self.open.pop();
-            return used;
+            return type_ref;
         }
         self.shaped(at, schema, name, named)
     }
 
     /// What a schema is used as that is put together inside of itself: a property that refers to the object it is a
     /// property of, and adds to it.
-    pub(super) fn opened(&mut self, at: &str, schema: &Node) -> Option<Use> {
+    pub(super) fn opened(&mut self, at: &str, schema: &Node) -> Option<TypeRef> {
         let (_, outer) = self.open.iter().find(|(open, _)| open == schema)?;
-        if let Some(Progress::Done(used)) = self.lowered.get(outer).cloned() {
-            self.seen.extend(used.shape.named().map(str::to_owned));
-            return Some(used);
+        if let Some(SchemaState::Done(type_ref)) = self.lowered.get(outer).cloned() {
+            self.seen.extend(type_ref.shape.named().map(str::to_owned));
+            return Some(type_ref);
         }
         self.note(at, "the schema refers to itself and nothing else; taken as any JSON");
-        Some(Shape::Any.plain())
+        Some(Shape::Any.into())
     }
 
-    pub(super) fn reference(&mut self, at: &str, target: &str) -> Result<Use, LowerError> {
+    pub(super) fn reference(&mut self, at: &str, target: &str) -> Result<TypeRef, LowerError> {
         match self.target(at, target)? {
             Some(pointer) => self.at(&pointer),
-            None => Ok(Shape::Any.plain()),
+            None => Ok(Shape::Any.into()),
         }
     }
 
@@ -140,19 +141,19 @@ impl Lowering<'_> {
     }
 
     /// A schema without `$ref` and `allOf`.
-    fn shaped(&mut self, at: &str, schema: &Node, name: &str, named: bool) -> Result<Use, LowerError> {
+    fn shaped(&mut self, at: &str, schema: &Node, name: &str, named: bool) -> Result<TypeRef, LowerError> {
         let mut types = types(schema);
         let mut nullable = is_true(schema, "nullable") || types.iter().any(|name| name == "null");
         types.retain(|name| name != "null");
         if let Some(values) = values(schema) {
             nullable |= values.contains(&Node::Null);
             let shape = self.enumeration(at, schema, &values, name, nullable)?;
-            return Ok(Use { shape, nullable });
+            return Ok(TypeRef { shape, nullable });
         }
         for keyword in ["oneOf", "anyOf"] {
             let Some(branches) = schema.get(keyword).and_then(Node::as_array) else { continue };
-            if let Some(used) = self.union(&below(at, keyword), at, schema, branches, name, nullable)? {
-                return Ok(used);
+            if let Some(type_ref) = self.union(&join(at, keyword), at, schema, branches, name, nullable)? {
+                return Ok(type_ref);
             }
         }
         let shape = match types.as_slice() {
@@ -176,7 +177,7 @@ impl Lowering<'_> {
             },
             several => return self.type_list(at, schema, several, name, nullable),
         };
-        Ok(Use { shape, nullable })
+        Ok(TypeRef { shape, nullable })
     }
 
     fn enumeration(
@@ -197,7 +198,7 @@ impl Lowering<'_> {
                     self.note(at, "the values of the enum can't be told apart as Rust names; taken as a string");
                     return Ok(Shape::String);
                 }
-                Ok(self.define(at, schema, name, Kind::Enum { values: texts }, nullable))
+                Ok(self.define(at, schema, name, ComponentKind::Enum { values: texts }, nullable))
             }
             Some(_) if !texts.is_empty() => {
                 self.note(at, "an enum of several types; taken as any JSON");
@@ -212,8 +213,8 @@ impl Lowering<'_> {
                     Node::Bool(_) => Shape::Boolean,
                     Node::Number(_) if integers => Shape::Integer,
                     Node::Number(_) => Shape::Number,
-                    Node::Array(_) => Shape::List(Box::new(Shape::Any.plain())),
-                    _ => Shape::FreeObject,
+                    Node::Array(_) => Shape::List(Box::new(Shape::Any.into())),
+                    _ => Shape::AnyObject,
                 })
             }
         }
@@ -222,12 +223,12 @@ impl Lowering<'_> {
     fn list(&mut self, at: &str, schema: &Node, name: &str) -> Result<Shape, LowerError> {
         let items = match schema.get("items") {
             Some(items @ (Node::Object(_) | Node::Bool(true))) if schema.get("prefixItems").is_none() => {
-                self.schema(&below(at, "items"), items, &format!("{name}Item"), false)?
+                self.schema(&join(at, "items"), items, &format!("{name}Item"), false)?
             }
-            None if schema.get("prefixItems").is_none() => Shape::Any.plain(),
+            None if schema.get("prefixItems").is_none() => Shape::Any.into(),
             _ => {
                 self.note(at, "the items of a tuple are taken as any JSON");
-                Shape::Any.plain()
+                Shape::Any.into()
             }
         };
         Ok(Shape::List(Box::new(items)))
@@ -252,17 +253,19 @@ impl Lowering<'_> {
             return match typed {
                 Some(values) => {
                     let values =
-                        self.schema(&below(at, "additionalProperties"), values, &format!("{name}Value"), false)?;
+                        self.schema(&join(at, "additionalProperties"), values, &format!("{name}Value"), false)?;
                     Ok(Shape::Map(Box::new(values)))
                 }
-                None if named => Ok(self.define(at, schema, name, Kind::Object { fields: Vec::new() }, nullable)),
-                None => Ok(Shape::FreeObject),
+                None if named => {
+                    Ok(self.define(at, schema, name, ComponentKind::Object { fields: Vec::new() }, nullable))
+                }
+                None => Ok(Shape::AnyObject),
             };
         };
         if typed.is_some() {
             self.note(at, "the type of further properties is not kept; they are raw JSON in `extra`");
         }
-        let shape = self.define(at, schema, name, Kind::Pending, nullable);
+        let shape = self.define(at, schema, name, ComponentKind::Pending, nullable);
         let required: Vec<&str> = schema
             .get("required")
             .and_then(Node::as_array)
@@ -278,7 +281,7 @@ impl Lowering<'_> {
         };
         self.pending_objects.insert(own_name.clone());
         for (property, schema) in properties {
-            let at = below(&below(at, "properties"), property);
+            let at = join(&join(at, "properties"), property);
             if let Some(other) = fields.iter().find(|field| field_name(&field.name) == field_name(property)) {
                 let text =
                     format!("`{property}` and `{}` have the same Rust name; `{property}` stays in `extra`", other.name);
@@ -290,9 +293,9 @@ impl Lowering<'_> {
                 name: property.clone(),
                 description: text(schema, "description"),
                 required: required.contains(&property.as_str()),
-                rules: rules(schema, &value.shape),
+                constraints: constraints(schema, &value.shape),
                 value,
-                only: only_value(schema),
+                constant: only_value(schema),
                 lenient: is_true(schema, "x-lenient") || is_lenient,
                 is_tag: false,
                 incomplete_as_string: is_true(schema, "x-incomplete-as-string"),
@@ -302,22 +305,22 @@ impl Lowering<'_> {
             self.note(at, format!("`{missing}` is required and not described; it goes through `extra`"));
         }
         if let Some(component) = self.components.get_mut(&own_name) {
-            component.kind = Kind::Object { fields };
+            component.kind = ComponentKind::Object { fields };
         }
         Ok(shape)
     }
 
     /// Makes a type. It is known under its pointer at once, so that it can refer to itself.
-    pub(super) fn define(&mut self, at: &str, schema: &Node, hint: &str, kind: Kind, nullable: bool) -> Shape {
+    pub(super) fn define(&mut self, at: &str, schema: &Node, hint: &str, kind: ComponentKind, nullable: bool) -> Shape {
         let name = self.names.of_type(at, hint);
         let shape = Shape::Named(name.clone());
         self.seen.remove(&name);
-        self.lowered.insert(at.to_owned(), Progress::Done(Use { shape: shape.clone(), nullable }));
-        let hoisted = !(at.starts_with("/components/schemas/") && at.matches('/').count() == 3);
+        self.lowered.insert(at.to_owned(), SchemaState::Done(TypeRef { shape: shape.clone(), nullable }));
+        let is_inline = !(at.starts_with("/components/schemas/") && at.matches('/').count() == 3);
         let description = text(schema, "description");
         let (boxed, merges) = (is_true(schema, "x-boxed"), is_true(schema, "x-merge"));
         let component =
-            Component { pointer: at.to_owned(), description, kind, boxed, hoisted, is_event: false, merges };
+            Component { pointer: at.to_owned(), description, kind, boxed, is_inline, is_event: false, merges };
         self.components.insert(name, component);
         shape
     }
@@ -334,30 +337,5 @@ fn only_reference(members: &IndexMap<String, Node>) -> Option<&str> {
             _ => None,
         },
         _ => None,
-    }
-}
-
-impl Kind {
-    /// The types that a type refers to.
-    pub(super) fn uses<'a>(&'a self, used: &mut Vec<&'a str>) {
-        match self {
-            Self::Pending | Self::Enum { .. } => {}
-            Self::Object { fields } => {
-                fields.iter().filter(|field| !field.is_tag).for_each(|field| used.extend(field.value.shape.named()));
-            }
-            Self::Tagged { variants, .. } => used.extend(variants.iter().map(|variant| variant.component.as_str())),
-            Self::Untagged { arms } => arms.iter().for_each(|arm| used.extend(arm.value.shape.named())),
-        }
-    }
-}
-
-impl Shape {
-    /// The type that is used, directly or as an item.
-    pub(super) fn named(&self) -> Option<&str> {
-        match self {
-            Self::Named(name) => Some(name),
-            Self::List(item) | Self::Map(item) => item.shape.named(),
-            _ => None,
-        }
     }
 }

@@ -6,7 +6,7 @@ use super::keywords::{types, values};
 use crate::node::Node;
 
 /// A branch of a union: where it stands, as it stands, and with its references followed.
-pub(super) struct Branch {
+pub(super) struct Subschema {
     pub at: String,
     pub schema: Node,
     pub resolved: Node,
@@ -25,7 +25,7 @@ pub(super) struct Tag {
 
 /// Finds the property that tells the branches apart: every branch is an object that has it as a
 /// constant of its own; one branch may have it optional or not at all.
-pub(super) fn tag(branches: &[Branch], schema: &Node) -> Option<Tag> {
+pub(super) fn tag(branches: &[Subschema], schema: &Node) -> Option<Tag> {
     let first = branches.first()?;
     let declared = schema.pointer("/discriminator/propertyName").and_then(Node::as_str);
     let own = branches
@@ -81,7 +81,7 @@ pub(super) fn tag(branches: &[Branch], schema: &Node) -> Option<Tag> {
 }
 
 /// Takes the tags from a discriminator: from its mapping, or the names of the schemas themselves.
-fn mapped(branches: &[Branch], schema: &Node, property: &str) -> Option<Tag> {
+fn mapped(branches: &[Subschema], schema: &Node, property: &str) -> Option<Tag> {
     let mapping = schema.pointer("/discriminator/mapping").and_then(Node::as_object);
     let mut distinct = HashSet::new();
     let tags = branches.iter().map(|branch| {

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use super::{
     LowerError, Lowering,
     keywords::{types, values},
-    model::{Arm, Kind, Shape, Shorthand, Use, Variant},
+    model::{ComponentKind, Shape, TaggedVariant, TypeRef, UntaggedVariant},
     names::type_name,
-    tag::{Branch, Tag, is_optional, tag},
+    tag::{Subschema, Tag, is_optional, tag},
 };
-use crate::node::{Node, below};
+use crate::node::{Node, join};
 
 impl Lowering<'_> {
     /// A union; `None` when its branches only say which properties are required.
@@ -21,7 +21,7 @@ impl Lowering<'_> {
         branches: &[Node],
         name: &str,
         mut nullable: bool,
-    ) -> Result<Option<Use>, LowerError> {
+    ) -> Result<Option<TypeRef>, LowerError> {
         let only_required = |branch: &Node| {
             branch
                 .as_object()
@@ -32,10 +32,10 @@ impl Lowering<'_> {
             self.note(at, "a union of required properties is not checked");
             return Ok(None);
         }
-        if has_properties && let Some(used) = self.opened(at, schema) {
-            return Ok(Some(used));
+        if has_properties && let Some(type_ref) = self.opened(at, schema) {
+            return Ok(Some(type_ref));
         }
-        let mut kept: Vec<Branch> = Vec::new();
+        let mut kept: Vec<Subschema> = Vec::new();
         for (index, branch) in branches.iter().enumerate() {
             if types(branch) == ["null"] || values(branch).is_some_and(|values| values == [Node::Null]) {
                 nullable = true;
@@ -44,14 +44,14 @@ impl Lowering<'_> {
             if kept.iter().any(|other| &other.schema == branch) {
                 continue;
             }
-            let at = below(branches_at, index);
+            let at = join(branches_at, index);
             if has_properties && self.leads_back(branch) {
                 self.note(&at, "the branch leads back to its own union; it is left out");
                 continue;
             }
             let resolved = self.merged(&at, branch, 0)?;
             let target = branch.get("$ref").and_then(Node::as_str).map(str::to_owned);
-            kept.push(Branch { at, schema: branch.clone(), resolved, target });
+            kept.push(Subschema { at, schema: branch.clone(), resolved, target });
         }
         if has_properties {
             if kept.is_empty() {
@@ -77,13 +77,13 @@ impl Lowering<'_> {
             self.expanding.push(at.to_owned());
             self.open.push((schema.clone(), at.to_owned()));
         }
-        let used = self.branches(at, schema, kept, name, nullable);
+        let type_ref = self.branches(at, schema, kept, name, nullable);
         if has_properties {
             self.expanding.pop();
             self.open.pop();
         }
-        let used = used?;
-        Ok(Some(Use { nullable: used.nullable || nullable, ..used }))
+        let type_ref = type_ref?;
+        Ok(Some(TypeRef { nullable: type_ref.nullable || nullable, ..type_ref }))
     }
 
     /// Whether a branch is one of the schemas whose properties are being taken into their branches.
@@ -96,15 +96,15 @@ impl Lowering<'_> {
         &mut self,
         at: &str,
         schema: &Node,
-        kept: Vec<Branch>,
+        kept: Vec<Subschema>,
         name: &str,
         nullable: bool,
-    ) -> Result<Use, LowerError> {
+    ) -> Result<TypeRef, LowerError> {
         match (kept.as_slice(), tag(&kept, schema)) {
-            ([], _) => Ok(Shape::Any.plain()),
+            ([], _) => Ok(Shape::Any.into()),
             ([only], None) => self.schema(&only.at, &only.schema, name, false),
-            (_, Some(tag)) => Ok(self.tagged(at, schema, kept, tag, name, nullable)?.plain()),
-            (_, None) => Ok(self.untagged(at, schema, kept, name, nullable)?.plain()),
+            (_, Some(tag)) => Ok(self.tagged(at, schema, kept, tag, name, nullable)?.into()),
+            (_, None) => Ok(self.untagged(at, schema, kept, name, nullable)?.into()),
         }
     }
 
@@ -112,16 +112,16 @@ impl Lowering<'_> {
         &mut self,
         at: &str,
         schema: &Node,
-        branches: Vec<Branch>,
+        branches: Vec<Subschema>,
         tag: Tag,
         name: &str,
         nullable: bool,
     ) -> Result<Shape, LowerError> {
-        let shape = self.define(at, schema, name, Kind::Pending, nullable);
+        let shape = self.define(at, schema, name, ComponentKind::Pending, nullable);
         let own_name = shape.named().unwrap_or(name).to_owned();
-        let mut variants: Vec<Variant> = Vec::new();
-        let mut uses = Vec::new();
-        let mut absent = None;
+        let mut variants: Vec<TaggedVariant> = Vec::new();
+        let mut type_refs = Vec::new();
+        let mut default_tag = None;
         for (branch, mut tags) in branches.into_iter().zip(tag.tags) {
             let target = branch.target.as_deref().and_then(|target| target.rsplit('/').next());
             let optional = !tag.is_mapped && is_optional(&branch.resolved, &tag.property);
@@ -133,23 +133,23 @@ impl Lowering<'_> {
             let is_free = |ident: &String| ident != "Unknown" && variants.iter().all(|other| other.ident != *ident);
             let numbered = (2..).map(|number| format!("{hint}{number}"));
             let ident = std::iter::once(hint.clone()).chain(numbered).find(is_free).unwrap_or(hint);
-            let used = self.schema(&branch.at, &branch.schema, &format!("{own_name}{ident}"), true)?;
-            let component = used.shape.named().unwrap_or_default().to_owned();
-            uses.push(used);
+            let type_ref = self.schema(&branch.at, &branch.schema, &format!("{own_name}{ident}"), true)?;
+            let component = type_ref.shape.named().unwrap_or_default().to_owned();
+            type_refs.push(type_ref);
             if tags.is_empty() {
                 tags.push(ident.clone());
             }
             if optional {
-                absent = tags.first().cloned();
+                default_tag = tags.first().cloned();
             }
-            variants.push(Variant { ident, tags, component });
+            variants.push(TaggedVariant { ident, tags, component });
         }
-        if !self.is_told_apart(&uses, &tag.property) {
+        if !self.is_told_apart(&type_refs, &tag.property) {
             self.note(
                 at,
                 format!("the branches are no objects that `{}` alone tells apart; they are tried", tag.property),
             );
-            return Ok(self.arms(at, &own_name, shape, uses));
+            return Ok(self.untagged_variants(at, &own_name, shape, type_refs));
         }
         for variant in &variants {
             self.tag_properties.insert(variant.component.clone(), tag.property.clone());
@@ -159,23 +159,23 @@ impl Lowering<'_> {
                 self.mapped.extend(given);
             }
         }
-        let shorthand = schema
+        let string_variant = schema
             .get("x-string-shorthand")
             .and_then(Node::as_str)
-            .and_then(|wanted| self.shorthand(at, wanted, &variants));
-        self.set_kind(&own_name, Kind::Tagged { tag: tag.property, variants, absent, shorthand });
+            .and_then(|wanted| self.string_variant(at, wanted, &variants));
+        self.set_kind(&own_name, ComponentKind::Tagged { tag: tag.property, variants, default_tag, string_variant });
         Ok(shape)
     }
 
     /// Whether what the branches became are objects of their own that no other union tells apart by another property:
     /// the decoder of an object is told the tag that was read, and knows one only.
-    fn is_told_apart(&self, uses: &[Use], property: &str) -> bool {
+    fn is_told_apart(&self, type_refs: &[TypeRef], property: &str) -> bool {
         let mut distinct = HashSet::new();
-        uses.iter().all(|used| match &used.shape {
+        type_refs.iter().all(|type_ref| match &type_ref.shape {
             Shape::Named(name) => {
                 let is_object = match self.components.get(name).map(|component| &component.kind) {
-                    Some(Kind::Object { .. }) => true,
-                    Some(Kind::Pending) => self.pending_objects.contains(name),
+                    Some(ComponentKind::Object { .. }) => true,
+                    Some(ComponentKind::Pending) => self.pending_objects.contains(name),
                     _ => false,
                 };
                 is_object
@@ -187,15 +187,16 @@ impl Lowering<'_> {
     }
 
     /// The variant whose one further required property takes a bare string.
-    fn shorthand(&mut self, at: &str, wanted: &str, variants: &[Variant]) -> Option<Shorthand> {
+    fn string_variant(&mut self, at: &str, wanted: &str, variants: &[TaggedVariant]) -> Option<String> {
         let variant = variants.iter().find(|variant| variant.tags.iter().any(|tag| tag == wanted))?;
-        let Some(Kind::Object { fields }) = self.components.get(&variant.component).map(|component| &component.kind)
+        let Some(ComponentKind::Object { fields }) =
+            self.components.get(&variant.component).map(|component| &component.kind)
         else {
             return None;
         };
-        let open: Vec<_> = fields.iter().filter(|field| field.required && field.only.is_none()).collect();
+        let open: Vec<_> = fields.iter().filter(|field| field.required && field.constant.is_none()).collect();
         match open.as_slice() {
-            [field] if field.value == Shape::String.plain() => Some(Shorthand { variant: variant.ident.clone() }),
+            [field] if field.value == Shape::String.into() => Some(variant.ident.clone()),
             _ => {
                 self.note(at, format!("no bare string can stand for `{wanted}`: it needs more than one string"));
                 None
@@ -207,21 +208,21 @@ impl Lowering<'_> {
         &mut self,
         at: &str,
         schema: &Node,
-        branches: Vec<Branch>,
+        branches: Vec<Subschema>,
         name: &str,
         nullable: bool,
     ) -> Result<Shape, LowerError> {
-        let shape = self.define(at, schema, name, Kind::Pending, nullable);
+        let shape = self.define(at, schema, name, ComponentKind::Pending, nullable);
         let own_name = shape.named().unwrap_or(name).to_owned();
-        let mut uses = Vec::new();
+        let mut type_refs = Vec::new();
         for branch in branches {
             let hint = match types(&branch.resolved).as_slice() {
                 [one] => format!("{own_name}{}", type_name(one)),
-                _ => format!("{own_name}Variant"),
+                _ => format!("{own_name}TaggedVariant"),
             };
-            uses.push(self.schema(&branch.at, &branch.schema, &hint, false)?);
+            type_refs.push(self.schema(&branch.at, &branch.schema, &hint, false)?);
         }
-        Ok(self.arms(at, &own_name, shape, uses))
+        Ok(self.untagged_variants(at, &own_name, shape, type_refs))
     }
 
     /// `type: [A, B]`: one branch a type, each with its own keywords.
@@ -232,13 +233,13 @@ impl Lowering<'_> {
         types: &[String],
         name: &str,
         nullable: bool,
-    ) -> Result<Use, LowerError> {
+    ) -> Result<TypeRef, LowerError> {
         if types.len() >= 6 {
-            return Ok(Use { shape: Shape::Any, nullable });
+            return Ok(TypeRef { shape: Shape::Any, nullable });
         }
-        let shape = self.define(at, schema, name, Kind::Pending, nullable);
+        let shape = self.define(at, schema, name, ComponentKind::Pending, nullable);
         let own_name = shape.named().unwrap_or(name).to_owned();
-        let mut uses = Vec::new();
+        let mut type_refs = Vec::new();
         for one in types {
             let mut branch = schema.clone();
             if let Node::Object(members) = &mut branch {
@@ -247,17 +248,17 @@ impl Lowering<'_> {
                 members.shift_remove("description");
             }
             // The pointer is the union's own: the branch has none, and must not be known under it.
-            let branch_at = below(&below(at, "type"), one);
-            uses.push(self.schema(&branch_at, &branch, &format!("{own_name}{}", type_name(one)), false)?);
+            let branch_at = join(&join(at, "type"), one);
+            type_refs.push(self.schema(&branch_at, &branch, &format!("{own_name}{}", type_name(one)), false)?);
         }
-        Ok(Use { shape: self.arms(at, &own_name, shape, uses), nullable })
+        Ok(TypeRef { shape: self.untagged_variants(at, &own_name, shape, type_refs), nullable })
     }
 
     /// How many properties a value must have to be of this shape.
     fn required(&self, shape: &Shape) -> usize {
         let Shape::Named(name) = shape else { return 0 };
         match self.components.get(name).map(|component| &component.kind) {
-            Some(Kind::Object { fields }) => fields.iter().filter(|field| field.required).count(),
+            Some(ComponentKind::Object { fields }) => fields.iter().filter(|field| field.required).count(),
             _ => 0,
         }
     }
@@ -265,39 +266,40 @@ impl Lowering<'_> {
     /// Whether a shape is a union of which the present one is a branch: to try one would be to try the other, for ever.
     fn is_unfinished_union(&self, shape: &Shape) -> bool {
         let Shape::Named(name) = shape else { return false };
-        let is_pending = self.components.get(name).is_some_and(|component| matches!(component.kind, Kind::Pending));
+        let is_pending =
+            self.components.get(name).is_some_and(|component| matches!(component.kind, ComponentKind::Pending));
         is_pending && !self.pending_objects.contains(name)
     }
 
     /// The arms of an untagged union, or the plain type where they come to one. They are tried in
     /// their order: the one that asks for most comes first, so that none swallows another.
-    fn arms(&mut self, at: &str, own_name: &str, shape: Shape, mut uses: Vec<Use>) -> Shape {
-        uses.sort_by_key(|used| std::cmp::Reverse(self.required(&used.shape)));
-        let mut kept: Vec<Use> = Vec::new();
-        for used in uses {
-            if used.shape == shape {
+    fn untagged_variants(&mut self, at: &str, own_name: &str, shape: Shape, mut type_refs: Vec<TypeRef>) -> Shape {
+        type_refs.sort_by_key(|type_ref| std::cmp::Reverse(self.required(&type_ref.shape)));
+        let mut kept: Vec<TypeRef> = Vec::new();
+        for type_ref in type_refs {
+            if type_ref.shape == shape {
                 continue;
             }
-            if self.is_unfinished_union(&used.shape) {
+            if self.is_unfinished_union(&type_ref.shape) {
                 self.note(at, "a branch is a union that this one is a branch of; it is left out");
                 continue;
             }
             // Every string of an open enum is a string, and every integer a number.
-            let text = |used: &Use| match &used.shape {
+            let text = |type_ref: &TypeRef| match &type_ref.shape {
                 Shape::String => true,
                 Shape::Named(name) => {
-                    matches!(self.components.get(name), Some(component) if matches!(component.kind, Kind::Enum { .. }))
+                    matches!(self.components.get(name), Some(component) if matches!(component.kind, ComponentKind::Enum { .. }))
                 }
                 _ => false,
             };
-            let number = |used: &Use| matches!(used.shape, Shape::Integer | Shape::Number);
-            let twin = kept
-                .iter_mut()
-                .find(|other| **other == used || (text(other) && text(&used)) || (number(other) && number(&used)));
+            let number = |type_ref: &TypeRef| matches!(type_ref.shape, Shape::Integer | Shape::Number);
+            let twin = kept.iter_mut().find(|other| {
+                **other == type_ref || (text(other) && text(&type_ref)) || (number(other) && number(&type_ref))
+            });
             match twin {
-                None => kept.push(used),
-                Some(other) if *other == used => {}
-                Some(other) => other.shape = if text(&used) { Shape::String } else { Shape::Number },
+                None => kept.push(type_ref),
+                Some(other) if *other == type_ref => {}
+                Some(other) => other.shape = if text(&type_ref) { Shape::String } else { Shape::Number },
             }
         }
         let collapsed = match kept.as_slice() {
@@ -305,35 +307,35 @@ impl Lowering<'_> {
             _ if self.seen.contains(own_name) => None,
             [] => Some(Shape::Any),
             [only] => Some(only.shape.clone()),
-            _ if kept.iter().any(|used| used.shape == Shape::Any) => Some(Shape::Any),
+            _ if kept.iter().any(|type_ref| type_ref.shape == Shape::Any) => Some(Shape::Any),
             _ => None,
         };
         if let Some(shape) = collapsed {
             // The name was given out for nothing; nobody has seen it yet.
             self.components.shift_remove(own_name);
-            self.lowered.insert(at.to_owned(), super::Progress::Done(shape.clone().plain()));
+            self.lowered.insert(at.to_owned(), super::SchemaState::Done(shape.clone().into()));
             return shape;
         }
         if kept.len() < 2 {
             // An enum of one variant is none to typify.
-            kept.push(Shape::Any.plain());
+            kept.push(Shape::Any.into());
         }
         let mut idents = HashSet::new();
-        let arms = kept
+        let variants = kept
             .into_iter()
             .map(|value| {
                 let mut ident = arm_ident(&value.shape, own_name);
                 while !idents.insert(ident.clone()) {
                     ident.push('2');
                 }
-                Arm { ident, value }
+                UntaggedVariant { ident, value }
             })
             .collect();
-        self.set_kind(own_name, Kind::Untagged { arms });
+        self.set_kind(own_name, ComponentKind::Untagged { variants });
         shape
     }
 
-    fn set_kind(&mut self, name: &str, kind: Kind) {
+    fn set_kind(&mut self, name: &str, kind: ComponentKind) {
         if let Some(component) = self.components.get_mut(name) {
             component.kind = kind;
         }
@@ -343,7 +345,7 @@ impl Lowering<'_> {
 fn arm_ident(shape: &Shape, own_name: &str) -> String {
     match shape {
         Shape::Any => "Any".to_owned(),
-        Shape::FreeObject | Shape::Map(_) => "Object".to_owned(),
+        Shape::AnyObject | Shape::Map(_) => "Object".to_owned(),
         Shape::String => "String".to_owned(),
         Shape::Integer => "Integer".to_owned(),
         Shape::Number => "Number".to_owned(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use syn::{Attribute, Ident, Item, Type};
 
 use super::{PolishError, paths};
-use crate::lower::model::{Kind, Lowered};
+use crate::lower::model::{ComponentKind, Lowered};
 
 /// The types that typify chose, by the names of the contract.
 pub(super) struct Found {
@@ -126,7 +126,9 @@ fn renamed(attributes: &[Attribute]) -> Option<String> {
 /// The tag that a type is told apart by, where it is a variant of a tagged union.
 pub(super) fn tag_of<'l>(lowered: &'l Lowered, component: &str) -> Option<&'l str> {
     lowered.components.values().find_map(|union| match &union.kind {
-        Kind::Tagged { tag, variants, .. } if variants.iter().any(|variant| variant.component == component) => {
+        ComponentKind::Tagged { tag, variants, .. }
+            if variants.iter().any(|variant| variant.component == component) =>
+        {
             Some(tag.as_str())
         }
         _ => None,

@@ -27,7 +27,7 @@ use syn::Item;
 use self::found::Found;
 pub(crate) use self::table::table;
 use super::{
-    lower::model::{Kind, Lowered},
+    lower::model::{ComponentKind, Lowered},
     requirements::Requirements,
 };
 
@@ -45,13 +45,13 @@ pub(crate) fn polish(
     let mut types = TokenStream::new();
     for (name, component) in &lowered.components {
         types.extend(match &component.kind {
-            Kind::Object { fields } => {
+            ComponentKind::Object { fields } => {
                 object::object(lowered, &found, name, component, fields, requirements.methods(name))?
             }
-            Kind::Enum { values } => enumeration::enumeration(&found, name, component, values)?,
-            Kind::Tagged { .. } => union::tagged(lowered, &found, name, component)?,
-            Kind::Untagged { arms } => union::untagged(lowered, &found, name, component, arms)?,
-            Kind::Pending => return Err(PolishError::new(format!("the type {name} was never finished"))),
+            ComponentKind::Enum { values } => enumeration::enumeration(&found, name, component, values)?,
+            ComponentKind::Tagged { .. } => union::tagged(lowered, &found, name, component)?,
+            ComponentKind::Untagged { variants } => union::untagged(lowered, &found, name, component, variants)?,
+            ComponentKind::Pending => return Err(PolishError::new(format!("the type {name} was never finished"))),
         });
     }
     let (operations, params) = operations::operations(lowered, &found, requirements, parts.operations)?;

@@ -13,7 +13,7 @@ use super::{
     serde,
 };
 use crate::lower::{
-    model::{Component, Field, Kind, Lowered, Rule, Shape},
+    model::{Component, ComponentKind, Constraint, Field, Lowered, Shape},
     type_name,
 };
 
@@ -114,13 +114,13 @@ pub(super) fn object(
 
 /// The value of a field that has one only, such as the media type of a PDF.
 fn only_value(lowered: &Lowered, found: &Found, field: &Field) -> Result<Option<TokenStream>, PolishError> {
-    let Some(only) = &field.only else { return Ok(None) };
+    let Some(only) = &field.constant else { return Ok(None) };
     Ok(match &field.value.shape {
         Shape::String => Some(quote!(::std::string::String::from(#only))),
         Shape::Named(component)
             if matches!(
                 lowered.components.get(component).map(|component| &component.kind),
-                Some(Kind::Enum { .. })
+                Some(ComponentKind::Enum { .. })
             ) =>
         {
             let (component_ident, variant) = (format_ident!("{component}"), found.value(component, only)?);
@@ -255,7 +255,7 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[
 fn check(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
     let checks = written.iter().map(|written| {
         let (field_ident, name) = (&written.ident, &written.field.name);
-        let rules: Vec<TokenStream> = written.field.rules.iter().map(rule).collect();
+        let rules: Vec<TokenStream> = written.field.constraints.iter().map(rule).collect();
         let rules =
             (!rules.is_empty()).then(|| quote!(crate::json::check::rules(&self.#field_ident, #name, &[#(#rules),*])?;));
         let objects = free::is_in(&written.field.value.shape)
@@ -277,16 +277,16 @@ fn check(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
     }
 }
 
-fn rule(rule: &Rule) -> TokenStream {
-    match rule {
-        Rule::MinItems(bound) => quote!(crate::json::check::Rule::MinItems(#bound)),
-        Rule::MaxItems(bound) => quote!(crate::json::check::Rule::MaxItems(#bound)),
-        Rule::MinLength(bound) => quote!(crate::json::check::Rule::MinLength(#bound)),
-        Rule::MaxLength(bound) => quote!(crate::json::check::Rule::MaxLength(#bound)),
-        Rule::Minimum(bound) => quote!(crate::json::check::Rule::Minimum(#bound)),
-        Rule::Maximum(bound) => quote!(crate::json::check::Rule::Maximum(#bound)),
-        Rule::ExclusiveMinimum(bound) => quote!(crate::json::check::Rule::ExclusiveMinimum(#bound)),
-        Rule::ExclusiveMaximum(bound) => quote!(crate::json::check::Rule::ExclusiveMaximum(#bound)),
+fn rule(constraint: &Constraint) -> TokenStream {
+    match constraint {
+        Constraint::MinItems(bound) => quote!(crate::json::check::Rule::MinItems(#bound)),
+        Constraint::MaxItems(bound) => quote!(crate::json::check::Rule::MaxItems(#bound)),
+        Constraint::MinLength(bound) => quote!(crate::json::check::Rule::MinLength(#bound)),
+        Constraint::MaxLength(bound) => quote!(crate::json::check::Rule::MaxLength(#bound)),
+        Constraint::Minimum(bound) => quote!(crate::json::check::Rule::Minimum(#bound)),
+        Constraint::Maximum(bound) => quote!(crate::json::check::Rule::Maximum(#bound)),
+        Constraint::ExclusiveMinimum(bound) => quote!(crate::json::check::Rule::ExclusiveMinimum(#bound)),
+        Constraint::ExclusiveMaximum(bound) => quote!(crate::json::check::Rule::ExclusiveMaximum(#bound)),
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     paths,
 };
 use crate::{
-    lower::model::{Field, Kind, Location, Lowered, Operation, Shape, Use},
+    lower::model::{ComponentKind, Field, Location, Lowered, Operation, Shape, TypeRef},
     requirements::Requirements,
 };
 
@@ -76,14 +76,14 @@ pub(super) fn operations(
 fn answer_types(lowered: &Lowered, found: &Found) -> Result<TokenStream, PolishError> {
     let mut required: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for operation in &lowered.operations {
-        if let Some(Use { shape: Shape::Named(name), .. }) = &operation.answer {
+        if let Some(TypeRef { shape: Shape::Named(name), .. }) = &operation.answer {
             required.entry(name).or_default().extend(operation.requires.iter().map(String::as_str));
         }
     }
     let mut implementations = TokenStream::new();
     for (name, required) in required {
         let fields = match lowered.components.get(name).map(|component| &component.kind) {
-            Some(Kind::Object { fields }) => fields.as_slice(),
+            Some(ComponentKind::Object { fields }) => fields.as_slice(),
             _ => &[],
         };
         let mut arms = TokenStream::new();

@@ -27,7 +27,7 @@ pub(super) fn decode(
         quote!(let mut #slot: ::std::option::Option<#inner> = ::std::option::Option::None;)
     });
     let tag_arms = tags.iter().enumerate().map(|(index, field)| {
-        let only = field.only.as_deref().unwrap_or_default();
+        let only = field.constant.as_deref().unwrap_or_default();
         quote!(#index => object.constant(#only)?,)
     });
     let arms = written.iter().enumerate().map(|(index, written)| {
@@ -118,7 +118,7 @@ pub(super) fn encode(ident: &Ident, written: &[Written<'_>], tags: &[&Field]) ->
     });
     let lenient = lenient(written);
     let tags = tags.iter().map(|field| {
-        let (name, only) = (&field.name, field.only.as_deref().unwrap_or_default());
+        let (name, only) = (&field.name, field.constant.as_deref().unwrap_or_default());
         quote!(map.serialize_entry(#name, #only)?;)
     });
     quote! {

@@ -11,7 +11,7 @@ use super::{
     object::variant_ident,
     paths::only_argument,
 };
-use crate::lower::model::{Arm, Component, Field, Kind, Lowered, Shape};
+use crate::lower::model::{Component, ComponentKind, Field, Lowered, Shape, UntaggedVariant};
 
 /// A union of objects with a constant tag is named by its tags and keeps what it does not know:
 ///
@@ -31,7 +31,7 @@ pub(super) fn tagged(
     name: &str,
     component: &Component,
 ) -> Result<TokenStream, PolishError> {
-    let Kind::Tagged { tag, variants, absent, shorthand } = &component.kind else {
+    let ComponentKind::Tagged { tag, variants, default_tag, string_variant } = &component.kind else {
         return Err(PolishError::new(format!("`{name}` is no tagged union")));
     };
     let ident = format_ident!("{name}");
@@ -67,15 +67,15 @@ pub(super) fn tagged(
     let tag_patterns = tags.clone().map(|tags| quote!(#(#tags)|*));
     let all_tags = tags.flatten();
     let expected = format!("an object ({name})");
-    let absent = match absent {
-        Some(absent) => quote!(::std::option::Option::Some(#absent)),
+    let default_tag = match default_tag {
+        Some(tag) => quote!(::std::option::Option::Some(#tag)),
         None => quote!(::std::option::Option::None),
     };
-    let shorthand = match shorthand {
-        Some(shorthand) => {
+    let shorthand = match string_variant {
+        Some(string_variant) => {
             let content = variants
                 .iter()
-                .position(|variant| variant.ident == shorthand.variant)
+                .position(|variant| variant.ident == *string_variant)
                 .and_then(|index| contents.get(index))
                 .ok_or_else(|| PolishError::new(format!("`{name}` has no variant for a bare string")))?;
             Some(quote! {
@@ -132,7 +132,7 @@ pub(super) fn tagged(
                 reader: &mut crate::json::Reader<'_>,
             ) -> ::std::result::Result<Self, crate::json::DecodeError> {
                 let tag = reader.tag(#tag, #expected)?;
-                let ::std::option::Option::Some(tag) = tag.as_deref().or(#absent) else {
+                let ::std::option::Option::Some(tag) = tag.as_deref().or(#default_tag) else {
                     return ::std::result::Result::Err(crate::json::missing(reader.offset(), #tag));
                 };
                 // One function for each variant: together in one they would need the stack of all of them.
@@ -191,10 +191,10 @@ fn events(ident: &Ident, idents: &[Ident]) -> TokenStream {
 /// Neither changes when the contract adds an optional member, so that no such change breaks users. A size would.
 fn is_boxed(lowered: &Lowered, component: &str) -> bool {
     let Some(component) = lowered.components.get(component) else { return false };
-    let Kind::Object { fields } = &component.kind else { return false };
+    let ComponentKind::Object { fields } = &component.kind else { return false };
     let is_object = |field: &Field| match &field.value.shape {
         Shape::Named(name) => {
-            matches!(lowered.components.get(name), Some(Component { kind: Kind::Object { .. }, .. }))
+            matches!(lowered.components.get(name), Some(Component { kind: ComponentKind::Object { .. }, .. }))
         }
         _ => false,
     };
@@ -210,7 +210,7 @@ pub(super) fn untagged(
     found: &Found,
     name: &str,
     component: &Component,
-    arms: &[Arm],
+    arms: &[UntaggedVariant],
 ) -> Result<TokenStream, PolishError> {
     let ident = format_ident!("{name}");
     let idents: Vec<_> = arms.iter().map(|arm| variant_ident(&arm.ident)).collect();
@@ -281,7 +281,7 @@ fn decode_untagged(
     name: &str,
     idents: &[proc_macro2::Ident],
     contents: &[syn::Type],
-    arms: &[Arm],
+    arms: &[UntaggedVariant],
 ) -> TokenStream {
     if let ([first, second], [a, b]) = (idents, arms) {
         let string_first = a.value.shape == Shape::String && matches!(b.value.shape, Shape::List(_));
@@ -325,13 +325,13 @@ fn decode_untagged(
 /// The members that an object of this shape must have, and those that have one value only.
 fn known_by<'l>(lowered: &'l Lowered, shape: &Shape) -> (Vec<&'l str>, Vec<TokenStream>) {
     let Shape::Named(name) = shape else { return Default::default() };
-    let Some(Kind::Object { fields }) = lowered.components.get(name).map(|component| &component.kind) else {
+    let Some(ComponentKind::Object { fields }) = lowered.components.get(name).map(|component| &component.kind) else {
         return Default::default();
     };
     // What may be null may be absent as well.
     let required = fields.iter().filter(|field| field.required && !field.value.nullable);
     let constants = fields.iter().filter_map(|field| {
-        let (name, only) = (&field.name, field.only.as_ref()?);
+        let (name, only) = (&field.name, field.constant.as_ref()?);
         (!field.value.nullable).then(|| quote!((#name, #only)))
     });
     (required.map(|field| field.name.as_str()).collect(), constants.collect())
@@ -341,15 +341,15 @@ fn known_by<'l>(lowered: &'l Lowered, shape: &Shape) -> (Vec<&'l str>, Vec<Token
 fn json_types(lowered: &Lowered, shape: &Shape) -> Vec<&'static str> {
     match shape {
         Shape::Any => vec!["Null", "Boolean", "Number", "String", "Array", "Object"],
-        Shape::FreeObject | Shape::Map(_) => vec!["Object"],
+        Shape::AnyObject | Shape::Map(_) => vec!["Object"],
         Shape::String => vec!["String"],
         Shape::Integer | Shape::Number => vec!["Number"],
         Shape::Boolean => vec!["Boolean"],
         Shape::List(_) => vec!["Array"],
         Shape::Named(name) => match lowered.components.get(name).map(|component| &component.kind) {
-            Some(Kind::Enum { .. }) => vec!["String"],
-            Some(Kind::Untagged { arms }) => {
-                arms.iter().flat_map(|arm| json_types(lowered, &arm.value.shape)).collect()
+            Some(ComponentKind::Enum { .. }) => vec!["String"],
+            Some(ComponentKind::Untagged { variants }) => {
+                variants.iter().flat_map(|variant| json_types(lowered, &variant.value.shape)).collect()
             }
             _ => vec!["Object"],
         },
@@ -359,7 +359,7 @@ fn json_types(lowered: &Lowered, shape: &Shape) -> Vec<&'static str> {
 fn described(shape: &Shape) -> &'static str {
     match shape {
         Shape::Any => "Any JSON",
-        Shape::FreeObject | Shape::Map(_) => "An object",
+        Shape::AnyObject | Shape::Map(_) => "An object",
         Shape::String => "A string",
         Shape::Integer => "A whole number",
         Shape::Number => "A number",
