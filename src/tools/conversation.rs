@@ -1,4 +1,4 @@
-//! The conversation that a tool run leads.
+//! The conversation of a tool run.
 
 use std::fmt;
 
@@ -6,14 +6,13 @@ use crate::generated::types::{
     AnthropicMessage, ContainerReference, ContentBlock, MessageCreateRequest, MessageResponse,
 };
 
-/// All that was said in a tool run, in a form that can be sent again.
+/// The conversation of a tool run, in a form that can be sent again.
 ///
-/// [`messages`](Self::messages) holds whole exchanges only: the turns of the request, then each
-/// reply as it came, with every block in its place and unknown ones too, and behind it the results
-/// of its tools. A reply that could not be answered, since a call in it was cut off, is the last of
-/// [`replies`](Self::replies), and not among the messages.
+/// [`messages`](Self::messages) holds complete exchanges only: the turns of the request, then each reply with all its
+/// blocks, unknown ones included, followed by the results of its tools. A reply that can't be answered, because a call in it
+/// was cut off, is the last of [`replies`](Self::replies) and not among the messages.
 ///
-/// Printing it shows how much there is, not what was said.
+/// `Debug` shows the number of messages and omits their content.
 #[derive(Clone)]
 pub struct Conversation {
     request: MessageCreateRequest,
@@ -25,27 +24,26 @@ impl Conversation {
         Self { request, replies: Vec::new() }
     }
 
-    /// The turns: those of the request, and those of the run.
+    /// Returns the turns: those of the request, then those of the run.
     #[must_use]
     pub fn messages(&self) -> &[AnthropicMessage] {
         &self.request.messages
     }
 
-    /// The replies in full, with stop reasons and usage, in their order.
+    /// Returns the replies in order, with stop reasons and usage.
     #[must_use]
     pub fn replies(&self) -> &[MessageResponse] {
         &self.replies
     }
 
-    /// The request that the next turn would be sent with: all turns so far, the tools, and the
-    /// container that the API gave.
+    /// Returns the request for the next turn: all turns so far, the tools, and the container that the API assigned.
     #[must_use]
     pub fn request(&self) -> &MessageCreateRequest {
         &self.request
     }
 
-    /// That request, to go on with: after a run that came to an end, push a user's turn to its
-    /// messages; after one that failed, run it again as it is.
+    /// Returns the request for the next turn, without copying it. After a successful run, push a turn of the user to its
+    /// messages. After a failed one, run it again as it is.
     #[must_use]
     pub fn into_request(self) -> MessageCreateRequest {
         self.request
@@ -60,7 +58,7 @@ impl Conversation {
         self.replies.push(reply);
     }
 
-    /// Puts the last reply among the messages. The API refuses a turn without content.
+    /// Adds the last reply to the messages, unless it is empty: the API rejects a turn without content.
     pub(super) fn echo(&mut self) {
         if let Some(reply) = self.replies.last()
             && reply.content.as_ref().is_some_and(|content| !content.is_empty())
@@ -73,7 +71,7 @@ impl Conversation {
         self.request.messages.push(AnthropicMessage::user(results));
     }
 
-    /// Has the next request use the container of this one: files and state are in it.
+    /// Makes the next request use the container of this reply, which holds files and state.
     fn carry_container(&mut self, reply: &MessageResponse) {
         let Some(container) = &reply.container else { return };
         match &mut self.request.container {

@@ -1,20 +1,76 @@
-//! What runs when a tool is called.
+//! A call of a tool, and the code that runs it.
 
-use std::{marker::PhantomData, pin::Pin};
+use std::{any::Any, fmt, marker::PhantomData, pin::Pin, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
-use super::{
-    call::ToolCall,
-    output::{IntoToolResult, ToolOutput},
-    step::ToolFailure,
-};
+use super::output::{IntoToolResult, ToolFailure, ToolFailureKind, ToolOutput};
+use crate::{generated::types::ContentBlockToolUse, json::Json};
 
-/// What runs when a tool is called.
+/// A call of a tool by the model.
 ///
-/// Closures implement it: `|input: T| async move { … }`, and `|input: T, call: ToolCall| async move
-/// { … }` where the call matters. A tool with state of its own implements it by hand and leaves
-/// `Form` out, which only tells the two closures apart:
+/// A [`ToolHandler`] receives it beside its input. Cloning is cheap. `Debug` prints name and id only, because the model
+/// wrote the input.
+#[derive(Clone)]
+pub struct ToolCall {
+    block: Arc<ContentBlockToolUse>,
+    context: Option<ToolContext>,
+}
+
+/// The value that all tools of a run share.
+pub(super) type ToolContext = Arc<dyn Any + Send + Sync>;
+
+impl ToolCall {
+    pub(super) fn new(block: ContentBlockToolUse, context: Option<ToolContext>) -> Self {
+        Self { block: Arc::new(block), context }
+    }
+
+    /// Returns the name of the tool.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.block.name
+    }
+
+    /// Returns the id of the call. Its result refers to it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.block.id.as_deref().unwrap_or_default()
+    }
+
+    /// Returns the input as the model wrote it.
+    #[must_use]
+    pub fn input(&self) -> &Json {
+        &self.block.input
+    }
+
+    /// Returns the content block of the reply.
+    #[must_use]
+    pub fn block(&self) -> &ContentBlockToolUse {
+        &self.block
+    }
+
+    /// Returns the value given to [`ToolRun::context`](super::ToolRun::context), or `None` if there is none of this type.
+    #[must_use]
+    pub fn context<C: Any + Send + Sync>(&self) -> Option<&C> {
+        self.context.as_deref()?.downcast_ref()
+    }
+
+    /// The name to look the tool up by: the name of its toolset if it belongs to one.
+    pub(super) fn key(&self) -> &str {
+        self.block.toolset_name.as_deref().unwrap_or(&self.block.name)
+    }
+}
+
+impl fmt::Debug for ToolCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolCall").field("name", &self.name()).field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+/// Code that runs when the model calls a tool.
+///
+/// Closures implement it: `|input: T| async move { … }`, or `|input: T, call: ToolCall| async move { … }` to receive the
+/// call as well. Implement it for a type of your own if the tool has state:
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,11 +90,15 @@ use super::{
 ///         (self.count.fetch_add(input.by, Ordering::Relaxed) + input.by).to_string()
 ///     }
 /// }
-/// let tool = Tool::new("add", "Adds to a count and tells it", Counter::default());
+/// let tool = Tool::new("add", "Adds to the count and returns the sum", Counter::default());
 /// # assert_eq!(tool.name(), "add");
 /// ```
 ///
-/// Calls may run side by side, on `&self`. Dropping the future cancels the call.
+/// The parameter `Form` keeps the two kinds of closures apart. Leave it out in implementations.
+///
+/// # Concurrency and cancellation
+///
+/// Calls run concurrently, on `&self`. Dropping the future cancels the call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be called as a tool",
     note = "a tool is `|input: T| async move {{ … }}` or `|input: T, call: ToolCall| async move {{ … }}`, where `T` is \
@@ -46,9 +106,9 @@ use super::{
             these with a `ToolError`, a `&str` or a `String` as its error"
 )]
 pub trait ToolHandler<Form = ()>: Send + Sync + 'static {
-    /// What the model writes.
+    /// The input, decoded from the JSON that the model wrote.
     type Input: DeserializeOwned + Send;
-    /// What the model gets.
+    /// The result that goes to the model.
     type Output: IntoToolResult;
 
     /// Runs one call.
@@ -85,27 +145,29 @@ where
     }
 }
 
-/// A handler whose types are forgotten.
-pub(super) trait AnyHandler: Send + Sync {
+/// A handler whose types are erased.
+pub(super) trait ErasedHandler: Send + Sync {
     /// Decodes the input and runs the call.
     fn run(&self, call: ToolCall) -> Pin<Box<dyn Future<Output = Result<ToolOutput, ToolFailure>> + Send + '_>>;
 }
 
-/// A handler with the form that it is called in.
-pub(super) struct Formed<H, Form>(H, PhantomData<fn() -> Form>);
-
-impl<H, Form> Formed<H, Form> {
-    pub(super) fn new(handler: H) -> Self {
-        Self(handler, PhantomData)
-    }
+/// Erases the types of a handler.
+pub(super) fn erase<Form: 'static>(handler: impl ToolHandler<Form>) -> Arc<dyn ErasedHandler> {
+    Arc::new(WithForm(handler, PhantomData))
 }
 
-impl<Form: 'static, H: ToolHandler<Form>> AnyHandler for Formed<H, Form> {
+/// A handler and its form, which a trait object has no parameter for.
+struct WithForm<H, Form>(H, PhantomData<fn() -> Form>);
+
+impl<Form: 'static, H: ToolHandler<Form>> ErasedHandler for WithForm<H, Form> {
     fn run(&self, call: ToolCall) -> Pin<Box<dyn Future<Output = Result<ToolOutput, ToolFailure>> + Send + '_>> {
         Box::pin(async move {
-            let input = call.input().to().map_err(ToolFailure::Undecodable)?;
-            let output = self.0.call(input, call).await;
-            output.into_tool_result().map_err(ToolFailure::Failed)
+            let name = call.name().to_owned();
+            let result = match call.input().to() {
+                Ok(input) => self.0.call(input, call).await.into_tool_result().map_err(ToolFailureKind::Failed),
+                Err(error) => Err(ToolFailureKind::Undecodable(error)),
+            };
+            result.map_err(|kind| ToolFailure::new(name, kind))
         })
     }
 }

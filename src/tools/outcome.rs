@@ -1,4 +1,4 @@
-//! How a tool run ends.
+//! The end of a tool run.
 
 use std::{error, fmt, ops::Deref};
 
@@ -8,12 +8,12 @@ use crate::{
     generated::types::MessageResponse,
 };
 
-/// What came of a tool run. It dereferences to the last reply, so that its text, stop reason and
-/// usage are at hand.
+/// The outcome of a successful tool run.
 ///
-/// A run ends well with the first reply that calls no tool and is not paused, whatever its
-/// `stop_reason`: look at it to tell an answer from a refusal, or from a text that `max_tokens` cut
-/// off.
+/// It dereferences to the last reply, so the text, stop reason and usage can be used directly.
+///
+/// A run succeeds with the first reply that calls no tool and is not paused, whatever its `stop_reason`. Check that to tell
+/// an answer from a refusal, or from a text that `max_tokens` cut off.
 pub struct ToolRunOutcome(Box<Outcome>);
 
 struct Outcome {
@@ -27,32 +27,32 @@ impl ToolRunOutcome {
         Self(Box::new(Outcome { message, conversation, stopped }))
     }
 
-    /// The last reply.
+    /// Returns the last reply.
     #[must_use]
     pub fn message(&self) -> &MessageResponse {
         &self.0.message
     }
 
-    /// The last reply, to keep.
+    /// Returns the last reply, without copying it.
     #[must_use]
     pub fn into_message(self) -> MessageResponse {
         self.0.message
     }
 
-    /// Whether the condition of [`ToolRun::stop_when`](super::ToolRun::stop_when) ended the run.
-    /// The last reply may then have called tools; their results are in the conversation.
+    /// Returns `true` if the condition of [`ToolRun::stop_when`](super::ToolRun::stop_when) ended the run. If the last reply
+    /// called tools, their results are in the conversation.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.0.stopped
     }
 
-    /// All that was said, the last reply included.
+    /// Returns the conversation, the last reply included.
     #[must_use]
     pub fn conversation(&self) -> &Conversation {
         &self.0.conversation
     }
 
-    /// All that was said, to go on with.
+    /// Returns the conversation, without copying it.
     #[must_use]
     pub fn into_conversation(self) -> Conversation {
         self.0.conversation
@@ -77,18 +77,14 @@ impl fmt::Debug for ToolRunOutcome {
     }
 }
 
-/// Why a tool run failed, with all that was said until then. It converts into [`Error`] where the
-/// conversation does not matter.
+/// The error of a failed tool run, with the conversation so far. It converts into [`Error`].
 ///
-/// A failing tool is none of the reasons: the model is told, and the run goes on. Beside the kinds
-/// of a failed request these are
-/// - [`ErrorKind::Contract`]: a tool's input is of a type that a tool can't have, or two tools have
-///   the same name; nothing was sent,
-/// - [`ErrorKind::CutOff`]: a reply calls tools, and may have ended in the middle of a call; none of
-///   its calls ran,
-/// - [`ErrorKind::Tool`]: a call has no id, so that it can't be answered; none of the reply's calls
-///   ran,
-/// - [`ErrorKind::ToolLimit`]: the run made as many requests as it may.
+/// A failing tool doesn't fail the run: the model reads about it. Besides the kinds of a failed request, the kind can be
+/// - [`ErrorKind::Contract`]: the type of a tool's input can't be the input of a tool, or two tools have the same name.
+///   Nothing was sent.
+/// - [`ErrorKind::CutOff`]: a reply calls tools and may be cut off within a call. None of its calls ran.
+/// - [`ErrorKind::Tool`]: a call has no id and can't be answered. None of the calls of that reply ran.
+/// - [`ErrorKind::ToolLimit`]: the run made [as many requests as it may](super::ToolRun::max_iterations).
 pub struct ToolRunError(Box<Failed>);
 
 struct Failed {
@@ -101,25 +97,25 @@ impl ToolRunError {
         Self(Box::new(Failed { error, conversation }))
     }
 
-    /// What happened.
+    /// Returns the kind of failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.error.kind()
     }
 
-    /// The error itself: status, request id, and whatever else is known of a failed request.
+    /// Returns the error, with the status and request id of a failed request.
     #[must_use]
     pub fn error(&self) -> &Error {
         &self.0.error
     }
 
-    /// All that was said until then.
+    /// Returns the conversation up to the failure.
     #[must_use]
     pub fn conversation(&self) -> &Conversation {
         &self.0.conversation
     }
 
-    /// Both, to go on with.
+    /// Returns the error and the conversation.
     #[must_use]
     pub fn into_parts(self) -> (Error, Conversation) {
         (self.0.error, self.0.conversation)
@@ -147,7 +143,7 @@ impl fmt::Debug for ToolRunError {
     }
 }
 
-/// The source is that of the error that it stands for, so that a chain has no sentence twice.
+/// The source is that of [`error`](ToolRunError::error), because `Display` already shows the message of that one.
 impl error::Error for ToolRunError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         error::Error::source(&self.0.error)

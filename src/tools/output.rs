@@ -1,15 +1,15 @@
-//! What comes out of a tool.
+//! Results of tools.
 
-use std::{error, fmt};
+use std::{error, fmt, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
 use crate::{
     generated::types::{ContentBlock, ContentBlockToolResultContent},
-    json::Json,
+    json::{DecodeError, Json},
 };
 
-/// What a tool hands to the model: text, JSON, blocks such as images, or nothing.
+/// The result of a tool: text, JSON, content blocks such as images, or nothing.
 ///
 /// ```
 /// use anthropic_messages::{ContentBlock, tools::ToolOutput};
@@ -21,22 +21,30 @@ use crate::{
 /// # let _ = (text, blocks);
 /// ```
 ///
-/// Printing it does not show the content: it is part of a prompt.
+/// `Debug` omits the content, because it is part of a prompt.
 #[derive(Clone, PartialEq)]
 pub struct ToolOutput(Option<ContentBlockToolResultContent>);
 
 impl ToolOutput {
-    /// Any serialisable value, as JSON.
+    /// Creates a result from any serializable value, as JSON.
     ///
     /// # Errors
-    /// When the value can't be written as JSON. The model reads no more than that.
+    /// Fails if the value can't be written as JSON. The model reads no more than that.
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, ToolError> {
-        let unwritable = |error| ToolError::new("the result could not be written as JSON").because(error);
+        let unwritable = |error| ToolError::new("the result could not be written as JSON").with_source(error);
         Json::of(value).map(Self::from).map_err(unwritable)
     }
 
     pub(super) fn into_content(self) -> Option<ContentBlockToolResultContent> {
         self.0
+    }
+
+    /// The text for an error message, if the result is text.
+    fn text(&self) -> Option<&str> {
+        match &self.0 {
+            Some(ContentBlockToolResultContent::String(text)) => Some(text),
+            _ => None,
+        }
     }
 }
 
@@ -82,7 +90,7 @@ impl<const N: usize> From<[ContentBlock; N]> for ToolOutput {
     }
 }
 
-/// No content: that the tool ran is all there is to say.
+/// Creates an empty result.
 impl From<()> for ToolOutput {
     fn from((): ()) -> Self {
         Self(None)
@@ -95,41 +103,76 @@ impl fmt::Debug for ToolOutput {
     }
 }
 
-/// Why a tool failed, in words that its author chose for the model.
+/// A type that a tool can return: anything that converts into a [`ToolOutput`], or a `Result` of it whose error converts
+/// into a [`ToolError`].
+pub trait IntoToolResult {
+    /// Converts the value into the result of the call.
+    ///
+    /// # Errors
+    /// Fails if the tool failed.
+    fn into_tool_result(self) -> Result<ToolOutput, ToolError>;
+}
+
+impl<O: Into<ToolOutput>, E: Into<ToolError>> IntoToolResult for Result<O, E> {
+    fn into_tool_result(self) -> Result<ToolOutput, ToolError> {
+        self.map(O::into).map_err(E::into)
+    }
+}
+
+macro_rules! infallible {
+    ($($output:ty),*) => {$(
+        impl IntoToolResult for $output {
+            fn into_tool_result(self) -> Result<ToolOutput, ToolError> {
+                Ok(self.into())
+            }
+        }
+    )*};
+}
+infallible!(ToolOutput, &str, String, Json, serde_json::Value, ContentBlock, Vec<ContentBlock>, ());
+
+impl<const N: usize> IntoToolResult for [ContentBlock; N] {
+    fn into_tool_result(self) -> Result<ToolOutput, ToolError> {
+        Ok(self.into())
+    }
+}
+
+/// The error that a tool returns.
 ///
-/// The model reads the [output](ToolError::new), marked as an error. What went wrong inside can be
-/// kept beside it as the [source](ToolError::because): it goes to the steps of the run, never to
-/// the model. There is no conversion from other errors, so that nothing reaches the model by
-/// accident.
+/// The model reads its [output](ToolError::new), marked as an error. The [source](ToolError::with_source) is for the
+/// caller of the run: it appears in the steps and never reaches the model. Other errors don't convert into `ToolError`,
+/// so that nothing reaches the model by accident.
+///
+/// `Display` shows the output if it is text.
 ///
 /// ```
 /// use anthropic_messages::tools::ToolError;
 ///
 /// fn read(path: &str) -> Result<String, ToolError> {
-///     std::fs::read_to_string(path).map_err(|error| ToolError::new("there is no such file").because(error))
+///     std::fs::read_to_string(path).map_err(|error| ToolError::new("there is no such file").with_source(error))
 /// }
-/// assert_eq!(read("/nowhere/secret").unwrap_err().to_string(), "a tool failed");
+/// assert_eq!(read("/nowhere/secret").unwrap_err().to_string(), "there is no such file");
 /// ```
+#[derive(Clone)]
 pub struct ToolError {
     output: ToolOutput,
-    source: Option<Box<dyn error::Error + Send + Sync>>,
+    source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
 
 impl ToolError {
-    /// An error that the model reads: text, or anything else that a tool can hand out.
+    /// Creates an error from the output that the model reads.
     #[must_use]
     pub fn new(output: impl Into<ToolOutput>) -> Self {
         Self { output: output.into(), source: None }
     }
 
-    /// Adds what went wrong inside, for the caller of the run alone.
+    /// Sets the cause, which the caller of the run sees and the model doesn't.
     #[must_use]
-    pub fn because(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+    pub fn with_source(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into().into());
         self
     }
 
-    /// What the model reads.
+    /// Returns the output that the model reads.
     #[must_use]
     pub fn output(&self) -> &ToolOutput {
         &self.output
@@ -150,11 +193,11 @@ impl From<String> for ToolError {
 
 impl fmt::Display for ToolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a tool failed")
+        f.write_str(self.output.text().unwrap_or("the tool returned an error"))
     }
 }
 
-/// What the model reads is left out: it is part of a prompt.
+/// Omits the output, because it is part of a prompt.
 impl fmt::Debug for ToolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ToolError").field("source", &self.source).finish_non_exhaustive()
@@ -167,35 +210,105 @@ impl error::Error for ToolError {
     }
 }
 
-/// What a tool may return: whatever converts into a [`ToolOutput`], or a `Result` of it whose error
-/// converts into a [`ToolError`].
-pub trait IntoToolResult {
-    /// The result.
-    ///
-    /// # Errors
-    /// When the tool failed.
-    fn into_tool_result(self) -> Result<ToolOutput, ToolError>;
+/// A failed call of a tool: the tool, and the reason.
+///
+/// A failure doesn't end a run. The model reads about it and can try again. `Display` is a sentence such as
+/// ``tool `get_weather` failed: city not found``.
+#[derive(Clone, Debug)]
+pub struct ToolFailure {
+    tool: String,
+    kind: ToolFailureKind,
 }
 
-impl<O: Into<ToolOutput>, E: Into<ToolError>> IntoToolResult for Result<O, E> {
-    fn into_tool_result(self) -> Result<ToolOutput, ToolError> {
-        self.map(O::into).map_err(E::into)
+/// The reason why a call of a tool failed.
+///
+/// `Debug` omits the message of a panic, which may repeat the input.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum ToolFailureKind {
+    /// The run has no tool of this name. The model reads the names of the tools that there are.
+    Unknown {
+        /// The names of the run's tools.
+        known: Vec<String>,
+    },
+    /// The input does not fit the type of the tool. The model reads what was expected, and where.
+    Undecodable(DecodeError),
+    /// The tool returned an error. The model reads its output.
+    Failed(ToolError),
+    /// The tool panicked, with this message if it is text. The model reads that the tool failed, and not the message. If
+    /// panics abort the process, they do so here as well.
+    Panicked(Option<String>),
+    /// The tool took longer than this limit. The model reads that it did.
+    TimedOut(Duration),
+}
+
+impl ToolFailure {
+    pub(super) fn new(tool: impl Into<String>, kind: ToolFailureKind) -> Self {
+        Self { tool: tool.into(), kind }
+    }
+
+    /// Returns the name of the tool, as the model called it.
+    #[must_use]
+    pub fn tool(&self) -> &str {
+        &self.tool
+    }
+
+    /// Returns the reason.
+    #[must_use]
+    pub fn kind(&self) -> &ToolFailureKind {
+        &self.kind
+    }
+
+    /// The result that the model reads.
+    pub(super) fn output(&self) -> ToolOutput {
+        let tool = &self.tool;
+        match &self.kind {
+            ToolFailureKind::Unknown { known } if known.is_empty() => format!("there is no tool `{tool}`").into(),
+            ToolFailureKind::Unknown { known } => {
+                format!("there is no tool `{tool}`; the tools are `{}`", known.join("`, `")).into()
+            }
+            ToolFailureKind::Undecodable(error) => {
+                format!("the input of `{tool}` does not fit its schema: {error}").into()
+            }
+            ToolFailureKind::Failed(error) => error.output().clone(),
+            ToolFailureKind::Panicked(_) => format!("`{tool}` failed unexpectedly").into(),
+            ToolFailureKind::TimedOut(limit) => format!("`{tool}` took longer than {limit:?} and was stopped").into(),
+        }
     }
 }
 
-macro_rules! never_fails {
-    ($($output:ty),*) => {$(
-        impl IntoToolResult for $output {
-            fn into_tool_result(self) -> Result<ToolOutput, ToolError> {
-                Ok(self.into())
-            }
+impl fmt::Display for ToolFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tool `{}` failed: ", self.tool)?;
+        match &self.kind {
+            ToolFailureKind::Unknown { .. } => f.write_str("the run has no such tool"),
+            ToolFailureKind::Undecodable(_) => f.write_str("the input does not fit its type"),
+            ToolFailureKind::Failed(error) => error.fmt(f),
+            ToolFailureKind::Panicked(_) => f.write_str("it panicked"),
+            ToolFailureKind::TimedOut(limit) => write!(f, "it took longer than {limit:?}"),
         }
-    )*};
+    }
 }
-never_fails!(ToolOutput, &str, String, Json, serde_json::Value, ContentBlock, Vec<ContentBlock>, ());
 
-impl<const N: usize> IntoToolResult for [ContentBlock; N] {
-    fn into_tool_result(self) -> Result<ToolOutput, ToolError> {
-        Ok(self.into())
+impl error::Error for ToolFailure {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match &self.kind {
+            ToolFailureKind::Undecodable(error) => Some(error),
+            // The message is that of the tool's own error.
+            ToolFailureKind::Failed(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for ToolFailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { known } => f.debug_struct("Unknown").field("known", known).finish(),
+            Self::Undecodable(error) => f.debug_tuple("Undecodable").field(error).finish(),
+            Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
+            Self::Panicked(_) => f.write_str("Panicked(..)"),
+            Self::TimedOut(limit) => f.debug_tuple("TimedOut").field(limit).finish(),
+        }
     }
 }

@@ -1,12 +1,10 @@
-//! A tool: its definition, and what runs when it is called.
+//! A tool: its definition and its handler.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    call::ToolCall,
-    handler::{AnyHandler, Formed, ToolHandler},
-    output::ToolOutput,
-    step::ToolFailure,
+    handler::{ErasedHandler, ToolCall, ToolHandler, erase},
+    output::{ToolFailure, ToolOutput},
 };
 #[cfg(feature = "schemars")]
 use crate::generated::types::AnthropicTool;
@@ -15,8 +13,9 @@ use crate::{
     generated::types::ToolUnion,
 };
 
-/// A tool that [`run_tools`](crate::Client::run_tools) runs when the model calls it. Cloning it is
-/// cheap.
+/// A tool that [`run_tools`](crate::Client::run_tools) runs when the model calls it.
+///
+/// A tool is a name, a definition for the request, and a [handler](ToolHandler). Cloning is cheap.
 ///
 /// ```
 /// use anthropic_messages::{schemars::{self, JsonSchema}, tools::Tool};
@@ -37,18 +36,18 @@ use crate::{
 #[derive(Clone)]
 pub struct Tool {
     name: String,
-    /// The definition, or what is wrong with it.
+    /// The definition, or the reason why there is none.
     definition: Result<ToolUnion, String>,
-    handler: Arc<dyn AnyHandler>,
+    handler: Arc<dyn ErasedHandler>,
     timeout: Option<Duration>,
 }
 
 impl Tool {
-    /// A tool whose input is a Rust type, see [`AnthropicTool::of`]. The handler is a closure or a
-    /// type of your own, see [`ToolHandler`].
+    /// Creates a tool whose input is a Rust type. [`AnthropicTool::of`] makes the schema, and [`ToolHandler`] lists what
+    /// can be a handler.
     ///
-    /// A type that can't be the input of a tool is reported by [`definition`](Self::definition),
-    /// and by the run before it sends anything.
+    /// The constructor doesn't fail. If the type can't be the input of a tool, [`definition`](Self::definition) returns
+    /// the error, and a run fails with it before it sends anything.
     #[cfg(feature = "schemars")]
     pub fn new<Form, Handler>(name: impl Into<String>, description: impl Into<String>, handler: Handler) -> Self
     where
@@ -58,14 +57,14 @@ impl Tool {
     {
         let name = name.into();
         let definition = AnthropicTool::of::<Handler::Input>(name.clone(), description);
-        Self::made(name, definition.map(ToolUnion::from), handler)
+        Self::from_parts(name, definition.map(ToolUnion::from), handler)
     }
 
-    /// A tool with a definition of its own: a schema written by hand, or a tool that the API
-    /// defines and the caller runs, such as `bash` or the memory tool.
+    /// Creates a tool from a definition: a schema written by hand, or a tool that the API defines and the caller runs,
+    /// such as `bash` or the memory tool.
     ///
-    /// `name` is what the model calls the tool by; for a toolset, that runs all of its tools, the
-    /// name of the toolset as calls carry it.
+    /// `name` is the name that calls carry. For a toolset it is the name of the toolset, and the handler runs all of its
+    /// tools.
     ///
     /// ```
     /// use anthropic_messages::{AnthropicTool, tools::Tool, types::ToolUnionBash20250124};
@@ -87,28 +86,22 @@ impl Tool {
         Form: 'static,
         Handler: ToolHandler<Form>,
     {
-        Self::made(name.into(), Ok(definition.into()), handler)
+        Self::from_parts(name.into(), Ok(definition.into()), handler)
     }
 
-    fn made<Form, Handler>(name: String, definition: Result<ToolUnion>, handler: Handler) -> Self
+    fn from_parts<Form, Handler>(name: String, definition: Result<ToolUnion>, handler: Handler) -> Self
     where
         Form: 'static,
         Handler: ToolHandler<Form>,
     {
-        Self {
-            name,
-            definition: definition.map_err(|error| error.to_string()),
-            handler: Arc::new(Formed::<Handler, Form>::new(handler)),
-            timeout: None,
-        }
+        Self { name, definition: definition.map_err(|error| error.to_string()), handler: erase(handler), timeout: None }
     }
 
-    /// Makes the schema strict, see [`AnthropicTool::strict_of`]: the API then holds the model to
-    /// it. By default the model may write input that does not fit, which is told to it when it
-    /// does.
+    /// Makes the schema strict, so that the API guarantees input that fits it. See [`AnthropicTool::strict_of`]. By
+    /// default, the model can write input that doesn't fit, and then reads an error.
     ///
-    /// A type without a strict schema is reported as in [`new`](Self::new). It has no effect on
-    /// tools that the API defines.
+    /// If the type has no strict schema, [`definition`](Self::definition) returns the error. Tools that the API defines
+    /// stay as they are.
     #[cfg(feature = "schemars")]
     #[must_use]
     pub fn strict(mut self) -> Self {
@@ -119,8 +112,7 @@ impl Tool {
         self
     }
 
-    /// Changes the definition, to add what it says beside its schema: examples, a cache breakpoint,
-    /// who may call it.
+    /// Changes the definition, for example to add examples, a cache breakpoint, or allowed callers.
     ///
     /// ```
     /// # use anthropic_messages::{AnthropicTool, tools::Tool, types::ToolUnion};
@@ -138,7 +130,7 @@ impl Tool {
         self
     }
 
-    /// The longest that a call may take; then it is dropped, and the model reads that it took too
+    /// Limits the duration of a call. When the limit is exceeded, the call is dropped and the model reads that it took too
     /// long. Defaults to [`ToolRun::tool_timeout`](super::ToolRun::tool_timeout).
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
@@ -146,16 +138,16 @@ impl Tool {
         self
     }
 
-    /// The name that the model calls it by.
+    /// Returns the name that the model calls it by.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What the request says of it.
+    /// Returns the definition that goes into the request.
     ///
     /// # Errors
-    /// [`ErrorKind::Contract`] when its input is of a type that a tool can't have.
+    /// Fails with [`ErrorKind::Contract`] if the type of the input can't be the input of a tool.
     pub fn definition(&self) -> Result<&ToolUnion> {
         self.definition.as_ref().map_err(|problem| Error::new(ErrorKind::Contract, problem.clone()))
     }

@@ -11,7 +11,7 @@ use std::{
 
 use anthropic_messages::{
     AnthropicTool, ErrorKind,
-    tools::{Tool, ToolCall, ToolError, ToolFailure, ToolHandler, ToolStep},
+    tools::{Tool, ToolCall, ToolError, ToolFailure, ToolFailureKind, ToolHandler, ToolStep},
     types::ToolUnionBash20250124,
 };
 use anthropic_messages_testing::{Reply, Server};
@@ -192,12 +192,13 @@ async fn no_more_calls_run_together_than_may() {
 async fn an_error_reaches_the_model_in_its_author_s_words() {
     let tool = Tool::new("weather", "", |_: City| async {
         let source = std::io::Error::other("password=hunter2");
-        Err::<String, _>(ToolError::new("the weather service is closed").because(source))
+        Err::<String, _>(ToolError::new("the weather service is closed").with_source(source))
     });
     let (failure, content) = failure(tool, "weather", json!({"city": ""})).await;
     assert_eq!(content, "the weather service is closed");
-    let ToolFailure::Failed(error) = failure else { panic!("{failure:?}") };
-    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "password=hunter2");
+    assert_eq!(failure.to_string(), "tool `weather` failed: the weather service is closed");
+    assert_eq!(std::error::Error::source(&failure).unwrap().to_string(), "password=hunter2");
+    assert!(matches!(failure.kind(), ToolFailureKind::Failed(_)), "{failure:?}");
     let text = Tool::new("weather", "", |_: City| async { Err::<(), _>("closed on Sundays") });
     assert_eq!(called(text, json!({"city": ""})).await, (json!("closed on Sundays"), true));
 }
@@ -224,14 +225,17 @@ async fn a_panic_becomes_an_error_and_the_other_calls_go_on() {
     }
     let panics = Tool::new("panics", "", |_: City| async { panic!("secret detail") as String });
     let (failure, content) = failure(panics, "panics", json!({"city": ""})).await;
-    assert!(matches!(&failure, ToolFailure::Panicked(Some(message)) if message == "secret detail"), "{failure:?}");
+    assert!(
+        matches!(failure.kind(), ToolFailureKind::Panicked(Some(message)) if message == "secret detail"),
+        "{failure:?}"
+    );
     assert!(!content.to_string().contains("secret"));
 }
 
 #[tokio::test]
 async fn a_call_of_an_unknown_tool_is_answered() {
     let (failure, content) = failure(weather(), "Weather", json!({})).await;
-    assert!(matches!(&failure, ToolFailure::Unknown { known } if known == &["weather"]), "{failure:?}");
+    assert!(matches!(failure.kind(), ToolFailureKind::Unknown { known } if known == &["weather"]), "{failure:?}");
     assert_eq!(content, "there is no tool `Weather`; the tools are `weather`");
 }
 
@@ -244,7 +248,7 @@ async fn undecodable_input_is_answered_with_the_place() {
         async {}
     });
     let (failure, content) = failure(tool, "nested", json!({"cities": [{"city": "Paris"}, {"city": 5}]})).await;
-    let ToolFailure::Undecodable(error) = failure else { panic!("{failure:?}") };
+    let ToolFailureKind::Undecodable(error) = failure.kind() else { panic!("{failure:?}") };
     assert_eq!(error.pointer(), "/cities/1/city");
     let message = content.as_str().unwrap();
     assert!(message.starts_with("the input of `nested` does not fit its schema: invalid type"), "{message}");

@@ -143,7 +143,7 @@ async fn no_call_of_a_reply_runs_that_may_have_been_cut_off() {
             let error = failed(&server, streaming).await;
             assert_eq!(error.kind(), ErrorKind::CutOff);
             assert_eq!(error.conversation().replies()[0].tool_uses().count(), 2);
-            let sentence = format!("the reply was ended by `{reason}`, and may have been cut off in a call of a tool");
+            let sentence = format!("the reply stopped with `{reason}` and may be cut off within a tool call");
             assert!(error.to_string().starts_with(&sentence), "{error}");
             assert!(error.error().request_id().is_some() && error.error().may_have_been_processed());
         }

@@ -1,4 +1,4 @@
-//! The tools of a run, and the calls of one reply.
+//! Running the calls of a reply.
 
 use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 
@@ -6,11 +6,9 @@ use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    call::ToolCall,
-    output::ToolOutput,
-    run::RunOptions,
-    stage::Stage,
-    step::{ToolFailure, ToolFinished, ToolStep},
+    handler::{ToolCall, ToolContext},
+    output::{ToolFailure, ToolFailureKind, ToolOutput},
+    step::{StepSink, ToolFinished, ToolStep},
     tool::Tool,
 };
 use crate::{
@@ -19,18 +17,27 @@ use crate::{
     json::{Empty, Json},
 };
 
-/// The tools of a run, each with a name of its own.
-pub(super) struct Toolbox(Vec<Tool>);
+/// How the calls of a run are executed.
+pub(super) struct ExecuteOptions {
+    /// The number of calls that run concurrently.
+    pub(super) max_parallel: usize,
+    /// The limit for tools that have none of their own.
+    pub(super) tool_timeout: Option<Duration>,
+    pub(super) context: Option<ToolContext>,
+}
 
-impl Toolbox {
+/// The tools of a run. Their names are unique.
+pub(super) struct ToolSet(Vec<Tool>);
+
+impl ToolSet {
     /// # Errors
-    /// When two tools have the same name.
+    /// Fails if two tools have the same name.
     pub(super) fn new(tools: Vec<Tool>) -> Result<Self> {
-        let same = tools
+        let repeated = tools
             .iter()
             .enumerate()
             .find(|(index, tool)| tools.iter().take(*index).any(|earlier| earlier.name() == tool.name()));
-        match same {
+        match repeated {
             Some((_, tool)) => {
                 Err(Error::new(ErrorKind::Contract, format!("two tools have the name `{}`", tool.name())))
             }
@@ -38,17 +45,17 @@ impl Toolbox {
         }
     }
 
-    /// Adds the tools to a request that does not have them already.
+    /// Adds the definitions to a request, except for those that it has already.
     ///
     /// # Errors
-    /// When a tool has no definition that could be sent.
-    pub(super) fn declare(&self, request: &mut MessageCreateRequest) -> Result<()> {
+    /// Fails if a tool has no definition.
+    pub(super) fn define_in(&self, request: &mut MessageCreateRequest) -> Result<()> {
         let mut missing = Vec::new();
-        let declared: Vec<Declared> = request.tools.iter().flatten().map(Declared::of).collect();
+        let defined: Vec<_> = request.tools.iter().flatten().map(DefinitionKey::new).collect();
         for tool in &self.0 {
             let definition = tool.definition()?;
-            let own = Declared::of(definition);
-            if !declared.iter().any(|other| own.is_same(other)) {
+            let key = DefinitionKey::new(definition);
+            if !defined.iter().any(|other| key.matches(other)) {
                 missing.push(definition.clone());
             }
         }
@@ -58,13 +65,12 @@ impl Toolbox {
         Ok(())
     }
 
-    /// Runs the calls of a reply side by side, as many as may be. The results come in the order of
-    /// the calls.
+    /// Runs the calls of a reply concurrently. Returns the results in the order of the calls.
     pub(super) async fn run(
         &self,
         calls: Vec<ContentBlockToolUse>,
-        options: &RunOptions,
-        stage: &Stage,
+        options: &ExecuteOptions,
+        steps: &StepSink,
     ) -> Vec<ContentBlock> {
         let mut results = vec![None; calls.len()];
         let mut running = FuturesUnordered::new();
@@ -74,7 +80,7 @@ impl Toolbox {
                 && let Some((block, result)) = waiting.next()
             {
                 let call = ToolCall::new(block, options.context.clone());
-                stage.show(|| ToolStep::ToolCalled(call.clone())).await;
+                steps.emit(|| ToolStep::ToolCalled(call.clone())).await;
                 running.push(async move {
                     let finished = self.finish(call, options.tool_timeout).await;
                     *result = Some(finished.result.clone().into());
@@ -82,36 +88,42 @@ impl Toolbox {
                 });
             }
             let Some(finished) = running.next().await else { break };
-            stage.show(|| ToolStep::ToolFinished(finished)).await;
+            steps.emit(|| ToolStep::ToolFinished(finished)).await;
         }
         drop((running, waiting));
         results.into_iter().flatten().collect()
     }
 
-    /// Runs one call to its end, whatever that is.
+    /// Runs one call and makes its result.
     async fn finish(&self, call: ToolCall, time_limit: Option<Duration>) -> ToolFinished {
         let started = Instant::now();
         let ended = self.outcome(call.clone(), time_limit).await;
         let elapsed = started.elapsed();
         let (output, failure) = match ended {
             Ok(output) => (output, None),
-            Err(failure) => (failure.output(&call), Some(failure)),
+            Err(failure) => (failure.output(), Some(failure)),
         };
         let result = result(&call, output, failure.is_some());
         ToolFinished { call, result, failure, elapsed }
     }
 
     async fn outcome(&self, call: ToolCall, time_limit: Option<Duration>) -> Result<ToolOutput, ToolFailure> {
+        let name = call.name().to_owned();
+        let failed = |kind| ToolFailure::new(name, kind);
         let Some(tool) = self.0.iter().find(|tool| tool.name() == call.key()) else {
-            return Err(ToolFailure::Unknown { known: self.0.iter().map(|tool| tool.name().to_owned()).collect() });
+            let known = self.0.iter().map(|tool| tool.name().to_owned()).collect();
+            return Err(failed(ToolFailureKind::Unknown { known }));
         };
-        // What a panic leaves half done is the tool's own state, which Rust's locks mark as such.
+        // Only the tool's own state can be left inconsistent by a panic, and Rust's locks are poisoned then.
         let running = AssertUnwindSafe(tool.run(call)).catch_unwind();
         let ended = match tool.time_limit().or(time_limit) {
-            Some(limit) => timeout(limit, running).await.map_err(|_| ToolFailure::TimedOut(limit))?,
+            Some(limit) => match timeout(limit, running).await {
+                Ok(ended) => ended,
+                Err(_) => return Err(failed(ToolFailureKind::TimedOut(limit))),
+            },
             None => running.await,
         };
-        ended.unwrap_or_else(|panic| Err(ToolFailure::Panicked(text_of(&*panic))))
+        ended.unwrap_or_else(|panic| Err(failed(ToolFailureKind::Panicked(text_of(&*panic)))))
     }
 }
 
@@ -130,29 +142,27 @@ fn text_of(panic: &(dyn Any + Send)) -> Option<String> {
     text.or_else(|| panic.downcast_ref::<String>().cloned())
 }
 
-/// What tells one definition of a tool from another: its name, or all of it where it has none.
-#[derive(PartialEq)]
-struct Declared {
+/// Identifies the definition of a tool in a request: by its name, or as a whole if it has none.
+struct DefinitionKey {
     name: Option<String>,
-    whole: Option<Json>,
+    definition: Option<Json>,
 }
 
-#[derive(serde::Deserialize)]
-struct Named {
-    name: Option<String>,
-}
-
-impl Declared {
-    fn of(definition: &ToolUnion) -> Self {
-        let whole = Json::of(definition).ok();
-        let name = whole.as_ref().and_then(|whole| whole.to::<Named>().ok()).and_then(|named| named.name);
-        Self { name, whole }
+impl DefinitionKey {
+    fn new(definition: &ToolUnion) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Named {
+            name: Option<String>,
+        }
+        let definition = Json::of(definition).ok();
+        let named = definition.as_ref().and_then(|definition| definition.to::<Named>().ok());
+        Self { name: named.and_then(|named| named.name), definition }
     }
 
-    fn is_same(&self, other: &Self) -> bool {
+    fn matches(&self, other: &Self) -> bool {
         match (&self.name, &other.name) {
             (Some(own), Some(name)) => own == name,
-            (None, None) => self.whole == other.whole,
+            (None, None) => self.definition == other.definition,
             _ => false,
         }
     }
