@@ -1,4 +1,4 @@
-//! The body of a reply, for the HTTP library to send.
+//! The body of a reply, sent chunk by chunk.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,81 +10,81 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::counts::InFlight;
-use super::delivery::{Delivery, Ending, Framing};
-use super::service::Pacer;
+use crate::counts::InFlightGuard;
+use crate::service::Pacer;
+use crate::wire::{BodyEnd, Framing, WireReply};
 
-/// Chunks with pauses between them, and an ending.
+/// A response body that pauses between its chunks and may end abnormally.
 pub(crate) struct ReplyBody {
     chunks: VecDeque<Bytes>,
-    ending: Ending,
-    /// The length that the headers declare.
+    ending: BodyEnd,
+    /// The declared `content-length`.
     length: Option<usize>,
     pace: Duration,
     pause: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     has_begun: bool,
     has_yielded: bool,
     pacer: Pacer,
-    in_flight: InFlight,
+    in_flight: InFlightGuard,
 }
 
-/// The end of a body that breaks off on purpose.
+/// The error of a body that a script aborts.
 #[derive(Debug)]
-pub(crate) struct BrokenOff;
+pub(crate) struct ScriptedAbort;
 
 impl ReplyBody {
-    pub(crate) fn new(delivery: Delivery, in_flight: InFlight, pacer: Pacer) -> Self {
+    pub(crate) fn new(wire_reply: WireReply, in_flight: InFlightGuard, pacer: Pacer) -> Self {
         let mut body = Self {
-            length: (delivery.framing == Framing::Length).then_some(delivery.length),
-            chunks: delivery.chunks.into(),
-            ending: delivery.ending,
-            pace: delivery.pause,
+            length: (wire_reply.framing == Framing::Length).then_some(wire_reply.length),
+            chunks: wire_reply.chunks.into(),
+            ending: wire_reply.ending,
+            pace: wire_reply.pause,
             pause: None,
             has_begun: false,
             has_yielded: false,
             pacer,
             in_flight,
         };
-        // The library may drop a complete body without asking for the end.
+        // hyper may drop a complete body without polling for its end.
         body.note_progress();
         body
     }
 
-    /// What comes next, and the pause before it.
-    fn next(&mut self) -> Option<(Duration, Step)> {
+    /// Returns the next frame and the pause before it.
+    fn next(&mut self) -> Option<(Duration, NextFrame)> {
         if !self.chunks.is_empty() {
-            return Some((if self.has_begun { self.pace } else { Duration::ZERO }, Step::Chunk));
+            return Some((if self.has_begun { self.pace } else { Duration::ZERO }, NextFrame::Chunk));
         }
         match &self.ending {
-            Ending::Complete => None,
-            Ending::Stall => Some((Duration::ZERO, Step::Stall)),
-            Ending::Endless { pause, .. } => Some((*pause, Step::Again)),
-            Ending::Close | Ending::Reset | Ending::MalformedChunk => Some((Duration::ZERO, Step::BreakOff)),
+            BodyEnd::Complete => None,
+            BodyEnd::Stall => Some((Duration::ZERO, NextFrame::Stall)),
+            BodyEnd::Endless { pause, .. } => Some((*pause, NextFrame::Again)),
+            BodyEnd::Close | BodyEnd::Reset | BodyEnd::MalformedChunk => Some((Duration::ZERO, NextFrame::Abort)),
         }
     }
 
     fn note_progress(&mut self) {
-        if self.chunks.is_empty() && self.ending == Ending::Complete {
+        if self.chunks.is_empty() && self.ending == BodyEnd::Complete {
             self.in_flight.finish();
         }
     }
 }
 
-enum Step {
+enum NextFrame {
     Chunk,
     Again,
     Stall,
-    BreakOff,
+    Abort,
 }
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = BrokenOff;
+    type Error = ScriptedAbort;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, ScriptedAbort>>> {
         let this = &mut *self;
         let Some((pause, step)) = this.next() else {
             return Poll::Ready(None);
@@ -96,29 +96,29 @@ impl Body for ReplyBody {
         }
         this.has_begun = true;
         match (step, &this.ending) {
-            (Step::Chunk, _) => {
+            (NextFrame::Chunk, _) => {
                 let chunk = this.chunks.pop_front().unwrap_or_default();
                 this.note_progress();
                 Poll::Ready(Some(Ok(Frame::data(chunk))))
             }
-            (Step::Again, Ending::Endless { bytes, .. }) => Poll::Ready(Some(Ok(Frame::data(bytes.clone())))),
-            (Step::BreakOff, _) if !this.has_yielded => {
-                // A reset overtakes what is queued, so the connection gets its turn to write first.
+            (NextFrame::Again, BodyEnd::Endless { bytes, .. }) => Poll::Ready(Some(Ok(Frame::data(bytes.clone())))),
+            (NextFrame::Abort, _) if !this.has_yielded => {
+                // A reset overtakes queued data, so yield once to let the connection write it.
                 this.has_yielded = true;
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
-            (Step::BreakOff, _) => {
+            (NextFrame::Abort, _) => {
                 this.in_flight.finish();
-                Poll::Ready(Some(Err(BrokenOff)))
+                Poll::Ready(Some(Err(ScriptedAbort)))
             }
-            // The library polls again, or drops the body, when the client leaves.
-            (Step::Stall | Step::Again, _) => Poll::Pending,
+            // hyper polls again, or drops the body, when the client disconnects.
+            (NextFrame::Stall | NextFrame::Again, _) => Poll::Pending,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.chunks.is_empty() && self.ending == Ending::Complete
+        self.chunks.is_empty() && self.ending == BodyEnd::Complete
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -127,15 +127,15 @@ impl Body for ReplyBody {
 }
 
 impl fmt::Debug for ReplyBody {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("ReplyBody").field("chunks", &self.chunks.len()).finish_non_exhaustive()
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplyBody").field("chunks", &self.chunks.len()).finish_non_exhaustive()
     }
 }
 
-impl fmt::Display for BrokenOff {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the reply breaks off on purpose")
+impl fmt::Display for ScriptedAbort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the script aborts the reply")
     }
 }
 
-impl std::error::Error for BrokenOff {}
+impl std::error::Error for ScriptedAbort {}

@@ -1,4 +1,4 @@
-//! The clock of the server: pacing and arrival times, in real time or under a test's control.
+//! The server's clock: real time, or time that a test controls.
 
 use std::fmt;
 use std::future::Future;
@@ -8,63 +8,62 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-/// The clock that a [`Server`](super::Server) paces its replies by and stamps requests with.
+/// The clock that times the pauses of a [`Server`](crate::Server) and the arrival of its requests.
 ///
-/// A clone shows the same time. Tokio's paused clock is of no use here: it runs ahead whenever its
-/// runtime waits for a socket.
+/// Clones share the same time. Tokio's paused clock doesn't work for a server, because it advances whenever the runtime
+/// waits for a socket.
 #[derive(Clone)]
 pub struct Clock {
-    kind: Kind,
+    kind: ClockKind,
 }
 
 #[derive(Clone)]
-enum Kind {
+enum ClockKind {
     Real { start: Instant },
     Manual { now: Arc<watch::Sender<Duration>> },
     Skipping { now: Arc<watch::Sender<Duration>> },
 }
 
 impl Clock {
-    /// The time of the machine. The default of a server.
+    /// Creates a clock that follows real time. This is a server's default.
     #[must_use]
     pub fn real() -> Self {
-        Self { kind: Kind::Real { start: Instant::now() } }
+        Self { kind: ClockKind::Real { start: Instant::now() } }
     }
 
-    /// A clock that stands still until [`Clock::advance`] moves it.
+    /// Creates a clock that stands still until [`Clock::advance`] moves it.
     #[must_use]
     pub fn manual() -> Self {
-        Self { kind: Kind::Manual { now: Arc::new(watch::Sender::new(Duration::ZERO)) } }
+        Self { kind: ClockKind::Manual { now: Arc::new(watch::Sender::new(Duration::ZERO)) } }
     }
 
-    /// A clock that jumps over every pause: a paced reply takes no real time, and the time that it
-    /// would have taken shows in [`Clock::now`].
+    /// Creates a clock that skips every pause. A paced reply takes no real time, and [`Clock::now`] includes the time it
+    /// would have taken.
     #[must_use]
     pub fn skipping() -> Self {
-        Self { kind: Kind::Skipping { now: Arc::new(watch::Sender::new(Duration::ZERO)) } }
+        Self { kind: ClockKind::Skipping { now: Arc::new(watch::Sender::new(Duration::ZERO)) } }
     }
 
-    /// The time since the clock was made.
+    /// Returns the time since the clock was created.
     #[must_use]
     pub fn now(&self) -> Duration {
         match &self.kind {
-            Kind::Real { start } => start.elapsed(),
-            Kind::Manual { now } | Kind::Skipping { now } => *now.borrow(),
+            ClockKind::Real { start } => start.elapsed(),
+            ClockKind::Manual { now } | ClockKind::Skipping { now } => *now.borrow(),
         }
     }
 
-    /// Moves a manual or skipping clock forward and wakes every pause that ends by then.
+    /// Advances a manual or skipping clock and ends every pause that is over by then.
     ///
-    /// To be sure that the server has begun the pause, wait for it first:
-    /// `server.until(|counts| counts.pausing == 1)`.
+    /// Wait for the server to begin the pause first: `server.until(|counts| counts.pausing == 1)`.
     ///
     /// # Panics
-    /// On the real clock, which nothing can move.
+    /// Panics if this is the real clock.
     #[track_caller]
     pub fn advance(&self, by: Duration) {
         let now = match &self.kind {
-            Kind::Real { .. } => None,
-            Kind::Manual { now } | Kind::Skipping { now } => Some(now),
+            ClockKind::Real { .. } => None,
+            ClockKind::Manual { now } | ClockKind::Skipping { now } => Some(now),
         };
         assert!(now.is_some(), "the real clock can't be advanced: start the server with Clock::manual()");
         if let Some(now) = now {
@@ -72,20 +71,20 @@ impl Clock {
         }
     }
 
-    /// A pause of `duration` that counts from this call, not from the first poll.
+    /// Returns a future that completes after `duration`, counted from this call rather than from the first poll.
     pub(crate) fn pause(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         match &self.kind {
-            Kind::Real { .. } => Box::pin(tokio::time::sleep(duration)),
-            Kind::Skipping { .. } => {
+            ClockKind::Real { .. } => Box::pin(tokio::time::sleep(duration)),
+            ClockKind::Skipping { .. } => {
                 self.advance(duration);
                 Box::pin(std::future::ready(()))
             }
-            Kind::Manual { now } => {
+            ClockKind::Manual { now } => {
                 let mut time = now.subscribe();
                 let end = time.borrow().saturating_add(duration);
                 let clock = Arc::clone(now);
                 Box::pin(async move {
-                    // An error would mean that the sender is gone, and the future holds one itself.
+                    // Fails only if every sender is gone, and this future holds one.
                     let _ = time.wait_for(|now| *now >= end).await;
                     drop(clock);
                 })
@@ -95,12 +94,12 @@ impl Clock {
 }
 
 impl fmt::Debug for Clock {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.kind {
-            Kind::Real { .. } => "real",
-            Kind::Manual { .. } => "manual",
-            Kind::Skipping { .. } => "skipping",
+            ClockKind::Real { .. } => "real",
+            ClockKind::Manual { .. } => "manual",
+            ClockKind::Skipping { .. } => "skipping",
         };
-        formatter.debug_struct("Clock").field("kind", &kind).field("now", &self.now()).finish()
+        f.debug_struct("Clock").field("kind", &kind).field("now", &self.now()).finish()
     }
 }

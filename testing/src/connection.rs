@@ -1,4 +1,4 @@
-//! One connection: HTTP by the library, and by hand where a reply breaks its rules.
+//! One connection. hyper writes the replies, except those that violate HTTP, which are written to the socket directly.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -16,21 +16,21 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::select;
 
-use super::body::{BrokenOff, ReplyBody};
-use super::counts::{InFlight, OpenConnection};
-use super::delivery::{Delivery, Ending, Framing};
-use super::script::lock;
-use super::service::{Pacer, Service};
+use crate::body::{ReplyBody, ScriptedAbort};
+use crate::counts::{ConnectionGuard, InFlightGuard};
+use crate::script::lock;
+use crate::service::{Pacer, Service};
+use crate::wire::{BodyEnd, Framing, WireReply};
 
 /// Serves a connection until either side closes it.
-pub(crate) async fn serve(stream: TcpStream, service: Arc<Service>, number: usize, open: OpenConnection) {
-    // Chunks shall leave when they are due. A socket that refuses this works all the same.
+pub(crate) async fn serve(stream: TcpStream, service: Arc<Service>, number: usize, open: ConnectionGuard) {
+    // Send each chunk immediately. A failure only affects timing.
     let _ = stream.set_nodelay(true);
     #[cfg_attr(not(feature = "http2"), expect(unused_mut, reason = "only HTTP/2 reads ahead"))]
-    let mut stream = Rewound::new(stream);
+    let mut stream = Peeked::new(stream);
     #[cfg(feature = "http2")]
     if stream.begins_with(b"PR").await {
-        // The client speaks HTTP/2 without having asked: of all first lines only its preface begins so.
+        // Of all requests, only the HTTP/2 preface starts with `PR`.
         serve_http2(stream, service, number).await;
         drop(open);
         return;
@@ -39,18 +39,18 @@ pub(crate) async fn serve(stream: TcpStream, service: Arc<Service>, number: usiz
     drop(open);
 }
 
-/// A stream whose first bytes were read to learn the protocol, and are read again.
-struct Rewound {
+/// A stream whose first bytes were read to detect the protocol, and are read again.
+struct Peeked {
     first: VecDeque<u8>,
     stream: TcpStream,
 }
 
-impl Rewound {
+impl Peeked {
     fn new(stream: TcpStream) -> Self {
         Self { first: VecDeque::new(), stream }
     }
 
-    /// Reads as many bytes as it takes to tell whether the stream begins with these.
+    /// Returns `true` if the stream begins with these bytes. Reads no more of it than that takes.
     #[cfg(feature = "http2")]
     async fn begins_with(&mut self, start: &[u8]) -> bool {
         while self.first.len() < start.len() && self.first.iter().eq(start.iter().take(self.first.len())) {
@@ -63,7 +63,7 @@ impl Rewound {
     }
 }
 
-impl AsyncRead for Rewound {
+impl AsyncRead for Peeked {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -81,7 +81,7 @@ impl AsyncRead for Rewound {
     }
 }
 
-impl AsyncWrite for Rewound {
+impl AsyncWrite for Peeked {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
@@ -107,68 +107,67 @@ impl AsyncWrite for Rewound {
     }
 }
 
-async fn serve_http1(stream: Rewound, service: Arc<Service>, number: usize) {
+async fn serve_http1(stream: Peeked, service: Arc<Service>, number: usize) {
     let pacer = service.pacer.clone();
-    let by_hand: Arc<Mutex<Option<(Delivery, InFlight)>>> = Arc::default();
+    let by_hand: Arc<Mutex<Option<(WireReply, InFlightGuard)>>> = Arc::default();
     let handed_over = Arc::clone(&by_hand);
     let respond = service_fn(move |request: Request<Incoming>| {
         let (service, by_hand) = (Arc::clone(&service), Arc::clone(&by_hand));
         Box::pin(async move {
-            let (delivery, in_flight) = service.answer(request, number).await;
-            service.pacer.pause(delivery.delay).await;
-            if delivery.needs_socket() {
-                *lock(&by_hand) = Some((delivery, in_flight));
-                return Err(BrokenOff);
+            let (wire_reply, in_flight) = service.answer(request, number).await;
+            service.pacer.pause(wire_reply.delay).await;
+            if wire_reply.needs_socket() {
+                *lock(&by_hand) = Some((wire_reply, in_flight));
+                return Err(ScriptedAbort);
             }
-            Ok(response(delivery, in_flight, service.pacer.clone()))
+            Ok(response(wire_reply, in_flight, service.pacer.clone()))
         })
     });
     let mut connection = http1::Builder::new().auto_date_header(false).serve_connection(TokioIo::new(stream), respond);
-    // An error of the service ends the connection before anything of the reply is written, and
-    // leaves the socket open.
+    // An error from the service ends the connection before any byte of the reply is written, and leaves the socket open.
     let _ = poll_fn(|context| connection.poll_without_shutdown(context)).await;
     let mut stream = connection.into_parts().io.into_inner().stream;
-    let delivery = lock(&handed_over).take();
-    match delivery {
-        Some((delivery, in_flight)) => write_by_hand(stream, delivery, in_flight, pacer).await,
-        // Whether or not the client is still there, the connection is over.
+    let wire_reply = lock(&handed_over).take();
+    match wire_reply {
+        Some((wire_reply, in_flight)) => write_by_hand(stream, wire_reply, in_flight, pacer).await,
+        // The connection is over, whether or not the client is still there.
         None => drop(stream.shutdown().await),
     }
 }
 
-fn response(mut delivery: Delivery, in_flight: InFlight, pacer: Pacer) -> Response<ReplyBody> {
-    let (status, headers) = (delivery.status, std::mem::take(&mut delivery.headers));
-    let mut response = Response::new(ReplyBody::new(delivery, in_flight, pacer));
+fn response(mut wire_reply: WireReply, in_flight: InFlightGuard, pacer: Pacer) -> Response<ReplyBody> {
+    let (status, headers) = (wire_reply.status, std::mem::take(&mut wire_reply.headers));
+    let mut response = Response::new(ReplyBody::new(wire_reply, in_flight, pacer));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
 }
 
-async fn write_by_hand(mut stream: TcpStream, delivery: Delivery, mut in_flight: InFlight, pacer: Pacer) {
+async fn write_by_hand(mut stream: TcpStream, wire_reply: WireReply, mut in_flight: InFlightGuard, pacer: Pacer) {
     let (mut reader, mut writer) = stream.split();
     let written = select! {
-        written = write(&mut writer, &delivery, &pacer) => written.is_ok(),
+        written = write(&mut writer, &wire_reply, &pacer) => written.is_ok(),
         _ = left(&mut reader) => false,
     };
     if written {
         in_flight.finish();
     }
-    if delivery.ending == Ending::Reset && written {
-        // Closing with a linger time of zero is what makes the system send a reset.
+    if wire_reply.ending == BodyEnd::Reset && written {
+        // Closing with a linger time of zero makes the system send a reset.
         let _ = stream.set_zero_linger();
     } else {
         let _ = stream.shutdown().await;
     }
 }
 
-async fn write(stream: &mut (impl AsyncWrite + Unpin), delivery: &Delivery, pacer: &Pacer) -> io::Result<()> {
-    if !delivery.headless {
-        stream.write_all(&delivery.head()).await?;
+async fn write(stream: &mut (impl AsyncWrite + Unpin), wire_reply: &WireReply, pacer: &Pacer) -> io::Result<()> {
+    if !wire_reply.headless {
+        stream.write_all(&wire_reply.head()).await?;
     }
-    let is_chunked = delivery.framing == Framing::Chunked;
-    for (position, chunk) in delivery.chunks.iter().enumerate() {
+    let is_chunked = wire_reply.framing == Framing::Chunked;
+    for (position, chunk) in wire_reply.chunks.iter().enumerate() {
         if position > 0 {
-            pacer.pause(delivery.pause).await;
+            pacer.pause(wire_reply.pause).await;
         }
         if is_chunked {
             let mut framed = format!("{:x}\r\n", chunk.len()).into_bytes();
@@ -179,40 +178,40 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), delivery: &Delivery, pace
             stream.write_all(chunk).await?;
         }
     }
-    match &delivery.ending {
-        Ending::Complete if is_chunked => stream.write_all(b"0\r\n\r\n").await,
-        Ending::MalformedChunk => stream.write_all(b"not a length\r\n").await,
-        Ending::Stall => std::future::pending().await,
-        Ending::Endless { bytes, pause } => loop {
+    match &wire_reply.ending {
+        BodyEnd::Complete if is_chunked => stream.write_all(b"0\r\n\r\n").await,
+        BodyEnd::MalformedChunk => stream.write_all(b"not a length\r\n").await,
+        BodyEnd::Stall => std::future::pending().await,
+        BodyEnd::Endless { bytes, pause } => loop {
             pacer.pause(*pause).await;
             stream.write_all(format!("{:x}\r\n", bytes.len()).as_bytes()).await?;
             stream.write_all(bytes).await?;
             stream.write_all(b"\r\n").await?;
         },
-        Ending::Complete | Ending::Close | Ending::Reset => Ok(()),
+        BodyEnd::Complete | BodyEnd::Close | BodyEnd::Reset => Ok(()),
     }
 }
 
-/// Returns when the client has closed its side; what it sends until then has no answer.
+/// Returns when the client closes its side. Ignores what the client sends until then.
 async fn left(stream: &mut (impl AsyncRead + Unpin)) {
     let mut ignored = [0; 1024];
     while stream.read(&mut ignored).await.is_ok_and(|count| count > 0) {}
 }
 
 #[cfg(feature = "http2")]
-async fn serve_http2(stream: Rewound, service: Arc<Service>, number: usize) {
+async fn serve_http2(stream: Peeked, service: Arc<Service>, number: usize) {
     let respond = service_fn(move |request: Request<Incoming>| {
         let service = Arc::clone(&service);
         async move {
-            let (delivery, mut in_flight) = service.answer(request, number).await;
-            service.pacer.pause(delivery.delay).await;
-            match (delivery.headless, &delivery.ending) {
-                (true, Ending::Stall) => std::future::pending().await,
+            let (wire_reply, mut in_flight) = service.answer(request, number).await;
+            service.pacer.pause(wire_reply.delay).await;
+            match (wire_reply.headless, &wire_reply.ending) {
+                (true, BodyEnd::Stall) => std::future::pending().await,
                 (true, _) => {
                     in_flight.finish();
-                    Err(BrokenOff)
+                    Err(ScriptedAbort)
                 }
-                (false, _) => Ok(response(delivery, in_flight, service.pacer.clone())),
+                (false, _) => Ok(response(wire_reply, in_flight, service.pacer.clone())),
             }
         }
     });
@@ -220,7 +219,7 @@ async fn serve_http2(stream: Rewound, service: Arc<Service>, number: usize) {
     let connection = hyper::server::conn::http2::Builder::new(executor)
         .auto_date_header(false)
         .serve_connection(TokioIo::new(stream), respond);
-    // The client's end of the connection ends it with an error or without; both are its right.
+    // The client may end the connection with or without an error.
     let _ = connection.await;
 }
 
@@ -233,12 +232,12 @@ mod tests {
 
     use super::*;
 
-    /// A client that sends one byte and waits costs nothing meanwhile.
+    /// A client that sends one byte and waits doesn't keep the server busy.
     #[tokio::test]
     async fn a_first_byte_alone_is_waited_on_without_polling() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let mut server = Rewound::new(listener.accept().await.unwrap().0);
+        let mut server = Peeked::new(listener.accept().await.unwrap().0);
         client.write_all(b"P").await.unwrap();
         let polls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&polls);
@@ -262,6 +261,6 @@ mod tests {
         assert!(!is_http2);
         let mut read = [0; 4];
         server.read_exact(&mut read).await.unwrap();
-        assert_eq!(&read, b"POST", "what was read is read again");
+        assert_eq!(&read, b"POST", "the peeked bytes are read again");
     }
 }

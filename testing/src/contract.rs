@@ -1,17 +1,15 @@
-//! What the contract asks of a request: its path, its method and the schema of its body.
-
-mod explain;
+//! The contract's rules for requests: paths, methods and body schemas.
 
 use std::sync::OnceLock;
 
 use http::Method;
 use jsonschema::Validator;
+use jsonschema::error::{ValidationError, ValidationErrorKind};
 use serde_json::{Map, Value, json};
 
-use self::explain::explain;
 use anthropic_messages::CONTRACT_DOCUMENT;
 
-/// The routes of a contract document, with the checks of their bodies.
+/// The routes of a contract document and the schemas of their request bodies.
 #[derive(Debug)]
 pub(crate) struct Contract {
     document: Value,
@@ -22,16 +20,16 @@ pub(crate) struct Contract {
 #[derive(Debug)]
 pub(crate) struct Operation {
     method: Method,
-    /// The operation's name, for messages.
+    /// The operation id, or the path if it has none.
     pub(crate) name: String,
-    body: Option<Body>,
-    /// The schema of the JSON that a 200 carries.
+    body: Option<BodySchema>,
+    /// The schema of a 200's JSON body.
     pub(crate) response: Option<Value>,
-    /// Whether it creates messages, so that replies are messages and may be streamed.
+    /// `true` if the operation creates messages, so that its reply is a message and may be streamed.
     pub(crate) creates_messages: bool,
 }
 
-/// Why a request has no operation.
+/// The reason why no operation matches a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NoRoute {
     UnknownPath,
@@ -45,24 +43,28 @@ struct Route {
 }
 
 #[derive(Debug)]
-struct Body {
+struct BodySchema {
     required: bool,
     validator: Validator,
 }
 
 impl Contract {
-    /// The contract that the crate was built from, prepared once for all servers of the process.
+    /// Returns the contract that the client was built from, prepared once per process.
     ///
     /// # Errors
-    /// A sentence, if the document can't be read or one of its request schemas can't be compiled.
-    pub(crate) fn of_the_crate() -> Result<&'static Self, String> {
+    ///
+    /// Fails if the document can't be read or a request schema can't be compiled.
+    pub(crate) fn embedded() -> Result<&'static Self, String> {
         static CONTRACT: OnceLock<Result<Contract, String>> = OnceLock::new();
-        CONTRACT.get_or_init(|| Contract::read(CONTRACT_DOCUMENT)).as_ref().map_err(Clone::clone)
+        CONTRACT.get_or_init(|| Contract::parse(CONTRACT_DOCUMENT)).as_ref().map_err(Clone::clone)
     }
 
+    /// Parses a contract document.
+    ///
     /// # Errors
-    /// As [`Contract::of_the_crate`].
-    pub(crate) fn read(document: &str) -> Result<Self, String> {
+    ///
+    /// As [`Contract::embedded`].
+    pub(crate) fn parse(document: &str) -> Result<Self, String> {
         let mut document: Value =
             serde_json::from_str(document).map_err(|error| format!("the contract document is not JSON: {error}"))?;
         allow_string_shorthand(&mut document);
@@ -75,7 +77,7 @@ impl Contract {
                 if let Ok(method) = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
                     && METHODS.contains(&method)
                 {
-                    operations.push(Operation::read(&document, template, method, operation)?);
+                    operations.push(Operation::parse(&document, template, method, operation)?);
                 }
             }
             routes.push(Route { template: template.clone(), operations });
@@ -83,14 +85,14 @@ impl Contract {
         Ok(Self { document, routes })
     }
 
-    /// The operation that a request is for. `/v1` in front of the path is the base path of the API
-    /// and may be left out.
+    /// Returns the operation of a request. The path may start with `/v1`, the API's base path.
     ///
     /// # Errors
-    /// If no path, or no method of the path, is the request's.
+    ///
+    /// Fails if the contract doesn't have the path, or the path doesn't have the method.
     pub(crate) fn route(&self, method: &Method, path: &str) -> Result<&Operation, NoRoute> {
         let path = path.strip_prefix("/v1").filter(|rest| rest.starts_with('/')).unwrap_or(path);
-        // A literal segment wins over a parameter: `/models/latest` before `/models/{id}`.
+        // A literal segment takes precedence over a parameter: `/models/latest` before `/models/{id}`.
         let route = self
             .routes
             .iter()
@@ -103,20 +105,20 @@ impl Contract {
         })
     }
 
-    /// The whole document, for references in schemas.
+    /// Returns the whole document, which references in schemas point into.
     pub(crate) fn document(&self) -> &Value {
         &self.document
     }
 }
 
 impl Operation {
-    fn read(document: &Value, template: &str, method: Method, operation: &Value) -> Result<Self, String> {
+    fn parse(document: &Value, template: &str, method: Method, operation: &Value) -> Result<Self, String> {
         let name = operation.get("operationId").and_then(Value::as_str).unwrap_or(template).to_owned();
         let request = operation.get("requestBody");
         let schema = request.and_then(|body| body.pointer("/content/application~1json/schema"));
         let body = match schema {
             None => None,
-            Some(schema) => Some(Body {
+            Some(schema) => Some(BodySchema {
                 required: request.and_then(|body| body.get("required")).and_then(Value::as_bool).unwrap_or(false),
                 validator: compile(document, schema)
                     .map_err(|error| format!("the request schema of {name} can't be compiled: {error}"))?,
@@ -132,10 +134,11 @@ impl Operation {
         })
     }
 
-    /// Checks the body of a request.
+    /// Checks the body of a request against its schema.
     ///
     /// # Errors
-    /// A sentence that starts with the JSON pointer of what is wrong.
+    ///
+    /// Returns a message that starts with the JSON pointer of the invalid value.
     pub(crate) fn check(&self, body: &[u8]) -> Result<(), String> {
         let Some(rules) = &self.body else {
             return Ok(());
@@ -148,7 +151,7 @@ impl Operation {
     }
 }
 
-/// The methods that an OpenAPI path item can have, apart from its other fields.
+/// The fields of an OpenAPI path item that are methods.
 const METHODS: [Method; 8] = [
     Method::GET,
     Method::PUT,
@@ -160,8 +163,9 @@ const METHODS: [Method; 8] = [
     Method::TRACE,
 ];
 
-/// Where a schema marked `x-string-shorthand` is the item of an array, a bare string stands for an
-/// array of one item; JSON Schema must be told so.
+/// Allows a string in place of an array whose items are marked `x-string-shorthand`.
+///
+/// The API accepts both, and the extension means nothing to JSON Schema.
 fn allow_string_shorthand(document: &mut Value) {
     let schemas = document.pointer("/components/schemas").and_then(Value::as_object);
     let shorthand: Vec<String> = schemas
@@ -215,6 +219,54 @@ fn fits(template: &str, path: &str) -> bool {
     }
 }
 
+/// The maximum length of a message, in characters. An error quotes the invalid value, which can be a whole image.
+const MAX_EXPLANATION: usize = 400;
+
+/// Returns a message that starts with the JSON pointer of the invalid value.
+fn explain(error: &ValidationError<'_>) -> String {
+    let error = most_specific(error);
+    let mut pointer = error.instance_path().to_string();
+    let mut sentence = if let ValidationErrorKind::Required { property } = error.kind() {
+        let property = property.as_str().unwrap_or_default().replace('~', "~0").replace('/', "~1");
+        pointer = format!("{pointer}/{property}");
+        "this field is required".to_owned()
+    } else {
+        error.to_string()
+    };
+    if sentence.chars().count() > MAX_EXPLANATION {
+        sentence = sentence.chars().take(MAX_EXPLANATION).chain(['…']).collect();
+    }
+    let place = if pointer.is_empty() { "the body" } else { &pointer };
+    format!("{place}: {sentence}")
+}
+
+/// Returns the error of the one alternative whose tag matches, if `error` is about a union.
+fn most_specific<'error, 'value>(error: &'error ValidationError<'value>) -> &'error ValidationError<'value> {
+    let (ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context }) = error.kind() else {
+        return error;
+    };
+    let depth = error.instance_path().to_string().len();
+    let mut fitting = context.iter().filter(|errors| !errors.iter().any(|inner| is_tag_mismatch(inner, depth)));
+    match (fitting.next().and_then(|errors| errors.first()), fitting.next()) {
+        (Some(inner), None) => most_specific(inner),
+        _ => error,
+    }
+}
+
+/// Returns `true` if the error means that another alternative of the union applies: the tag or the JSON type differs.
+fn is_tag_mismatch(error: &ValidationError<'_>, depth: usize) -> bool {
+    let place = error.instance_path().to_string();
+    let below = place.get(depth..).unwrap_or_default();
+    match error.kind() {
+        ValidationErrorKind::Constant { .. } | ValidationErrorKind::Enum { .. } => below == "/type" || below == "/role",
+        ValidationErrorKind::Type { .. } => below.is_empty(),
+        ValidationErrorKind::Required { property } => {
+            below.is_empty() && matches!(property.as_str(), Some("type" | "role"))
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,7 +291,7 @@ mod tests {
                      "properties": {"type": {"const": "image"}, "data": {"type": "string"}}}]}
             }}
         });
-        Contract::read(&document.to_string()).unwrap()
+        Contract::parse(&document.to_string()).unwrap()
     }
 
     fn refusal(body: Value) -> String {
@@ -249,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn literal_paths_win_over_parameters() {
+    fn literal_paths_take_precedence_over_parameters() {
         let contract = contract();
         let name = |path: &str| contract.route(&Method::GET, path).map(|operation| operation.name.clone());
         assert_eq!(name("/models").unwrap(), "listModels");
@@ -266,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_inside_a_tagged_union_is_told_where_it_is() {
+    fn an_error_inside_a_tagged_union_names_its_pointer() {
         let body = json!({"a/b": 1, "content": [{"type": "image", "data": 5}]});
         assert_eq!(refusal(body), r#"/content/0/data: 5 is not of type "string""#);
         let body = json!({"a/b": 1, "content": [{"type": "image"}]});

@@ -1,4 +1,4 @@
-//! What the server has seen, as numbers that a test can wait for.
+//! Counts of a server's requests and connections, which a test can wait for.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,28 +6,28 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// A snapshot of what a server has seen so far.
+/// A snapshot of a server's requests and connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Requests received whole, refused ones included.
+    /// Requests received completely, including refused ones.
     pub requests: usize,
-    /// Requests whose reply is not yet finished.
+    /// Requests whose reply isn't finished.
     pub in_flight: usize,
-    /// Requests whose reply was played to its end; a reset that was scripted is such an end.
+    /// Requests whose reply was sent to its end. A scripted reset counts as an end.
     pub answered: usize,
-    /// Requests whose client left before the reply was played to its end.
+    /// Requests whose client disconnected before the end of the reply.
     pub abandoned: usize,
-    /// Replies that wait on the clock for their next part.
+    /// Replies that are waiting on the clock.
     pub pausing: usize,
-    /// Connections accepted.
+    /// Accepted connections.
     pub connections: usize,
-    /// Connections that are closed by now, by either side.
+    /// Connections that either side has closed.
     pub closed_connections: usize,
 }
 
 impl Counts {
-    /// Connections that are open.
+    /// Returns the number of open connections.
     #[must_use]
     pub fn open_connections(&self) -> usize {
         self.connections.saturating_sub(self.closed_connections)
@@ -35,9 +35,9 @@ impl Counts {
 }
 
 impl fmt::Display for Counts {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
-            formatter,
+            f,
             "{} requests ({} in flight, {} answered, {} abandoned, {} pausing), {} connections ({} closed)",
             self.requests,
             self.in_flight,
@@ -50,32 +50,28 @@ impl fmt::Display for Counts {
     }
 }
 
-/// The state that [`Server::until`](super::Server::until) waited for did not come.
+/// The error of [`Server::until`](crate::Server::until) when its condition isn't met in time.
 #[derive(Clone, Debug)]
-pub struct NotReached {
+pub struct WaitError {
     pub(crate) limit: Duration,
     pub(crate) counts: Counts,
 }
 
-impl NotReached {
-    /// What the server had seen when the wait ended.
+impl WaitError {
+    /// Returns the counts at the end of the wait.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts
     }
 }
 
-impl fmt::Display for NotReached {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "the awaited state was not reached within {:?}, the server has seen {}",
-            self.limit, self.counts
-        )
+impl fmt::Display for WaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "condition not met within {:?}: the server has seen {}", self.limit, self.counts)
     }
 }
 
-impl std::error::Error for NotReached {}
+impl std::error::Error for WaitError {}
 
 /// The counters of a running server.
 #[derive(Clone, Debug)]
@@ -101,38 +97,38 @@ impl Counters {
     }
 
     /// Counts a request as in flight until the guard is dropped.
-    pub(crate) fn begin_request(&self) -> InFlight {
+    pub(crate) fn begin_request(&self) -> InFlightGuard {
         self.change(|counts| counts.in_flight += 1);
-        InFlight { counters: self.clone(), finished: false }
+        InFlightGuard { counters: self.clone(), finished: false }
     }
 
     /// Counts a connection as open until the guard is dropped.
-    pub(crate) fn open_connection(&self) -> OpenConnection {
+    pub(crate) fn open_connection(&self) -> ConnectionGuard {
         self.change(|counts| counts.connections += 1);
-        OpenConnection { counters: self.clone() }
+        ConnectionGuard { counters: self.clone() }
     }
 
     /// Counts a reply as pausing until the guard is dropped.
-    pub(crate) fn begin_pause(&self) -> Pausing {
+    pub(crate) fn begin_pause(&self) -> PauseGuard {
         self.change(|counts| counts.pausing += 1);
-        Pausing { counters: self.clone() }
+        PauseGuard { counters: self.clone() }
     }
 }
 
-/// A request whose reply is not finished. Dropped unfinished, it counts as abandoned.
+/// A request whose reply isn't finished. It counts as abandoned if dropped before [`finish`](Self::finish).
 #[derive(Debug)]
-pub(crate) struct InFlight {
+pub(crate) struct InFlightGuard {
     counters: Counters,
     finished: bool,
 }
 
-impl InFlight {
+impl InFlightGuard {
     pub(crate) fn finish(&mut self) {
         self.finished = true;
     }
 }
 
-impl Drop for InFlight {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         let finished = self.finished;
         self.counters.change(|counts| {
@@ -148,23 +144,23 @@ impl Drop for InFlight {
 
 /// An accepted connection.
 #[derive(Debug)]
-pub(crate) struct OpenConnection {
+pub(crate) struct ConnectionGuard {
     counters: Counters,
 }
 
-impl Drop for OpenConnection {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.counters.change(|counts| counts.closed_connections += 1);
     }
 }
 
-/// A reply that waits on the clock.
+/// A reply that is waiting on the clock.
 #[derive(Debug)]
-pub(crate) struct Pausing {
+pub(crate) struct PauseGuard {
     counters: Counters,
 }
 
-impl Drop for Pausing {
+impl Drop for PauseGuard {
     fn drop(&mut self) {
         self.counters.change(|counts| counts.pausing = counts.pausing.saturating_sub(1));
     }

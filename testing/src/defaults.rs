@@ -1,14 +1,14 @@
-//! What the server answers when nothing is scripted.
+//! The replies to requests without a scripted one.
 
 use serde_json::{Value, json};
 
-use super::contract::{Contract, Operation};
-use super::reply::Reply;
-use super::request::{ReceivedRequest, text_of};
-use super::sample::{full_sample, sample};
+use crate::contract::{Contract, Operation};
+use crate::reply::Reply;
+use crate::request::{ReceivedRequest, text_of};
+use crate::sample::{full_sample, sample};
 
-/// The answer described at [`Reply::echo`].
-pub(crate) fn answer(request: &ReceivedRequest, operation: &Operation, contract: &Contract) -> Reply {
+/// Returns the reply that [`Reply::echo`] describes.
+pub(crate) fn default_reply(request: &ReceivedRequest, operation: &Operation, contract: &Contract) -> Reply {
     if operation.creates_messages {
         return message(request);
     }
@@ -24,7 +24,7 @@ pub(crate) fn answer(request: &ReceivedRequest, operation: &Operation, contract:
     }
 }
 
-/// A guess at the tokens of so many bytes of text: a quarter, and at least one.
+/// Estimates the tokens of a text from its bytes: a quarter, and at least one.
 pub(crate) fn rough_tokens(bytes: usize) -> usize {
     bytes.div_ceil(4).max(1)
 }
@@ -34,7 +34,7 @@ fn message(request: &ReceivedRequest) -> Reply {
         return Reply::text(text_of(result).unwrap_or_else(|| "The tool returned no text.".to_owned()));
     }
     let text = request.last_user_text().unwrap_or_default();
-    match wanted_tool(request, &text) {
+    match requested_tool(request, &text) {
         Some(tool) => {
             let schema = tool.get("input_schema").unwrap_or(&Value::Null);
             let input = sample(schema, schema, &text);
@@ -45,8 +45,8 @@ fn message(request: &ReceivedRequest) -> Reply {
     }
 }
 
-/// The custom tool that the request asks for.
-fn wanted_tool<'request>(request: &'request ReceivedRequest, text: &str) -> Option<&'request Value> {
+/// Returns the custom tool that the request asks for.
+fn requested_tool<'request>(request: &'request ReceivedRequest, text: &str) -> Option<&'request Value> {
     let tools = request.pointer("/tools")?.as_array()?;
     let custom = || tools.iter().filter(|tool| tool.get("input_schema").is_some());
     match request.pointer("/tool_choice/type").and_then(Value::as_str) {
@@ -68,7 +68,7 @@ fn name(tool: &Value) -> Option<&str> {
     tool.get("name")?.as_str()
 }
 
-/// The words of a text in lower case; `get_weather` and "get weather" have the same.
+/// Returns the words of a text in lower case. `get_weather` and "get weather" are the same words.
 fn words(text: &str) -> Vec<String> {
     text.split(|letter: char| !letter.is_alphanumeric())
         .filter(|word| !word.is_empty())

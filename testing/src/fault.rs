@@ -1,28 +1,26 @@
-//! Ways in which a reply can go wrong.
+//! Faults of replies.
 
 use std::time::Duration;
 
-/// Something that goes wrong while a reply is sent, added by [`Reply::fault`](super::Reply::fault).
+/// A failure while a reply is sent, added by [`Reply::fault`](crate::Reply::fault).
 ///
-/// A reply can have several; they apply in the order in which they were added. Over HTTP/2, where a
-/// request has no connection of its own, each fault that breaks the connection resets the request's
-/// stream instead.
+/// A reply can have several, which apply in the order they were added. HTTP/2 shares a connection between requests, so
+/// there a fault that breaks the connection resets the stream of the request instead.
 #[derive(Clone, Debug)]
 pub struct Fault {
     pub(crate) kind: FaultKind,
 }
 
-/// The place in a reply where a [`Fault`] happens. A place behind the end of the body means its
-/// end.
+/// The place in a reply where a [`Fault`] happens. A place past the end of the body means its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum At {
-    /// Before the status line: the client gets no byte.
+    /// Before the status line, so the client receives no byte.
     BeforeHeaders,
     /// After the headers and this many bytes of the body.
     AfterByte(usize),
-    /// After the headers and this many events of the body, pings included. A body that is not a
-    /// stream counts as one event.
+    /// After the headers and this many events of the body, including pings. A body that isn't a stream counts as one
+    /// event.
     AfterEvent(usize),
 }
 
@@ -41,65 +39,63 @@ pub(crate) enum FaultKind {
 }
 
 impl Fault {
-    /// The connection is reset (TCP RST). What was sent before may be lost with it where the system
-    /// of the client discards received data on a reset; Linux does not.
+    /// Resets the connection (TCP RST). A client's system may then discard data it has received. Linux doesn't.
     #[must_use]
     pub fn reset(at: At) -> Self {
         FaultKind::Reset(at).into()
     }
 
-    /// The connection is closed (TCP FIN) without the end that the framing asks for.
+    /// Closes the connection (TCP FIN) without the end that the framing requires.
     #[must_use]
     pub fn close(at: At) -> Self {
         FaultKind::Close(at).into()
     }
 
-    /// The body ends here, with the end that its framing asks for: as HTTP all is well, and the
-    /// rest of the message is missing. Before the headers there is no such end, and the connection
-    /// closes.
+    /// Ends the body early but with valid framing, so HTTP doesn't show that the rest is missing. Before the headers, closes
+    /// the connection.
     #[must_use]
     pub fn end(at: At) -> Self {
         FaultKind::End(at).into()
     }
 
-    /// Nothing more is sent, and the connection stays open until the client closes it.
+    /// Stops sending and keeps the connection open until the client closes it.
     #[must_use]
     pub fn stall(at: At) -> Self {
         FaultKind::Stall(at).into()
     }
 
-    /// A chunk follows whose length is no number, and the connection closes.
+    /// Sends a chunk whose length isn't a number, and closes the connection.
     #[must_use]
     pub fn malformed_chunk(at: At) -> Self {
         FaultKind::MalformedChunk(at).into()
     }
 
-    /// A line of `data` follows that never ends, as fast as the client reads, until it closes.
+    /// Sends a `data` line that never ends, as fast as the client reads, until the client closes the connection.
     #[must_use]
     pub fn endless_line(at: At) -> Self {
         FaultKind::EndlessLine(at).into()
     }
 
-    /// Pings follow forever, one after each pause on the server's clock, until the client closes.
+    /// Sends pings, one after each pause on the server's clock, until the client closes the connection.
     #[must_use]
     pub fn endless_pings(at: At, pause: Duration) -> Self {
         FaultKind::EndlessPings { at, pause }.into()
     }
 
-    /// A stream's next event after `after` events is an `error` with this type and message, and the
-    /// stream ends. A reply that is not a stream becomes that error, with the status of its type.
+    /// Ends a stream with an `error` event of this type and message, after `after` events. A reply that isn't a stream
+    /// becomes that error, with the status of its type.
     #[must_use]
     pub fn error_event(after: usize, kind: impl Into<String>, message: impl Into<String>) -> Self {
         FaultKind::ErrorEvent { after, kind: kind.into(), message: message.into() }.into()
     }
 
-    /// The body comes byte by byte, with a pause on the server's clock between one and the next.
+    /// Sends the body byte by byte, with a pause on the server's clock between two bytes.
     #[must_use]
     pub fn slow_bytes(pause: Duration) -> Self {
         FaultKind::SlowBytes { pause }.into()
     }
 
-    /// The reply claims another content type.
+    /// Replaces the content type.
     #[must_use]
     pub fn content_type(content_type: impl Into<String>) -> Self {
         FaultKind::ContentType(content_type.into()).into()

@@ -1,12 +1,12 @@
-//! Identifiers that look like the API's and follow from a seed.
+//! Identifiers like the API's that follow from a seed.
 
-/// Makes the identifiers of one server.
+/// Generates the identifiers of a server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Identifiers {
     seed: u64,
 }
 
-/// The length of what follows the prefix, as the API has it.
+/// The length of an identifier without its prefix, as in the API.
 const LENGTH: usize = 24;
 
 const ALPHABET: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
@@ -16,22 +16,22 @@ impl Identifiers {
         Self { seed }
     }
 
-    /// The identifier of a request.
+    /// Returns the identifier of a request.
     pub(crate) fn request(self, number: usize) -> String {
         self.identifier("req", number, 0)
     }
 
-    /// The identifier of the message that answers a request.
+    /// Returns the identifier of the message that replies to a request.
     pub(crate) fn message(self, number: usize) -> String {
         self.identifier("msg", number, 0)
     }
 
-    /// The identifier of the tool call in block `index` of the message that answers a request.
+    /// Returns the identifier of the tool call in block `index` of the message that replies to a request.
     pub(crate) fn tool_call(self, number: usize, index: usize) -> String {
         self.identifier("toolu", number, index)
     }
 
-    /// Depends on nothing but its arguments, so that requests in parallel don't disturb each other.
+    /// Depends only on its arguments, so concurrent requests don't affect each other.
     fn identifier(self, prefix: &str, number: usize, index: usize) -> String {
         let mut state = self.seed;
         for byte in prefix.bytes() {
@@ -50,7 +50,7 @@ impl Identifiers {
     }
 }
 
-/// One step of the SplitMix64 generator: every seed, also zero, gives well spread values.
+/// One step of the SplitMix64 generator, which spreads values well for every seed, including zero.
 fn scramble(state: u64) -> u64 {
     let mut mixed = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

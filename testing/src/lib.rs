@@ -1,23 +1,22 @@
-//! A server for tests of code that uses [`anthropic_messages`]: real HTTP on the loopback interface, no key, no network, no
-//! mock of the client.
+//! A server for tests of code that uses [`anthropic_messages`].
 //!
-//! # A test
-//!
-//! The crate belongs among the dev-dependencies, so that nothing of it is in what you ship:
+//! The server speaks real HTTP on the loopback interface, so tests exercise the whole client without a key, a network or a
+//! mock. Add the crate as a dev-dependency:
 //!
 //! ```toml
 //! [dev-dependencies]
 //! anthropic-messages-testing = "0.1"
 //! ```
 //!
-//! [`Server`] is a real HTTP server on the loopback interface. Code under test
-//! gets a client of it, and a test says what is answered:
+//! # Example
+//!
+//! The code under test gets a client of the [`Server`], and the test scripts the replies:
 //!
 //! ```
-//! use anthropic_messages_testing::{Matcher, Reply, Server};
 //! use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
+//! use anthropic_messages_testing::{Matcher, Reply, Server};
 //!
-//! /// What is tested.
+//! /// The code under test.
 //! async fn summary(client: &Client, text: &str) -> anthropic_messages::Result<String> {
 //!     let text = [AnthropicMessage::user(text)];
 //!     let request = MessageCreateRequest::new("claude-sonnet-5", text, 200).system("Sum up in a sentence.");
@@ -37,26 +36,24 @@
 //! # }
 //! ```
 //!
-//! A reply that was scripted and not fetched fails the test when the server is dropped; so does a
-//! request beyond a [`times`](Expectation::times), and with
-//! [`strict`](ServerBuilder::strict) every request that nothing is scripted for. Without
-//! a script the server [echoes](Reply::echo).
+//! The test fails when the server is dropped if a scripted reply wasn't requested, if a rule received more requests than
+//! its [`times`](Expectation::times) allows, or, with [`strict`](ServerBuilder::strict), if any request had no scripted
+//! reply. Without a script, the server [echoes](Reply::echo).
 //!
-//! # It knows the contract
+//! # Requests are checked
 //!
-//! Requests are checked against the contract that the crate was built from, and refused as the API
-//! refuses them: a wrong path, a missing key, a body that breaks the schema. So a request that passes
-//! here is one that the contract allows. Whether a reply is asked for whole or as a stream makes no
-//! difference to the script.
+//! The server checks each request against the contract the client was built from, and refuses it as the API does: an
+//! unknown path, a missing key, or a body that doesn't match its schema. A script doesn't depend on whether the client
+//! asks for a whole reply or for a stream: the server sends the form that the request asks for.
 //!
-//! # What goes wrong
+//! # Failures
 //!
-//! A [`Fault`] breaks a reply at a byte or an event; [`Reply`]
-//! has the API's errors, a gateway's page, and waits:
+//! A [`Fault`] breaks a reply at a byte or an event. [`Reply`] has constructors for API errors and gateway pages, and can
+//! delay a reply:
 //!
 //! ```
-//! use anthropic_messages_testing::{Reply, Server};
 //! use anthropic_messages::{AnthropicMessage, ErrorKind, MessageCreateRequest};
+//! use anthropic_messages_testing::{Reply, Server};
 //! use std::time::Duration;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -67,45 +64,40 @@
 //! let request = MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 100);
 //! let error = server.client()?.create_message(&request).await.unwrap_err();
 //! assert_eq!(error.kind(), ErrorKind::RateLimit);
-//! // Longer than a client waits by itself: it is the caller's to decide.
+//! // The client doesn't wait this long by itself, so the caller decides.
 //! assert_eq!(error.retry_after(), Some(Duration::from_secs(120)));
 //! assert_eq!(error.attempts(), 1);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # Without waiting
+//! # Time
 //!
-//! Identifiers follow from a seed. Pauses follow a [`Clock`]: a
-//! [skipping](Clock::skipping) one jumps over them, a
-//! [manual](Clock::manual) one stands until the test moves it. To wait for something
-//! without sleeping, ask for the [counts](Counts): `server.until(|counts| …)` holds as
-//! soon as, for example, the server has seen a connection close.
+//! Tests don't need to sleep. Identifiers follow from a seed. Pauses follow a [`Clock`]: [`Clock::skipping`] skips them,
+//! and [`Clock::manual`] stands still until the test advances it. [`Server::until`] waits for a condition on the
+//! [`Counts`], such as a closed connection.
 //!
-//! The retries of the client wait in real time. A test that is not about them sets
-//! [`max_retries(0)`](anthropic_messages::ClientBuilder::max_retries) or answers with
+//! The client's own retries wait in real time. In tests of something else, set
+//! [`max_retries(0)`](anthropic_messages::ClientBuilder::max_retries) or reply with a
 //! [`retry_after`](Reply::retry_after) of a millisecond.
 //!
-//! # Other ways
+//! # Alternatives
 //!
-//! - The server runs in a thread of its own, and works for a test without a runtime and for clients in
-//!   other languages: `cargo run --example serve` runs it on a port.
-//! - Code that reads streams needs no server: [`MessageStream::from_bytes`](anthropic_messages::MessageStream::from_bytes)
-//!   reads a recording.
-//! - Code that reads replies needs nothing at all: [`Json::parse`](anthropic_messages::Json::parse) and
-//!   [`to`](anthropic_messages::Json::to) make any type from JSON.
+//! - The server runs on a thread of its own, so it works for tests without a runtime and for clients in other languages.
+//!   `cargo run --example serve` runs it on a port.
+//! - Code that reads streams can use a recording and
+//!   [`MessageStream::from_bytes`](anthropic_messages::MessageStream::from_bytes) instead of a server.
+//! - Code that reads replies can build any type from JSON with [`Json::parse`](anthropic_messages::Json::parse) and
+//!   [`Json::to`](anthropic_messages::Json::to).
 
 mod body;
-mod builder;
 mod clock;
 mod connection;
 mod contract;
 mod counts;
 mod defaults;
-mod delivery;
 mod events;
 mod fault;
-mod fold;
 mod identifiers;
 mod matcher;
 mod object;
@@ -116,14 +108,14 @@ mod sample;
 mod script;
 mod server;
 mod service;
+mod wire;
 
-pub use builder::{ServerBuilder, StartError};
 pub use clock::Clock;
-pub use counts::{Counts, NotReached};
-pub use delivery::{Chunking, Framing};
+pub use counts::{Counts, WaitError};
 pub use fault::{At, Fault};
 pub use matcher::Matcher;
 pub use reply::Reply;
 pub use request::ReceivedRequest;
 pub use script::{Expectation, When};
-pub use server::Server;
+pub use server::{Server, ServerBuilder, StartError};
+pub use wire::{Chunking, Framing};

@@ -1,16 +1,16 @@
-//! Which requests a scripted reply is for.
+//! Conditions on requests.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::request::ReceivedRequest;
+use crate::request::ReceivedRequest;
 
-/// A condition on a request, made of parts by [`and`](Matcher::and), [`or`](Matcher::or) and
-/// [`not`](Matcher::not).
+/// A condition on a request.
 ///
-/// A matcher sees the request with its credentials redacted.
+/// Combine conditions with [`and`](Matcher::and), [`or`](Matcher::or) and [`not`](Matcher::not). A matcher sees the
+/// request with its credentials redacted.
 ///
 /// ```
 /// use anthropic_messages_testing::Matcher;
@@ -26,20 +26,20 @@ pub struct Matcher {
 }
 
 impl Matcher {
-    /// Any request.
+    /// Matches any request.
     #[must_use]
     pub fn any() -> Self {
         Self::matching("any request", |_| true)
     }
 
-    /// A request whose body names this `model`.
+    /// Matches a request with this `model`.
     #[must_use]
     pub fn model(model: impl Into<String>) -> Self {
         let model = model.into();
         Self::matching(format!("model is {model:?}"), move |request| request.model() == Some(&model))
     }
 
-    /// A request whose last user text is exactly `text`; see [`ReceivedRequest::last_user_text`].
+    /// Matches a request whose [last user text](ReceivedRequest::last_user_text) is `text`.
     #[must_use]
     pub fn last_user_text(text: impl Into<String>) -> Self {
         let text = text.into();
@@ -48,7 +48,7 @@ impl Matcher {
         })
     }
 
-    /// A request whose last user text contains `part`; see [`ReceivedRequest::last_user_text`].
+    /// Matches a request whose [last user text](ReceivedRequest::last_user_text) contains `part`.
     #[must_use]
     pub fn last_user_text_contains(part: impl Into<String>) -> Self {
         let part = part.into();
@@ -57,19 +57,19 @@ impl Matcher {
         })
     }
 
-    /// A request whose last turn brings the result of a tool.
+    /// Matches a request whose last turn has a tool result.
     #[must_use]
     pub fn tool_result() -> Self {
         Self::matching("last turn has a tool result", |request| !request.tool_results().is_empty())
     }
 
-    /// A request that asks for a stream.
+    /// Matches a request for a stream.
     #[must_use]
     pub fn stream() -> Self {
         Self::matching("a stream is asked for", ReceivedRequest::wants_stream)
     }
 
-    /// A request with a header of this name and value.
+    /// Matches a request with a header of this name and value.
     #[must_use]
     pub fn header(name: impl Into<String>, value: impl Into<String>) -> Self {
         let (name, value) = (name.into(), value.into());
@@ -78,17 +78,16 @@ impl Matcher {
         })
     }
 
-    /// A request whose body has `value` at a JSON pointer (RFC 6901).
+    /// Matches a request whose body has `value` at a JSON pointer (RFC 6901).
     #[must_use]
     pub fn pointer(pointer: impl Into<String>, value: impl Into<Value>) -> Self {
         let (pointer, value) = (pointer.into(), value.into());
         Self::matching(format!("{pointer} is {value}"), move |request| request.pointer(&pointer) == Some(&value))
     }
 
-    /// A request that a closure accepts; the description appears in messages about it.
+    /// Matches a request for which a closure returns `true`. The description appears in failure messages.
     ///
-    /// A panic of the closure is answered with a 500 and fails the test that owns the server, when
-    /// the server is dropped.
+    /// If the closure panics, the server replies with a 500 and fails the test when it is dropped.
     #[must_use]
     pub fn matching(
         description: impl Into<String>,
@@ -97,21 +96,21 @@ impl Matcher {
         Self { description: description.into(), compound: false, condition: Arc::new(condition) }
     }
 
-    /// A request that both matchers accept.
+    /// Matches a request that both matchers match.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let description = format!("{} and {}", self.as_part(), other.as_part());
         Self::compound(description, move |request| self.accepts(request) && other.accepts(request))
     }
 
-    /// A request that one of the matchers, or both, accept.
+    /// Matches a request that at least one of the matchers matches.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         let description = format!("{} or {}", self.as_part(), other.as_part());
         Self::compound(description, move |request| self.accepts(request) || other.accepts(request))
     }
 
-    /// A request that the matcher does not accept.
+    /// Matches a request that the matcher doesn't match.
     #[must_use]
     #[expect(clippy::should_implement_trait, reason = "reads as the third of `and`, `or` and `not`")]
     pub fn not(self) -> Self {
@@ -132,13 +131,13 @@ impl Matcher {
 }
 
 impl fmt::Display for Matcher {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.description)
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.description)
     }
 }
 
 impl fmt::Debug for Matcher {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Matcher").field(&self.description).finish()
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Matcher").field(&self.description).finish()
     }
 }

@@ -1,78 +1,78 @@
-//! From a reply and the request it answers to the bytes that go over the wire.
+//! Renders a reply to a request as status, headers and body.
 
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 
-use super::defaults::rough_tokens;
-use super::delivery::{Delivery, Framing, Plan};
-use super::events::{self, Event};
-use super::fault::{Fault, FaultKind};
-use super::fold;
-use super::identifiers::Identifiers;
-use super::object::Object;
-use super::reply::{Content, Form, Reply, error_status};
-use super::request::ReceivedRequest;
+use crate::defaults::rough_tokens;
+use crate::events::{self, Event};
+use crate::fault::{Fault, FaultKind};
+use crate::identifiers::Identifiers;
+use crate::object::JsonObject;
+use crate::reply::{Reply, ReplyContent, ReplyFormat, error_status};
+use crate::request::ReceivedRequest;
+use crate::wire::{Framing, ReplyParts, WireReply};
 
 const JSON: &str = "application/json";
 const EVENT_STREAM: &str = "text/event-stream";
 
-/// Renders a reply whose content is settled: neither the default nor made from the request.
+/// Renders a reply whose content is resolved: neither the default nor a closure's.
 ///
 /// # Errors
-/// A sentence, if the script is mistaken.
-pub(crate) fn render(reply: &Reply, request: &ReceivedRequest, identifiers: Identifiers) -> Result<Delivery, String> {
+///
+/// Fails if the script has a mistake.
+pub(crate) fn render(reply: &Reply, request: &ReceivedRequest, identifiers: Identifiers) -> Result<WireReply, String> {
     if let Some(mistake) = &reply.mistake {
         return Err(mistake.clone());
     }
     let request_id = identifiers.request(request.number);
     let streams = match reply.form {
-        Form::AsAsked => request.wants_stream(),
-        Form::Json => false,
-        Form::Stream => true,
+        ReplyFormat::AsAsked => request.wants_stream(),
+        ReplyFormat::Json => false,
+        ReplyFormat::Stream => true,
     };
     let mut body = match &reply.content {
-        Content::Message(message) => {
-            let message = completed(message.clone(), request, identifiers);
+        ReplyContent::Message(message) => {
+            let message = complete(message.clone(), request, identifiers);
             if streams {
-                Body::stream(&events::from_message(&message, reply.delta_length))
+                RenderedBody::stream(&events::from_message(&message, reply.delta_length))
             } else {
-                Body::json(reply.status, message.to_raw().get())
+                RenderedBody::json(reply.status, message.to_raw().get())
             }
         }
-        Content::Events(events) if streams => Body::stream(events),
-        Content::Events(events) => Body::json(reply.status, fold::into_message(events)?.to_raw().get()),
-        Content::Error { kind, message, details } => {
-            let mut error = envelope(kind, message, &request_id);
+        ReplyContent::Events(events) if streams => RenderedBody::stream(events),
+        ReplyContent::Events(events) => RenderedBody::json(reply.status, events::into_message(events)?.to_raw().get()),
+        ReplyContent::Error { kind, message, details } => {
+            let mut error = error_object(kind, message, &request_id);
             if let Some(details) = details {
-                let mut inner: Object = error.decoded("error").unwrap_or_default();
+                let mut inner: JsonObject = error.decoded("error").unwrap_or_default();
                 inner.set("details", details);
                 error.set("error", &inner);
             }
-            Body::json(reply.status, error.to_raw().get())
+            RenderedBody::json(reply.status, error.to_raw().get())
         }
-        Content::Verbatim { content_type, body } => Body::verbatim(reply.status, content_type, body),
-        Content::Default | Content::Made(_) => {
-            return Err("a reply was not settled before it was rendered".into());
+        ReplyContent::Raw { content_type, body } => RenderedBody::raw(reply.status, content_type, body),
+        ReplyContent::Default | ReplyContent::Dynamic(_) => {
+            return Err("the reply wasn't resolved before it was rendered".into());
         }
     };
     for fault in &reply.faults {
         if let FaultKind::ErrorEvent { after, kind, message } = &fault.kind {
-            body.fail(*after, kind, envelope(kind, message, &request_id));
+            body.fail(*after, kind, error_object(kind, message, &request_id));
         }
     }
     Ok(deliver(reply, body, &request_id, &reply.faults))
 }
 
-/// What is sent, before it is cut into chunks.
-struct Body {
+/// The body of a reply before it is split into chunks.
+struct RenderedBody {
     status: StatusCode,
     content_type: String,
     events: Vec<Bytes>,
 }
 
-impl Body {
+impl RenderedBody {
     fn json(status: StatusCode, text: &str) -> Self {
         let body = Bytes::copy_from_slice(text.as_bytes());
         Self { status, content_type: JSON.to_owned(), events: vec![body] }
@@ -86,7 +86,7 @@ impl Body {
         }
     }
 
-    fn verbatim(status: StatusCode, content_type: &str, body: &Bytes) -> Self {
+    fn raw(status: StatusCode, content_type: &str, body: &Bytes) -> Self {
         let mut reply = Self { status, content_type: content_type.to_owned(), events: vec![body.clone()] };
         if reply.is_stream() {
             reply.events = split_at_blank_lines(body.clone());
@@ -98,8 +98,8 @@ impl Body {
         self.content_type.starts_with(EVENT_STREAM)
     }
 
-    /// Puts an error in the place of what comes after so many events.
-    fn fail(&mut self, after: usize, kind: &str, error: Object) {
+    /// Replaces all events after the first `after` with an error.
+    fn fail(&mut self, after: usize, kind: &str, error: JsonObject) {
         if self.is_stream() {
             self.events.truncate(after);
             self.events.push(Bytes::from(Event { name: "error".to_owned(), data: error }.to_wire()));
@@ -110,7 +110,7 @@ impl Body {
     }
 }
 
-fn deliver(reply: &Reply, body: Body, request_id: &str, faults: &[Fault]) -> Delivery {
+fn deliver(reply: &Reply, body: RenderedBody, request_id: &str, faults: &[Fault]) -> WireReply {
     let is_stream = body.is_stream();
     let mut headers = HeaderMap::new();
     if let Ok(content_type) = HeaderValue::from_str(&body.content_type) {
@@ -125,10 +125,10 @@ fn deliver(reply: &Reply, body: Body, request_id: &str, faults: &[Fault]) -> Del
     for name in &reply.left_out {
         headers.remove(name);
     }
-    // A scripted header takes the place of the server's own, and may itself be given several times.
+    // A scripted header replaces the server's own, and may have several values.
     headers.extend(reply.headers.clone());
     let default_framing = if is_stream { Framing::Chunked } else { Framing::Length };
-    let plan = Plan {
+    let plan = ReplyParts {
         status: body.status,
         headers,
         events: body.events,
@@ -137,26 +137,26 @@ fn deliver(reply: &Reply, body: Body, request_id: &str, faults: &[Fault]) -> Del
         pause: reply.pause,
         delay: reply.delay,
     };
-    Delivery::of(plan, faults)
+    WireReply::new(plan, faults)
 }
 
-/// The API's envelope of an error.
-fn envelope(kind: &str, message: &str, request_id: &str) -> Object {
-    let mut error = Object::default();
+/// Returns an error object of the API.
+fn error_object(kind: &str, message: &str, request_id: &str) -> JsonObject {
+    let mut error = JsonObject::default();
     error.set("type", kind);
     error.set("message", message);
-    let mut envelope = Object::default();
-    envelope.set("type", "error");
-    envelope.set("error", &error);
-    envelope.set("request_id", request_id);
-    envelope
+    let mut error_object = JsonObject::default();
+    error_object.set("type", "error");
+    error_object.set("error", &error);
+    error_object.set("request_id", request_id);
+    error_object
 }
 
-/// Fills in what every message of the API has, and puts the fields in the API's order.
-fn completed(mut message: Object, request: &ReceivedRequest, identifiers: Identifiers) -> Object {
+/// Adds the fields that every message of the API has, and puts them in the API's order.
+fn complete(mut message: JsonObject, request: &ReceivedRequest, identifiers: Identifiers) -> JsonObject {
     let mut calls_tool = false;
     message.set_default("content", &json!([]));
-    if let Some(mut blocks) = message.decoded::<Vec<Object>>("content") {
+    if let Some(mut blocks) = message.decoded::<Vec<JsonObject>>("content") {
         for (index, block) in blocks.iter_mut().enumerate() {
             if block.text("type").as_deref() == Some("tool_use") {
                 calls_tool = true;
@@ -173,7 +173,7 @@ fn completed(mut message: Object, request: &ReceivedRequest, identifiers: Identi
     message.set_default("stop_reason", if calls_tool { "tool_use" } else { "end_turn" });
     message.set_default("stop_sequence", &json!(null));
     if !message.has("usage") {
-        let mut usage = Object::default();
+        let mut usage = JsonObject::default();
         usage.set("input_tokens", &rough_tokens(request.body.len()));
         usage.set("output_tokens", &rough_tokens(message.get("content").map_or(0, |content| content.get().len())));
         message.set("usage", &usage);

@@ -1,6 +1,5 @@
-//! What the server answers.
+//! Scripted replies.
 
-mod errors;
 mod message;
 mod options;
 
@@ -14,21 +13,18 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use serde_json::Value;
 
-pub(crate) use self::errors::error_status;
-use self::errors::error_type;
-use super::delivery::{Chunking, Framing};
-use super::events::Event;
-use super::fault::Fault;
-use super::object::Object;
-use super::request::ReceivedRequest;
+use crate::events::Event;
+use crate::fault::Fault;
+use crate::object::JsonObject;
+use crate::request::ReceivedRequest;
+use crate::wire::{Chunking, Framing};
 
-/// A scripted answer: what it says, and how it goes over the wire.
+/// A scripted reply: its content, and the way it is sent.
 ///
-/// A reply that is a message, told whole ([`Reply::text`], [`Reply::message`]) or as events
-/// ([`Reply::events`]), is sent as JSON or as a stream, whichever the request asks for.
+/// A message, whether given whole ([`Reply::text`], [`Reply::message`]) or as events ([`Reply::events`]), is sent as JSON
+/// or as a stream, whichever the request asks for.
 ///
-/// Mistakes in a script, such as a header that can't be one, fail the test when the server is
-/// dropped.
+/// A mistake in a script, such as an invalid header, fails the test when the server is dropped.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,11 +37,11 @@ use super::request::ReceivedRequest;
 /// ```
 #[derive(Clone)]
 pub struct Reply {
-    pub(crate) content: Content,
+    pub(crate) content: ReplyContent,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) left_out: Vec<HeaderName>,
-    pub(crate) form: Form,
+    pub(crate) form: ReplyFormat,
     pub(crate) delta_length: usize,
     pub(crate) chunking: Chunking,
     pub(crate) framing: Option<Framing>,
@@ -55,92 +51,91 @@ pub struct Reply {
     pub(crate) mistake: Option<String>,
 }
 
-/// What a reply says.
+/// The content of a reply.
 #[derive(Clone)]
-pub(crate) enum Content {
-    /// What the server makes of the request by itself.
+pub(crate) enum ReplyContent {
+    /// The server's own reply to the request.
     Default,
-    Message(Object),
+    Message(JsonObject),
     Events(Vec<Event>),
     Error {
         kind: String,
         message: String,
         details: Option<Value>,
     },
-    Verbatim {
+    Raw {
         content_type: String,
         body: Bytes,
     },
-    Made(Arc<dyn Fn(&ReceivedRequest) -> Reply + Send + Sync>),
+    Dynamic(Arc<dyn Fn(&ReceivedRequest) -> Reply + Send + Sync>),
 }
 
-/// Whether a message is sent as JSON or as a stream.
+/// The format that a message is sent in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum ReplyFormat {
     AsAsked,
     Json,
     Stream,
 }
 
-/// The characters in a text or JSON delta, unless a reply says otherwise.
+/// The default length of a delta, in characters.
 const DELTA_LENGTH: usize = 16;
 
 impl Reply {
-    /// A message with one text block.
+    /// Creates a message with one text block.
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         Self::blocks().and_text(text)
     }
 
-    /// A message that calls a tool.
+    /// Creates a message that calls a tool.
     #[must_use]
     pub fn tool_call(name: impl Into<String>, input: impl Serialize) -> Self {
         Self::blocks().and_tool_call(name, input)
     }
 
-    /// A message that begins with a thinking block.
+    /// Creates a message that begins with a thinking block.
     #[must_use]
     pub fn thinking(thinking: impl Into<String>, signature: impl Into<String>) -> Self {
         Self::blocks().and_thinking(thinking, signature)
     }
 
-    /// A message given as anything that serialises to a JSON object: a
-    /// [`MessageResponse`](anthropic_messages::types::MessageResponse), a `serde_json::Value`.
+    /// Creates a message from anything that serializes to a JSON object, such as a
+    /// [`MessageResponse`](anthropic_messages::types::MessageResponse) or a `serde_json::Value`.
     ///
-    /// What a message must have and the object lacks is filled in: `id`, `type`, `role`, the
-    /// `model` of the request, empty `content`, `stop_reason`, `stop_sequence`, and a `usage` that
-    /// is a rough guess (a quarter of the bytes). Use [`Reply::json`] for a body that shall stay as
-    /// it is.
+    /// Adds the fields that the object lacks: `id`, `type`, `role`, the `model` of the request, empty `content`,
+    /// `stop_reason`, `stop_sequence`, and a `usage` estimated as a quarter of the bytes. Use [`Reply::json`] to send a
+    /// body unchanged.
     #[must_use]
     pub fn message(message: impl Serialize) -> Self {
-        match Object::of(&message) {
-            Ok(message) => Self::of(Content::Message(message)),
-            Err(error) => Self::mistaken(format!("a message can't be written as a JSON object: {error}")),
+        match JsonObject::from_serialize(&message) {
+            Ok(message) => Self::from_content(ReplyContent::Message(message)),
+            Err(error) => Self::mistaken(format!("a message can't be serialized to a JSON object: {error}")),
         }
     }
 
-    /// A message told as the events of a stream, each anything that serialises to a JSON object;
-    /// its `type` is the event's name. Nothing is filled in.
+    /// Creates a message from the events of a stream. Each is anything that serializes to a JSON object, and its `type` is
+    /// the name of the event. Adds nothing to them.
     ///
-    /// A request that asks for no stream gets the message that the events add up to.
+    /// A request without `stream` receives the message that the events add up to.
     #[must_use]
     pub fn events<E: Serialize>(events: impl IntoIterator<Item = E>) -> Self {
         let events: Result<Vec<Event>, _> =
-            events.into_iter().map(|event| Object::of(&event).map(Event::new)).collect();
+            events.into_iter().map(|event| JsonObject::from_serialize(&event).map(Event::new)).collect();
         match events {
-            Ok(events) => Self::of(Content::Events(events)),
-            Err(error) => Self::mistaken(format!("an event can't be written as a JSON object: {error}")),
+            Ok(events) => Self::from_content(ReplyContent::Events(events)),
+            Err(error) => Self::mistaken(format!("an event can't be serialized to a JSON object: {error}")),
         }
     }
 
-    /// An API error in the API's envelope.
+    /// Creates an error as the API sends it.
     #[must_use]
     pub fn error(status: u16, kind: impl Into<String>, message: impl Into<String>) -> Self {
-        let content = Content::Error { kind: kind.into(), message: message.into(), details: None };
-        Self::of(content).with_status(status)
+        let content = ReplyContent::Error { kind: kind.into(), message: message.into(), details: None };
+        Self::from_content(content).with_status(status)
     }
 
-    /// An API error with the error type and a message that go with the status.
+    /// Creates an error of the API with the error type and a message for the status.
     #[must_use]
     pub fn status(status: u16) -> Self {
         let message = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
@@ -148,19 +143,19 @@ impl Reply {
         Self::error(status, error_type(status), message)
     }
 
-    /// 429 `rate_limit_error`.
+    /// Creates a `rate_limit_error` with status 429.
     #[must_use]
     pub fn rate_limited() -> Self {
         Self::status(429)
     }
 
-    /// 529 `overloaded_error`.
+    /// Creates an `overloaded_error` with status 529.
     #[must_use]
     pub fn overloaded() -> Self {
         Self::status(529)
     }
 
-    /// A gateway's HTML page, as proxies in front of the API send it.
+    /// Creates an HTML page such as proxies in front of the API send.
     #[must_use]
     pub fn gateway_page(status: u16) -> Self {
         let page = format!(
@@ -170,74 +165,75 @@ impl Reply {
         Self::raw(status, "text/html", page)
     }
 
-    /// JSON as it is.
+    /// Creates a reply with a JSON body, which is sent unchanged.
     #[must_use]
     pub fn json(status: u16, body: impl Serialize) -> Self {
         match serde_json::to_vec(&body) {
             Ok(body) => Self::raw(status, "application/json", body),
-            Err(error) => Self::mistaken(format!("a body can't be written as JSON: {error}")),
+            Err(error) => Self::mistaken(format!("a body can't be serialized: {error}")),
         }
     }
 
-    /// A body as it is. If the content type is `text/event-stream`, it counts as the events that
-    /// its blank lines end.
+    /// Creates a reply with a body that is sent unchanged. With the content type `text/event-stream`, each blank line in it
+    /// ends an event for [`Chunking`] and [`Fault`].
     #[must_use]
     pub fn raw(status: u16, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
         let content_type = content_type.into();
         let mistake = HeaderValue::from_str(&content_type).is_err();
-        let mut reply = Self::of(Content::Verbatim { content_type, body: body.into() }).with_status(status);
+        let mut reply = Self::from_content(ReplyContent::Raw { content_type, body: body.into() }).with_status(status);
         if mistake {
             reply.mistake("a content type can't be a header value");
         }
         reply
     }
 
-    /// No body and no content type: with [`Reply::header`], for example a redirect.
+    /// Creates a reply without a body or a content type. Add [`Reply::header`] for a redirect.
     #[must_use]
     pub fn empty(status: u16) -> Self {
         Self::raw(status, "", Bytes::new()).without_header("content-type")
     }
 
-    /// What the server answers by itself. To a message it echoes the last user text, or the result
-    /// of a tool. If tools are given and `tool_choice` or the text asks for one, by its name or by
-    /// the word `tool`, it calls that tool with the smallest input that fits its schema. The usage
-    /// is a rough guess, a quarter of the bytes. To any other operation it answers a small value
-    /// that fits the response schema of the contract.
+    /// Creates the server's default reply.
+    ///
+    /// To a message request, it echoes the last user text or tool result. If the request has tools, and `tool_choice` or
+    /// the text asks for one by its name or by the word `tool`, it calls that tool with the smallest input that matches its
+    /// schema. The usage is estimated as a quarter of the bytes. To any other operation, it replies with a small value
+    /// that matches the response schema of the contract.
     #[must_use]
     pub fn echo() -> Self {
-        Self::of(Content::Default)
+        Self::from_content(ReplyContent::Default)
     }
 
-    /// A reply that a closure makes from the request. What is set on it besides, such as a fault or a
-    /// header, is added to what the closure makes, and overrides what can only be one thing. A panic of
-    /// the closure is answered with a 500 and fails the test that owns the server, when the server is
-    /// dropped.
+    /// Creates a reply that a closure returns for each request.
+    ///
+    /// Headers and faults set on this reply are added to those of the closure's. Other settings override the closure's. If
+    /// the closure panics, the server replies with a 500 and fails the test when it is dropped.
     #[must_use]
     pub fn from_request(make: impl Fn(&ReceivedRequest) -> Self + Send + Sync + 'static) -> Self {
-        Self::of(Content::Made(Arc::new(make)))
+        Self::from_content(ReplyContent::Dynamic(Arc::new(make)))
     }
 
     /// Sets the `details` of an API error.
     #[must_use]
     pub fn details(mut self, details: impl Into<Value>) -> Self {
         match &mut self.content {
-            Content::Error { details: current, .. } => *current = Some(details.into()),
+            ReplyContent::Error { details: current, .. } => *current = Some(details.into()),
             _ => self.mistake("only an API error has details"),
         }
         self
     }
 
     fn blocks() -> Self {
-        Self::of(Content::Message(Object::default()))
+        Self::from_content(ReplyContent::Message(JsonObject::default()))
     }
 
-    fn of(content: Content) -> Self {
+    fn from_content(content: ReplyContent) -> Self {
         Self {
             content,
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             left_out: Vec::new(),
-            form: Form::AsAsked,
+            form: ReplyFormat::AsAsked,
             delta_length: DELTA_LENGTH,
             chunking: Chunking::default(),
             framing: None,
@@ -248,9 +244,9 @@ impl Reply {
         }
     }
 
-    /// Adds what was set on the reply that this one was made for.
-    pub(crate) fn with_options_of(mut self, other: Self) -> Self {
-        let unset = Self::of(Content::Default);
+    /// Adds the settings of the reply whose closure made this one.
+    pub(crate) fn with_settings_of(mut self, other: Self) -> Self {
+        let unset = Self::from_content(ReplyContent::Default);
         for (name, value) in &other.headers {
             self.headers.append(name, value.clone());
         }
@@ -268,7 +264,7 @@ impl Reply {
     }
 
     fn mistaken(mistake: String) -> Self {
-        Self::of(Content::Default).with_mistake(mistake)
+        Self::from_content(ReplyContent::Default).with_mistake(mistake)
     }
 
     fn with_mistake(mut self, mistake: String) -> Self {
@@ -276,7 +272,7 @@ impl Reply {
         self
     }
 
-    /// Keeps the first mistake; the others often follow from it.
+    /// Records a mistake, and keeps the first: others often follow from it.
     fn mistake(&mut self, mistake: &str) {
         self.mistake.get_or_insert_with(|| mistake.to_owned());
     }
@@ -287,6 +283,35 @@ impl Reply {
             Err(_) => self.mistake("a status is not between 100 and 999"),
         }
         self
+    }
+}
+
+/// Returns the error type of a status.
+fn error_type(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        409 => "conflict_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        408 | 504 => "timeout_error",
+        529 => "overloaded_error",
+        500.. => "api_error",
+        _ => "invalid_request_error",
+    }
+}
+
+/// Returns the status of an error type.
+pub(crate) fn error_status(kind: &str) -> u16 {
+    match kind {
+        "invalid_request_error" => 400,
+        "timeout_error" => 504,
+        _ => [401, 402, 403, 404, 409, 413, 429, 529]
+            .into_iter()
+            .find(|status| error_type(*status) == kind)
+            .unwrap_or(500),
     }
 }
 
@@ -302,7 +327,7 @@ impl From<String> for Reply {
     }
 }
 
-/// Takes the other value, if it is another one than what stands where nothing was set.
+/// Replaces a value if the other one was set.
 fn override_unless<T: PartialEq>(value: &mut T, other: T, unset: T) {
     if other != unset {
         *value = other;
@@ -310,17 +335,16 @@ fn override_unless<T: PartialEq>(value: &mut T, other: T, unset: T) {
 }
 
 impl fmt::Debug for Reply {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let content = match &self.content {
-            Content::Default => "default",
-            Content::Message(_) => "message",
-            Content::Events(_) => "events",
-            Content::Error { .. } => "error",
-            Content::Verbatim { .. } => "verbatim",
-            Content::Made(_) => "made from the request",
+            ReplyContent::Default => "default",
+            ReplyContent::Message(_) => "message",
+            ReplyContent::Events(_) => "events",
+            ReplyContent::Error { .. } => "error",
+            ReplyContent::Raw { .. } => "verbatim",
+            ReplyContent::Dynamic(_) => "made from the request",
         };
-        formatter
-            .debug_struct("Reply")
+        f.debug_struct("Reply")
             .field("content", &content)
             .field("status", &self.status)
             .field("faults", &self.faults)

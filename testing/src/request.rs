@@ -1,4 +1,4 @@
-//! A request as the server received it.
+//! Received requests.
 
 use std::time::Duration;
 
@@ -10,10 +10,9 @@ use serde_json::Value;
 
 use anthropic_messages::types::MessageCreateRequest;
 
-/// A request that a [`Server`](super::Server) received.
+/// A request that a [`Server`](crate::Server) received.
 ///
-/// Credentials are replaced by `[redacted]` before anything else sees the headers, so that a failed
-/// assertion can print the whole of it.
+/// Credentials are replaced by `[redacted]`, so that a failed assertion can print the whole request.
 #[derive(Clone, Debug)]
 pub struct ReceivedRequest {
     pub(crate) number: usize,
@@ -22,7 +21,7 @@ pub struct ReceivedRequest {
     pub(crate) uri: Uri,
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
-    /// What was redacted, to be compared and never shown: `Debug` of a sensitive value hides it.
+    /// The redacted headers, for comparison. They are marked as sensitive, so `Debug` hides them.
     pub(crate) credentials: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
     pub(crate) json: Option<Value>,
@@ -31,63 +30,62 @@ pub struct ReceivedRequest {
 }
 
 impl ReceivedRequest {
-    /// Which request this was, counted from 1 in the order in which they were received whole.
+    /// Returns the number of the request, counted from 1 in the order of complete receipt.
     #[must_use]
     pub fn number(&self) -> usize {
         self.number
     }
 
-    /// The connection it came on, counted from 1 in the order in which they were accepted.
+    /// Returns the number of the connection, counted from 1 in the order of acceptance.
     #[must_use]
     pub fn connection(&self) -> usize {
         self.connection
     }
 
-    /// The HTTP method.
+    /// Returns the HTTP method.
     #[must_use]
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The version of HTTP that it was sent in.
+    /// Returns the HTTP version.
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The target as sent: to a server path and query, to a proxy a whole address, and of `CONNECT`
-    /// the host and the port.
+    /// Returns the request target: path and query, the whole address if the server is used as a proxy, or host and port for
+    /// `CONNECT`.
     #[must_use]
     pub fn uri(&self) -> &Uri {
         &self.uri
     }
 
-    /// The path as sent, for example `/v1/messages`.
+    /// Returns the path, for example `/v1/messages`.
     #[must_use]
     pub fn path(&self) -> &str {
         self.uri.path()
     }
 
-    /// The query as sent, without the question mark.
+    /// Returns the query, without the question mark.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.uri.query()
     }
 
-    /// The headers, with credentials redacted.
+    /// Returns the headers, with credentials redacted.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The first value of a header as text, with credentials redacted.
+    /// Returns the first value of a header as text, with credentials redacted.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Whether a header was sent with this value. Credentials are compared as they were sent, and
-    /// shown nowhere.
+    /// Returns `true` if the request has a header with this value. Compares credentials as they were sent.
     #[must_use]
     pub fn has_header(&self, name: &str, value: impl AsRef<[u8]>) -> bool {
         let credentials = self.credentials.iter().filter(|(header, _)| header == name).map(|(_, value)| value);
@@ -98,66 +96,67 @@ impl ReceivedRequest {
         values.into_iter().any(|sent| sent.as_bytes() == value.as_ref())
     }
 
-    /// The body, byte for byte.
+    /// Returns the body.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// The body as a request to create a message.
+    /// Decodes the body as a message request.
     ///
     /// # Errors
-    /// If the body is not one.
+    ///
+    /// Fails if the body isn't one.
     pub fn message_request(&self) -> serde_json::Result<MessageCreateRequest> {
         self.json()
     }
 
-    /// The body as any type.
+    /// Decodes the body.
     ///
     /// # Errors
-    /// If the body is not JSON or does not fit the type.
+    ///
+    /// Fails if the body isn't JSON or doesn't match the type.
     pub fn json<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
         serde_json::from_slice(&self.body)
     }
 
-    /// The value at a JSON pointer (RFC 6901) of the body; `""` is the whole body.
+    /// Returns the value at a JSON pointer (RFC 6901) of the body. `""` is the whole body.
     #[must_use]
     pub fn pointer(&self, pointer: &str) -> Option<&Value> {
         self.json.as_ref()?.pointer(pointer)
     }
 
-    /// The time on the server's clock when the head of the request was read.
+    /// Returns the time on the server's clock at which the head of the request was read.
     #[must_use]
     pub fn arrived_at(&self) -> Duration {
         self.arrived_at
     }
 
-    /// The status that the server answered with; `None` while the reply is not chosen, and for a
-    /// reply that breaks off before its status.
+    /// Returns the status of the reply, or `None` if no reply was chosen yet or the reply ends before its status.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.status
     }
 
-    /// The `model` of the body.
+    /// Returns the `model` of the body.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
         self.pointer("/model")?.as_str()
     }
 
-    /// Whether the body asks for a stream.
+    /// Returns `true` if the body asks for a stream.
     #[must_use]
     pub fn wants_stream(&self) -> bool {
         self.pointer("/stream").and_then(Value::as_bool).unwrap_or(false)
     }
 
-    /// The text of the last user turn that has any; its text blocks are joined by a line feed.
+    /// Returns the text of the last user turn that has any. Text blocks are joined by a line feed.
     #[must_use]
     pub fn last_user_text(&self) -> Option<String> {
         self.messages().iter().rev().filter(|message| role(message) == Some("user")).find_map(text_of)
     }
 
-    /// The `tool_result` blocks of the last turn.
+    /// Returns the `tool_result` blocks of the last turn.
     #[must_use]
     pub fn tool_results(&self) -> Vec<&Value> {
         self.messages().last().map(tool_results).unwrap_or_default()
@@ -168,7 +167,7 @@ impl ReceivedRequest {
     }
 }
 
-/// The text of a turn or of a `tool_result` block: its `content` as a string, or as text blocks.
+/// Returns the text of a turn or of a `tool_result` block, whose `content` is a string or an array of blocks.
 pub(crate) fn text_of(holder: &Value) -> Option<String> {
     match holder.get("content")? {
         Value::String(text) => Some(text.clone()),
@@ -184,8 +183,8 @@ pub(crate) fn text_of(holder: &Value) -> Option<String> {
     }
 }
 
-/// Replaces every credential by `[redacted]`; the scheme of `Authorization` stays. What was replaced
-/// comes as well, marked as sensitive.
+/// Replaces credentials by `[redacted]`, and keeps the scheme of `Authorization`. Also returns the replaced headers,
+/// marked as sensitive.
 pub(crate) fn redact(headers: &HeaderMap) -> (HeaderMap, Vec<(HeaderName, HeaderValue)>) {
     let (mut redacted, mut credentials) = (HeaderMap::with_capacity(headers.len()), Vec::new());
     for (name, value) in headers {
@@ -200,7 +199,7 @@ pub(crate) fn redact(headers: &HeaderMap) -> (HeaderMap, Vec<(HeaderName, Header
     (redacted, credentials)
 }
 
-/// What stands in the place of a credential; `None` for any other header.
+/// Returns the replacement of a credential, or `None` for any other header.
 fn substitute(name: &HeaderName, value: &HeaderValue) -> Option<HeaderValue> {
     if *name == AUTHORIZATION || *name == PROXY_AUTHORIZATION {
         let is_bearer = value.as_bytes().get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"bearer "));

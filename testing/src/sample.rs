@@ -1,19 +1,18 @@
-//! A small value that fits a JSON Schema: the input of a tool call, or the answer to an operation
-//! that no reply is scripted for.
+//! Sample values of JSON Schemas, for tool inputs and for replies that aren't scripted.
 
 use serde_json::{Map, Value, json};
 
-/// How deep a sample may nest before recursion in the schema is taken for granted.
-const DEEPEST: usize = 16;
+/// The maximum depth of a sample. A schema that goes deeper is assumed to be recursive.
+const MAX_DEPTH: usize = 16;
 
-/// A value that fits `schema`, as far as its types, required fields, constants, enumerations,
-/// defaults and examples say. Text is `text`. `root` is the document that references point into.
+/// Returns a small value that matches the types, required fields, constants, enumerations, defaults and examples of
+/// `schema`. Strings are `text`. `root` is the document that references point into.
 pub(crate) fn sample(schema: &Value, root: &Value, text: &str) -> Value {
     Sampler { root, text }.sample(schema, 0)
 }
 
-/// [`sample`], and where it is an object also with the fields that are not required: the contract
-/// requires next to nothing of a response.
+/// Returns a [`sample`] that also has the optional fields of the outermost object, because the contract requires few
+/// fields of a response.
 pub(crate) fn full_sample(schema: &Value, root: &Value, text: &str) -> Value {
     let sampler = Sampler { root, text };
     let schema = sampler.resolved(schema);
@@ -33,7 +32,7 @@ struct Sampler<'document> {
 
 impl Sampler<'_> {
     fn sample(&self, schema: &Value, depth: usize) -> Value {
-        if depth > DEEPEST {
+        if depth > MAX_DEPTH {
             return Value::Null;
         }
         if schema.get("$ref").is_some() {
@@ -47,18 +46,18 @@ impl Sampler<'_> {
         if let Some(first) = ["oneOf", "anyOf"].iter().find_map(|name| schema.get(name)?.get(0)) {
             return self.sample(first, depth + 1);
         }
-        match kind(schema) {
+        match type_of(schema) {
             "object" => self.object(schema, depth),
             "array" => self.array(schema, depth),
             "string" => json!(self.text),
             "integer" | "number" => schema.get("minimum").cloned().unwrap_or_else(|| json!(1)),
-            // Of the two the one that does not make a page say that there are more.
+            // `true` would make a page claim that there are more.
             "boolean" => json!(false),
             _ => Value::Null,
         }
     }
 
-    /// What a reference points to, one step; a schema that is no reference is its own.
+    /// Follows a reference one step. Returns any other schema unchanged.
     fn resolved<'schema>(&'schema self, schema: &'schema Value) -> &'schema Value {
         match schema.get("$ref").and_then(Value::as_str) {
             Some(reference) => {
@@ -87,11 +86,11 @@ impl Sampler<'_> {
     fn array(&self, schema: &Value, depth: usize) -> Value {
         let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(0);
         let item = schema.get("items").unwrap_or(&Value::Null);
-        Value::Array((0..least.min(DEEPEST as u64)).map(|_| self.sample(item, depth + 1)).collect())
+        Value::Array((0..least.min(MAX_DEPTH as u64)).map(|_| self.sample(item, depth + 1)).collect())
     }
 }
 
-fn kind(schema: &Value) -> &str {
+fn type_of(schema: &Value) -> &str {
     let stated = match schema.get("type") {
         Some(Value::String(kind)) => Some(kind.as_str()),
         Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null"),

@@ -1,28 +1,27 @@
-//! Which reply answers which request, and whether all went as expected.
+//! The script of a server: replies, and how often each is expected.
 
 use std::any::Any;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::matcher::Matcher;
-use super::reply::Reply;
-use super::request::ReceivedRequest;
+use crate::matcher::Matcher;
+use crate::reply::Reply;
+use crate::request::ReceivedRequest;
 
-/// A scripted reply and how often it is expected; made by [`Server::reply`](super::Server::reply)
-/// and [`When::reply`].
+/// A scripted reply and the number of requests expected for it.
 ///
-/// Unless said otherwise, each of its replies answers exactly one request. What is expected and
-/// does not happen fails the test when the server is dropped.
+/// Returned by [`Server::reply`](crate::Server::reply) and [`When::reply`]. By default, each reply is expected to be
+/// requested exactly once. An expectation that isn't met fails the test when the server is dropped.
 #[derive(Debug)]
 pub struct Expectation<'server> {
     script: &'server Script,
     index: usize,
 }
 
-/// A matcher that waits for its reply; made by [`Server::when`](super::Server::when).
+/// A matcher without a reply. Returned by [`Server::when`](crate::Server::when).
 #[derive(Debug)]
-#[must_use = "a matcher does nothing until it gets a reply"]
+#[must_use = "a matcher does nothing until `reply` is called"]
 pub struct When<'server> {
     pub(crate) script: &'server Script,
     pub(crate) matcher: Matcher,
@@ -30,36 +29,33 @@ pub struct When<'server> {
 }
 
 impl<'server> When<'server> {
-    /// What the requests that match are answered with.
+    /// Sets the reply to requests that match.
     pub fn reply(self, reply: impl Into<Reply>) -> Expectation<'server> {
         self.script.add(self.matcher, reply.into(), self.location)
     }
 }
 
 impl Expectation<'_> {
-    /// The reply to the next request that matches.
+    /// Adds the reply to the next request that matches.
     pub fn then(self, reply: impl Into<Reply>) -> Self {
         self.change(|rule| rule.replies.push(reply.into()));
         self
     }
 
-    /// Exactly this many requests are expected; the last reply answers those that have no reply of
-    /// their own. A further request that nothing else answers is a failure; so `times(0)` forbids
-    /// it.
+    /// Expects exactly this many requests, and repeats the last reply for them. A further request that no other rule matches
+    /// is a failure, so `times(0)` forbids the request.
     pub fn times(self, count: usize) -> Self {
         self.change(|rule| rule.expected = Expected::Exactly(count));
         self
     }
 
-    /// This many requests or more are expected; the last reply answers those that have no reply of
-    /// their own.
+    /// Expects this many requests or more, and repeats the last reply for them.
     pub fn at_least(self, count: usize) -> Self {
         self.change(|rule| rule.expected = Expected::AtLeast(count));
         self
     }
 
-    /// Any number of requests is fine, none as well; the last reply answers those that have no
-    /// reply of their own.
+    /// Allows any number of requests, including none, and repeats the last reply for them.
     pub fn any_times(self) -> Self {
         self.at_least(0)
     }
@@ -71,14 +67,14 @@ impl Expectation<'_> {
     }
 }
 
-/// The rules of a server, and what went wrong.
+/// The rules of a server and the failures so far.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
-    state: Mutex<State>,
+    state: Mutex<ScriptState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ScriptState {
     rules: Vec<Rule>,
     failures: Vec<String>,
 }
@@ -90,7 +86,7 @@ struct Rule {
     location: &'static Location<'static>,
     expected: Expected,
     used: usize,
-    /// Requests that came after the last expected one and that no other rule answered.
+    /// Requests after the last expected one that no other rule matched.
     excess: usize,
 }
 
@@ -115,12 +111,13 @@ impl Script {
         Expectation { script: self, index: state.rules.len() - 1 }
     }
 
-    /// The reply of the first rule that matches and is not used up; `None` if there is none.
+    /// Returns the reply of the first rule that matches and isn't used up.
     ///
     /// # Errors
-    /// A sentence, if a matcher panicked.
+    ///
+    /// Fails if a matcher panics.
     pub(crate) fn pick(&self, request: &ReceivedRequest) -> Result<Option<Reply>, String> {
-        // The lock is not held while a matcher runs: it may ask the server something.
+        // Don't hold the lock while a matcher runs: it may use the server.
         let matchers: Vec<Matcher> = lock(&self.state).rules.iter().map(|rule| rule.matcher.clone()).collect();
         let mut used_up = None;
         for (index, matcher) in matchers.iter().enumerate() {
@@ -128,7 +125,7 @@ impl Script {
             if is_used_up && used_up.is_some() {
                 continue;
             }
-            let accepts = catching(|| matcher.accepts(request))
+            let accepts = catch_panic(|| matcher.accepts(request))
                 .map_err(|panic| format!("the matcher \"{matcher}\" panicked: {panic}"))?;
             match (accepts, is_used_up) {
                 (true, true) => used_up = Some(index),
@@ -146,12 +143,12 @@ impl Script {
         Ok(None)
     }
 
-    /// Notes something that fails the test.
+    /// Records a failure.
     pub(crate) fn fail(&self, failure: String) {
         lock(&self.state).failures.push(failure);
     }
 
-    /// All that went wrong so far, or is still missing, a sentence each.
+    /// Returns the failures so far and the unmet expectations.
     pub(crate) fn problems(&self) -> Vec<String> {
         let state = lock(&self.state);
         let unmet = state.rules.iter().filter_map(Rule::problem);
@@ -160,7 +157,7 @@ impl Script {
 }
 
 impl Rule {
-    fn most(&self) -> Option<usize> {
+    fn limit(&self) -> Option<usize> {
         match self.expected {
             Expected::EachReplyOnce => Some(self.replies.len()),
             Expected::Exactly(count) => Some(count),
@@ -169,7 +166,7 @@ impl Rule {
     }
 
     fn is_used_up(&self) -> bool {
-        self.most().is_some_and(|most| self.used >= most)
+        self.limit().is_some_and(|limit| self.used >= limit)
     }
 
     fn next_reply(&mut self) -> Option<Reply> {
@@ -178,8 +175,7 @@ impl Rule {
         reply
     }
 
-    /// Only a count that was asked for can be exceeded; a plain reply stands aside when it is used
-    /// up.
+    /// Counts an excess request. Only [`Expectation::times`] sets a limit that can be exceeded.
     fn exceed(&mut self) {
         if matches!(self.expected, Expected::Exactly(_)) {
             self.excess += 1;
@@ -200,25 +196,25 @@ impl Rule {
     }
 }
 
-/// Runs a closure of the user's and turns a panic into its message.
-pub(crate) fn catching<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+/// Runs a closure of the test. A panic becomes an error with its message.
+pub(crate) fn catch_panic<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|payload| panic_message(&*payload))
 }
 
-/// A lock whose poisoning says nothing: no code of the user's runs under it.
+/// Locks a mutex and ignores poisoning, since no code of a test runs while it is locked.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The message that a test fails with.
+/// Returns the message that a test fails with.
 pub(crate) fn report(problems: &[String], requests: &[ReceivedRequest]) -> String {
-    let mut report = String::from("the test server did not see what was expected");
+    let mut report = String::from("the test server's expectations weren't met");
     for problem in problems {
         let _ = write!(report, "\n  - {problem}");
     }
     let _ = match requests.len() {
-        0 => write!(report, "\nit received no request"),
-        _ => write!(report, "\nit received:"),
+        0 => write!(report, "\nreceived no request"),
+        _ => write!(report, "\nreceived:"),
     };
     for request in requests {
         let _ = write!(report, "\n  {}. {} {}", request.number(), request.method(), request.path());
@@ -226,20 +222,20 @@ pub(crate) fn report(problems: &[String], requests: &[ReceivedRequest]) -> Strin
             let _ = write!(report, ", model {model:?}");
         }
         if let Some(text) = request.last_user_text() {
-            let start: String = text.chars().take(LONGEST_EXCERPT).collect();
+            let start: String = text.chars().take(MAX_EXCERPT).collect();
             let dots = if start.len() < text.len() { "…" } else { "" };
             let _ = write!(report, ", last user text {start:?}{dots}");
         }
         let _ = match request.status() {
-            Some(status) => write!(report, ", answered with {status}"),
-            None => write!(report, ", not answered"),
+            Some(status) => write!(report, ", replied with {status}"),
+            None => write!(report, ", no reply"),
         };
     }
     report
 }
 
-/// How many characters of a request's text a report shows.
-const LONGEST_EXCERPT: usize = 60;
+/// The number of characters of a request's text in a report.
+const MAX_EXCERPT: usize = 60;
 
 fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());

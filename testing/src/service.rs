@@ -1,4 +1,4 @@
-//! What happens to a request between its arrival and its answer.
+//! Receives a request and chooses the reply.
 
 use bytes::Bytes;
 use http::Request;
@@ -9,18 +9,18 @@ use std::pin::Pin;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::clock::Clock;
-use super::contract::{Contract, NoRoute, Operation};
-use super::counts::{Counters, InFlight};
-use super::defaults;
-use super::delivery::Delivery;
-use super::identifiers::Identifiers;
-use super::render::render;
-use super::reply::{Content, Reply};
-use super::request::{ReceivedRequest, redact};
-use super::script::{Script, catching, lock};
+use crate::clock::Clock;
+use crate::contract::{Contract, NoRoute, Operation};
+use crate::counts::{Counters, InFlightGuard};
+use crate::defaults;
+use crate::identifiers::Identifiers;
+use crate::render::render;
+use crate::reply::{Reply, ReplyContent};
+use crate::request::{ReceivedRequest, redact};
+use crate::script::{Script, catch_panic, lock};
+use crate::wire::WireReply;
 
-/// What the connections of a server share.
+/// The state that the connections of a server share.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) contract: &'static Contract,
@@ -34,7 +34,7 @@ pub(crate) struct Service {
     pub(crate) requests: Mutex<Vec<ReceivedRequest>>,
 }
 
-/// Pauses that show in the counts.
+/// A clock whose pauses are counted.
 #[derive(Clone, Debug)]
 pub(crate) struct Pacer {
     pub(crate) clock: Clock,
@@ -42,12 +42,12 @@ pub(crate) struct Pacer {
 }
 
 impl Pacer {
-    /// A pause that counts from this call.
+    /// Returns a future that completes after `duration`, counted from this call.
     pub(crate) fn pause(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         if duration.is_zero() {
             return Box::pin(std::future::ready(()));
         }
-        // The deadline must stand before the count says that someone waits for it.
+        // Set the deadline before counting the pause: a test may advance the clock as soon as it is counted.
         let pause = self.clock.pause(duration);
         let counted = self.counters.begin_pause();
         Box::pin(async move {
@@ -57,17 +57,17 @@ impl Pacer {
     }
 }
 
-/// The largest body that the API takes, 32 MB.
-const LARGEST_BODY: usize = 32 * 1024 * 1024;
+/// The maximum size of a request body, in bytes.
+const MAX_BODY: usize = 32 * 1024 * 1024;
 
 impl Service {
-    /// Receives a request whole and returns what it is answered with.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, connection: usize) -> (Delivery, InFlight) {
+    /// Receives a whole request and returns the reply.
+    pub(crate) async fn answer(&self, request: Request<Incoming>, connection: usize) -> (WireReply, InFlightGuard) {
         let in_flight = self.pacer.counters.begin_request();
         let arrived_at = self.pacer.clock.now();
         let (head, body) = request.into_parts();
-        let credential = Credential::of(&head.headers, self.api_key.as_deref());
-        let body = Limited::new(body, LARGEST_BODY).collect().await.map(http_body_util::Collected::to_bytes);
+        let credential = CredentialCheck::new(&head.headers, self.api_key.as_deref());
+        let body = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes);
         let (body, unreadable) = match body {
             Ok(body) => (body, None),
             Err(error) if error.is::<LengthLimitError>() => (Bytes::new(), Some(too_large())),
@@ -103,7 +103,7 @@ impl Service {
         let mut requests = lock(&self.requests);
         received.number = requests.len() + 1;
         requests.push(received.clone());
-        // Counted under the lock, so that whoever waited for the count finds the request.
+        // Count under the lock, so that a test that waited for the count finds the request.
         self.pacer.counters.change(|counts| counts.requests += 1);
     }
 
@@ -114,7 +114,7 @@ impl Service {
         }
     }
 
-    fn choose(&self, request: &ReceivedRequest, credential: Credential) -> Reply {
+    fn choose(&self, request: &ReceivedRequest, credential: CredentialCheck) -> Reply {
         let operation = self.contract.route(&request.method, request.path());
         if self.checks_requests
             && let Some(refusal) = refusal(request, operation.as_ref(), credential)
@@ -127,10 +127,11 @@ impl Service {
         })
     }
 
-    /// The reply of the script, or the default one.
+    /// Returns the scripted reply, or the default one.
     ///
     /// # Errors
-    /// A sentence about what fails the test.
+    ///
+    /// Fails with the message of a failure that fails the test.
     fn scripted(&self, request: &ReceivedRequest, operation: Result<&Operation, NoRoute>) -> Result<Reply, String> {
         let mut reply = match self.script.pick(request)? {
             Some(reply) => reply,
@@ -140,14 +141,14 @@ impl Service {
             }
             None => self.default_reply.clone(),
         };
-        while let Content::Made(make) = &reply.content {
+        while let ReplyContent::Dynamic(make) = &reply.content {
             let made =
-                catching(|| make(request)).map_err(|panic| format!("the closure of a reply panicked: {panic}"))?;
-            reply = made.with_options_of(reply);
+                catch_panic(|| make(request)).map_err(|panic| format!("the closure of a reply panicked: {panic}"))?;
+            reply = made.with_settings_of(reply);
         }
-        if matches!(reply.content, Content::Default) {
+        if matches!(reply.content, ReplyContent::Default) {
             let made = match operation {
-                Ok(operation) => defaults::answer(request, operation, self.contract),
+                Ok(operation) => defaults::default_reply(request, operation, self.contract),
                 Err(no_route) => return Ok(not_found(request, &no_route)),
             };
             reply.content = made.content;
@@ -156,22 +157,22 @@ impl Service {
         Ok(reply)
     }
 
-    fn render(&self, reply: &Reply, request: &ReceivedRequest) -> Delivery {
+    fn render(&self, reply: &Reply, request: &ReceivedRequest) -> WireReply {
         render(reply, request, self.identifiers).unwrap_or_else(|mistake| {
             let failure = format!("the reply to request {} can't be sent: {mistake}", request.number);
             self.script.fail(failure.clone());
             let reply = Reply::error(500, "api_error", failure);
-            // An API error of our own has no mistake to fail on again.
-            render(&reply, request, self.identifiers).unwrap_or_else(|_| Delivery::bare_error())
+            // This error has no mistake, so it renders.
+            render(&reply, request, self.identifiers).unwrap_or_else(|_| WireReply::bare_error())
         })
     }
 }
 
-/// The API's answer to a request that it does not let in.
+/// Returns the API's error for a request that it refuses.
 fn refusal(
     request: &ReceivedRequest,
     operation: Result<&&Operation, &NoRoute>,
-    credential: Credential,
+    credential: CredentialCheck,
 ) -> Option<Reply> {
     match operation {
         Err(no_route) => Some(not_found(request, no_route)),
@@ -197,17 +198,17 @@ fn too_large() -> Reply {
     Reply::error(413, "request_too_large", "the body is larger than 32 MB")
 }
 
-/// What a request shows to be let in.
+/// The result of checking the credentials of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Credential {
+enum CredentialCheck {
     Missing,
     Wrong,
     Right,
 }
 
-impl Credential {
-    /// Either `Authorization: Bearer` or `x-api-key`; of two, both must be right.
-    fn of(headers: &HeaderMap, wanted: Option<&str>) -> Self {
+impl CredentialCheck {
+    /// Checks `authorization: Bearer` and `x-api-key`. A request with both needs both to be right.
+    fn new(headers: &HeaderMap, wanted: Option<&str>) -> Self {
         let bearer = headers.get_all(AUTHORIZATION).iter().filter_map(|value| bearer_token(value.as_bytes()));
         let keys = headers.get_all("x-api-key").iter().map(http::HeaderValue::as_bytes);
         let mut given = bearer.chain(keys).map(<[u8]>::trim_ascii).filter(|key| !key.is_empty()).peekable();
@@ -245,16 +246,16 @@ mod tests {
         let check = |headers: &[(&'static str, &'static str)], wanted| {
             let headers =
                 headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect();
-            Credential::of(&headers, wanted)
+            CredentialCheck::new(&headers, wanted)
         };
-        assert_eq!(check(&[], None), Credential::Missing);
-        assert_eq!(check(&[("authorization", "Bearer ")], None), Credential::Missing);
-        assert_eq!(check(&[("authorization", "Basic a2V5")], None), Credential::Missing);
-        assert_eq!(check(&[("x-api-key", " ")], None), Credential::Missing);
-        assert_eq!(check(&[("authorization", "bearer key")], None), Credential::Right);
-        assert_eq!(check(&[("x-api-key", "key")], Some("key")), Credential::Right);
-        assert_eq!(check(&[("authorization", "Bearer other")], Some("key")), Credential::Wrong);
+        assert_eq!(check(&[], None), CredentialCheck::Missing);
+        assert_eq!(check(&[("authorization", "Bearer ")], None), CredentialCheck::Missing);
+        assert_eq!(check(&[("authorization", "Basic a2V5")], None), CredentialCheck::Missing);
+        assert_eq!(check(&[("x-api-key", " ")], None), CredentialCheck::Missing);
+        assert_eq!(check(&[("authorization", "bearer key")], None), CredentialCheck::Right);
+        assert_eq!(check(&[("x-api-key", "key")], Some("key")), CredentialCheck::Right);
+        assert_eq!(check(&[("authorization", "Bearer other")], Some("key")), CredentialCheck::Wrong);
         let both = [("authorization", "Bearer key"), ("x-api-key", "other")];
-        assert_eq!(check(&both, Some("key")), Credential::Wrong);
+        assert_eq!(check(&both, Some("key")), CredentialCheck::Wrong);
     }
 }

@@ -1,16 +1,15 @@
-//! How a reply goes over the wire.
+//! The way a reply is sent.
 
 use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
 
-use super::super::delivery::{Chunking, Framing};
-use super::super::fault::{Fault, FaultKind};
-use super::{Form, Reply};
+use super::{Reply, ReplyFormat};
+use crate::fault::{Fault, FaultKind};
+use crate::wire::{Chunking, Framing};
 
 impl Reply {
-    /// Adds a header, in the place of the server's own of this name. Its value may be bytes that are
-    /// not text.
+    /// Adds a header, which replaces the server's own of this name. The value doesn't need to be text.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let value = value.as_ref();
@@ -26,8 +25,7 @@ impl Reply {
         }
     }
 
-    /// Leaves out a header that the server adds by itself: `content-type`, `cache-control` or
-    /// `request-id`, which a gateway in front of the API does not send.
+    /// Removes a header that the server adds: `content-type`, `cache-control` or `request-id`.
     #[must_use]
     pub fn without_header(mut self, name: &str) -> Self {
         match HeaderName::from_bytes(name.as_bytes()) {
@@ -39,8 +37,7 @@ impl Reply {
         }
     }
 
-    /// Asks for a retry after this time: `retry-after` in whole seconds, rounded up, and
-    /// `retry-after-ms` as well if that loses something.
+    /// Sets `retry-after`, in whole seconds rounded up, and `retry-after-ms` if that isn't exact.
     #[must_use]
     pub fn retry_after(self, delay: Duration) -> Self {
         let exact = delay.subsec_nanos() == 0;
@@ -49,62 +46,62 @@ impl Reply {
         if exact { reply } else { reply.header("retry-after-ms", delay.as_millis().to_string()) }
     }
 
-    /// Says by `x-should-retry` whether the client shall try again.
+    /// Sets `x-should-retry`.
     #[must_use]
     pub fn should_retry(self, retry: bool) -> Self {
         self.header("x-should-retry", if retry { "true" } else { "false" })
     }
 
-    /// Sends a message as a stream even where none is asked for.
+    /// Sends a message as a stream, whatever the request asks for.
     #[must_use]
     pub fn as_stream(mut self) -> Self {
-        self.form = Form::Stream;
+        self.form = ReplyFormat::Stream;
         self
     }
 
-    /// Sends a message as JSON even where a stream is asked for.
+    /// Sends a message as JSON, whatever the request asks for.
     #[must_use]
     pub fn as_json(mut self) -> Self {
-        self.form = Form::Json;
+        self.form = ReplyFormat::Json;
         self
     }
 
-    /// The most characters in one delta of a stream that is told from a message. Default: 16.
+    /// Sets the maximum length of a delta, in characters, when a message is sent as a stream. Defaults to 16.
     #[must_use]
     pub fn delta_length(mut self, characters: usize) -> Self {
         self.delta_length = characters;
         self
     }
 
-    /// How the body is cut into chunks. Default: by event.
+    /// Sets the chunking of the body. Defaults to [`Chunking::ByEvent`].
     #[must_use]
     pub fn chunked(mut self, chunking: Chunking) -> Self {
         self.chunking = chunking;
         self
     }
 
-    /// How the end of the body is told. Default: by length, and for a stream by chunked encoding.
+    /// Sets the framing of the body. Defaults to [`Framing::Chunked`] for a stream, and otherwise to [`Framing::Length`].
     #[must_use]
     pub fn framed(mut self, framing: Framing) -> Self {
         self.framing = Some(framing);
         self
     }
 
-    /// The pause between one chunk and the next, on the server's clock. Default: none.
+    /// Sets the pause between two chunks, on the server's clock. Defaults to none.
     #[must_use]
     pub fn paced(mut self, pause: Duration) -> Self {
         self.pause = pause;
         self
     }
 
-    /// The pause before the headers, on the server's clock. Default: none.
+    /// Sets the pause before the headers, on the server's clock. Defaults to none.
     #[must_use]
     pub fn delayed(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// Adds something that goes wrong.
+    /// Adds a fault.
     #[must_use]
     pub fn fault(mut self, fault: Fault) -> Self {
         if let FaultKind::ContentType(content_type) = &fault.kind

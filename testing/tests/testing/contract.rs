@@ -1,4 +1,4 @@
-//! What the contract asks of a request, and the API's words for what breaks it.
+//! Requests that the server refuses.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -17,7 +17,7 @@ fn error(status: u16, answer: &(u16, Value), kind: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_the_contract_is_refused_with_the_pointer_of_what_is_wrong() {
+async fn an_invalid_body_is_refused_with_the_pointer_of_the_invalid_value() {
     let server = Server::start().unwrap();
     let mut missing = ask("hi");
     missing.as_object_mut().unwrap().remove("max_tokens");
@@ -47,7 +47,7 @@ async fn a_body_that_is_not_json_is_refused() {
 }
 
 #[tokio::test]
-async fn requests_are_not_checked_if_so_wished() {
+async fn checking_can_be_disabled() {
     let server = Server::builder().api_key("right").check_requests(false).start().unwrap();
     assert_eq!(post(&server, &json!({"model": 5})).await.status(), 200);
     let without_key = http().post(format!("{}/messages", server.base_url())).json(&ask("hi")).send().await.unwrap();
@@ -63,7 +63,7 @@ async fn requests_are_not_checked_if_so_wished() {
 }
 
 #[test]
-fn a_server_that_does_not_check_can_stand_for_a_proxy() {
+fn a_server_that_does_not_check_can_act_as_a_proxy() {
     let server = Server::builder().check_requests(false).start().unwrap();
     server.reply(Reply::empty(502));
     let mut socket = TcpStream::connect(server.address()).unwrap();
@@ -96,7 +96,7 @@ async fn a_request_without_a_credential_is_refused() {
 }
 
 #[tokio::test]
-async fn a_server_with_a_key_lets_in_only_that_key() {
+async fn a_server_with_a_key_accepts_only_that_key() {
     let server = Server::builder().api_key("right").start().unwrap();
     let url = format!("{}/messages", server.base_url());
     let wrong = http().post(&url).bearer_auth("wrong").json(&ask("hi")).send().await.unwrap();
@@ -124,7 +124,7 @@ async fn the_base_path_may_be_left_out() {
 }
 
 #[tokio::test]
-async fn every_answer_has_a_request_id_and_an_error_repeats_it() {
+async fn every_reply_has_a_request_id_and_an_error_repeats_it() {
     let server = Server::start().unwrap();
     let good = post(&server, &ask("hi")).await;
     assert!(good.headers()["request-id"].to_str().unwrap().starts_with("req_01"));

@@ -1,4 +1,4 @@
-//! What the server answers by itself.
+//! Replies to requests that aren't scripted.
 
 use anthropic_messages_testing::{Reply, Server};
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ async fn the_usage_is_a_quarter_of_the_bytes() {
 }
 
 #[tokio::test]
-async fn a_tool_is_called_when_the_text_asks_for_one() {
+async fn a_tool_is_called_if_the_text_asks_for_one() {
     let server = Server::start().unwrap();
     let table = [
         ("Please get weather for Paris", Some("get_weather")),
@@ -64,7 +64,7 @@ async fn a_tool_is_called_when_the_text_asks_for_one() {
 }
 
 #[tokio::test]
-async fn tool_choice_decides_over_the_text() {
+async fn tool_choice_takes_precedence_over_the_text() {
     let server = Server::start().unwrap();
     let choose = |text, choice| with(with_tools(text), "tool_choice", choice);
     let named = choose("talk", json!({"type": "tool", "name": "get_weather"}));
@@ -94,7 +94,7 @@ async fn the_result_of_a_tool_is_echoed() {
 }
 
 #[tokio::test]
-async fn another_default_can_be_set() {
+async fn the_default_reply_can_be_replaced() {
     let server = Server::builder().default_reply(Reply::text("always this")).start().unwrap();
     assert_eq!(answer(&server, &ask("a")).await, "always this");
     assert_eq!(answer(&server, &ask("b")).await, "always this");
@@ -110,7 +110,7 @@ async fn the_default_can_be_scripted_with_a_fault_or_a_header() {
 }
 
 #[tokio::test]
-async fn tokens_are_counted_roughly() {
+async fn token_counts_are_estimated() {
     let server = Server::start().unwrap();
     let mut body = ask(&"x".repeat(1000));
     body.as_object_mut().unwrap().remove("max_tokens");

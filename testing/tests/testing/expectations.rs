@@ -1,4 +1,4 @@
-//! A test whose expectations are not met fails, and says why.
+//! Tests whose expectations aren't met fail with a report.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{ask, exchange};
 
-/// Runs a test with a server of its own and returns the message that it failed with.
+/// Runs a test with a server and returns the message of its failure.
 fn failure(server: Server, test: impl FnOnce(&Server)) -> Option<String> {
     let result = catch_unwind(AssertUnwindSafe(move || {
         test(&server);
@@ -39,17 +39,17 @@ fn a_test_whose_expectations_are_met_passes() {
 }
 
 #[test]
-fn a_reply_that_nobody_asked_for_fails_the_test() {
+fn a_reply_that_was_not_requested_fails_the_test() {
     let message = failure(started(), |server| {
         server.reply("used").then("not used");
         exchange(server, &ask("hi there"));
     });
     let line = line!() - 3;
     let expected = format!(
-        "the test server did not see what was expected\n  \
+        "the test server's expectations weren't met\n  \
          - any request: expected 2, got 1 (scripted at {}:{line}:16)\n\
-         it received:\n  \
-         1. POST /v1/messages, model \"claude-sonnet-5\", last user text \"hi there\", answered with 200",
+         received:\n  \
+         1. POST /v1/messages, model \"claude-sonnet-5\", last user text \"hi there\", replied with 200",
         file!()
     );
     assert_eq!(message.as_deref(), Some(expected.as_str()));
@@ -64,7 +64,7 @@ fn too_few_requests_fail_the_test() {
     .unwrap();
     assert!(message.contains("model is \"a\": expected at least 2, got 0"), "{message}");
     assert!(message.contains("model is \"b\": expected exactly 3, got 0"), "{message}");
-    assert!(message.contains("it received no request"), "{message}");
+    assert!(message.contains("received no request"), "{message}");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn too_many_requests_fail_the_test() {
 }
 
 #[test]
-fn a_further_request_that_another_rule_answers_is_not_too_many() {
+fn an_excess_request_that_another_rule_matches_is_no_failure() {
     let message = failure(started(), |server| {
         server.reply("first").times(1);
         server.reply("second").times(1);
@@ -94,7 +94,7 @@ fn a_further_request_that_another_rule_answers_is_not_too_many() {
 }
 
 #[test]
-fn a_strict_server_fails_the_test_on_what_is_not_scripted() {
+fn a_strict_server_fails_the_test_on_a_request_that_is_not_scripted() {
     let message = failure(Server::builder().strict(true).start().unwrap(), |server| {
         server.reply("scripted");
         exchange(server, &ask("hi"));
@@ -104,7 +104,7 @@ fn a_strict_server_fails_the_test_on_what_is_not_scripted() {
 }
 
 #[test]
-fn a_panic_in_a_matcher_fails_the_test_that_owns_it() {
+fn a_panic_in_a_matcher_fails_the_test() {
     let message = failure(started(), |server| {
         let matcher = Matcher::matching("broken", |request| {
             assert_eq!(request.model(), Some("other"), "wrong model");
@@ -124,7 +124,7 @@ fn a_panic_in_a_matcher_fails_the_test_that_owns_it() {
 }
 
 #[test]
-fn a_panic_in_a_reply_fails_the_test_that_owns_it() {
+fn a_panic_in_a_closure_fails_the_test() {
     let message = failure(started(), |server| {
         server.reply(Reply::from_request(|_| panic!("no idea")));
         assert!(exchange(server, &ask("hi")).head().starts_with("HTTP/1.1 500"));
@@ -139,12 +139,12 @@ fn a_mistake_in_a_script_fails_the_test() {
         (Reply::text("x").header("a", "c\r\nd"), "\"a\" can't be a header"),
         (Reply::text("x").without_header("a b"), "\"a b\" can't be a header"),
         (Reply::status(99), "a status is not between 100 and 999"),
-        (Reply::status(500).and_text("x"), "a block is added to a reply that is no message"),
+        (Reply::status(500).and_text("x"), "a block can only be set on a message"),
         (Reply::text("x").details(json!({})), "only an API error has details"),
-        (Reply::from_request(|_| "x".into()).and_text("x"), "a block is added to a reply that is no message"),
-        (Reply::message(5), "a message can't be written as a JSON object"),
-        (Reply::events([1]), "an event can't be written as a JSON object"),
-        (Reply::events([json!({"type": "ping"})]), "the events have no message_start"),
+        (Reply::from_request(|_| "x".into()).and_text("x"), "a block can only be set on a message"),
+        (Reply::message(5), "a message can't be serialized to a JSON object"),
+        (Reply::events([1]), "an event can't be serialized to a JSON object"),
+        (Reply::events([json!({"type": "ping"})]), "message_start is missing or late"),
         (Reply::raw(200, "a\nb", "x"), "a content type can't be a header value"),
     ];
     for (reply, mistake) in mistakes {
@@ -158,7 +158,7 @@ fn a_mistake_in_a_script_fails_the_test() {
 }
 
 #[test]
-fn a_test_that_fails_already_keeps_its_own_message() {
+fn a_panicking_test_keeps_its_message() {
     let message = failure(started(), |server| {
         server.reply("never used");
         panic!("the test's own failure");

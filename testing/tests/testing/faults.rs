@@ -1,4 +1,4 @@
-//! Each fault, as a bare socket sees it.
+//! Faults, observed on a TCP socket.
 
 use std::io::{ErrorKind, Read};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Exchange, ask, ask_for_stream, events, exchange, open, post, post_json, try_post};
 
-/// A stream with two short blocks, the same on every server.
+/// Returns a stream with two short blocks.
 fn stream() -> Reply {
     Reply::text("Grüße").and_tool_call("t", json!({"a": 1})).usage(1, 2)
 }
@@ -100,7 +100,7 @@ fn an_early_end_is_well_formed_in_every_framing() {
 }
 
 #[test]
-fn a_cut_behind_the_end_comes_at_the_end() {
+fn a_cut_past_the_end_happens_at_the_end() {
     let exchange = sent(Reply::json(200, [1]).fault(Fault::reset(At::AfterByte(1000))), &ask("hi"));
     assert!(exchange.was_reset());
     assert_eq!(exchange.body(), "[1]");
@@ -110,7 +110,7 @@ fn a_cut_behind_the_end_comes_at_the_end() {
 }
 
 #[test]
-fn a_stall_sends_nothing_more_until_the_client_leaves() {
+fn a_stall_lasts_until_the_client_disconnects() {
     for (at, is_empty) in [(At::BeforeHeaders, true), (At::AfterEvent(2), false), (At::AfterByte(9), false)] {
         let server = Server::start().unwrap();
         server.reply(stream().fault(Fault::stall(at)));
@@ -128,7 +128,7 @@ fn a_stall_sends_nothing_more_until_the_client_leaves() {
 }
 
 #[test]
-fn slow_bytes_come_one_by_one_with_a_pause_between() {
+fn slow_bytes_are_sent_one_by_one_with_pauses() {
     let server = Server::builder().clock(Clock::skipping()).start().unwrap();
     server
         .reply(Reply::json(200, "12345678").framed(Framing::Chunked).fault(Fault::slow_bytes(Duration::from_secs(1))));
@@ -161,7 +161,7 @@ async fn a_malformed_chunk_breaks_the_client() {
 }
 
 #[tokio::test]
-async fn a_wrong_content_type_comes_with_the_right_body() {
+async fn a_wrong_content_type_leaves_the_body_unchanged() {
     let server = Server::start().unwrap();
     server.reply(Reply::text("x").fault(Fault::content_type("text/plain")));
     let response = post(&server, &ask("hi")).await;
@@ -170,7 +170,7 @@ async fn a_wrong_content_type_comes_with_the_right_body() {
 }
 
 #[tokio::test]
-async fn an_endless_line_flows_until_the_client_leaves() {
+async fn an_endless_line_lasts_until_the_client_disconnects() {
     let server = Server::start().unwrap();
     server.reply(stream().fault(Fault::endless_line(At::AfterEvent(1))));
     let mut response = post(&server, &ask_for_stream("hi")).await;
@@ -188,7 +188,7 @@ async fn an_endless_line_flows_until_the_client_leaves() {
 }
 
 #[tokio::test]
-async fn pings_can_come_forever() {
+async fn pings_last_until_the_client_disconnects() {
     let server = Server::builder().clock(Clock::skipping()).start().unwrap();
     server.reply(stream().fault(Fault::endless_pings(At::AfterEvent(0), Duration::from_secs(10))));
     let mut response = post(&server, &ask_for_stream("hi")).await;
@@ -214,7 +214,7 @@ async fn an_error_event_ends_a_stream() {
 }
 
 #[tokio::test]
-async fn an_error_event_is_an_error_where_no_stream_is_asked_for() {
+async fn an_error_event_is_an_error_if_the_request_does_not_stream() {
     for (kind, status) in [("overloaded_error", 529), ("rate_limit_error", 429), ("invented_error", 500)] {
         let server = Server::start().unwrap();
         server.reply(stream().fault(Fault::error_event(2, kind, "no")));
@@ -224,7 +224,7 @@ async fn an_error_event_is_an_error_where_no_stream_is_asked_for() {
 }
 
 #[test]
-fn faults_add_up() {
+fn several_faults_apply_in_order() {
     let faulty = stream().fault(Fault::content_type("text/html")).fault(Fault::close(At::AfterEvent(1)));
     let exchange = sent(faulty, &ask_for_stream("hi"));
     assert!(exchange.head().contains("content-type: text/html"));
@@ -233,7 +233,7 @@ fn faults_add_up() {
 }
 
 #[tokio::test]
-async fn the_server_goes_on_after_a_fault() {
+async fn the_server_survives_a_fault() {
     let server = Server::start().unwrap();
     server.reply(stream().fault(Fault::reset(At::BeforeHeaders)));
     assert!(try_post(&server, &ask("hi")).await.is_err());

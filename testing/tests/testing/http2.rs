@@ -1,4 +1,4 @@
-//! The same server over HTTP/2, which the client speaks from its first byte.
+//! The server over HTTP/2 with prior knowledge.
 
 use anthropic_messages_testing::{At, Fault, Reply, Server};
 
@@ -39,7 +39,7 @@ async fn breaking_faults_reset_the_stream_and_not_the_connection() {
 }
 
 #[tokio::test]
-async fn a_dropped_stream_is_seen_without_its_connection_closing() {
+async fn a_dropped_stream_is_counted_while_its_connection_stays_open() {
     let server = Server::start().unwrap();
     let http = http2();
     server.reply(Reply::text("x").fault(Fault::stall(At::AfterEvent(1))));

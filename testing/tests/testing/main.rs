@@ -1,4 +1,4 @@
-//! The testing kit: its server, spoken to by clients that are not ours.
+//! Tests of the server with clients that aren't ours.
 
 #![cfg(test)]
 

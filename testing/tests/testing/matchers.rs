@@ -1,11 +1,11 @@
-//! Which rule answers which request.
+//! Matchers, and the order of rules.
 
 use anthropic_messages_testing::{Matcher, Reply, Server};
 use serde_json::{Value, json};
 
 use crate::support::{answer, ask, ask_for_stream, http, with};
 
-/// Whether a matcher accepts a body, as the server sees it.
+/// Returns `true` if a matcher matches a request with this body.
 async fn accepts(matcher: Matcher, body: &Value) -> bool {
     let server = Server::start().unwrap();
     server.when(matcher).reply(Reply::json(200, "matched")).any_times();
@@ -33,7 +33,7 @@ async fn a_model_matches_by_its_whole_name() {
 }
 
 #[tokio::test]
-async fn the_last_user_text_matches_whole_or_in_part() {
+async fn the_last_user_text_matches_exactly_or_in_part() {
     let turns = json!([
         {"role": "user", "content": [{"type": "text", "text": "first"}]},
         {"role": "assistant", "content": [{"type": "text", "text": "reply"}]},
@@ -63,7 +63,7 @@ async fn a_tool_result_matches_in_the_last_turn_only() {
 }
 
 #[tokio::test]
-async fn a_stream_matches_when_it_is_asked_for() {
+async fn a_request_for_a_stream_matches() {
     assert!(accepts(Matcher::stream(), &ask_for_stream("hi")).await);
     assert!(!accepts(Matcher::stream(), &ask("hi")).await);
 }
@@ -96,7 +96,7 @@ async fn a_closure_sees_the_whole_request() {
 }
 
 #[tokio::test]
-async fn matchers_are_joined_by_and_or_and_not() {
+async fn matchers_are_combined_by_and_or_and_not() {
     let yes = || Matcher::model("claude-sonnet-5");
     let no = || Matcher::model("other");
     assert!(accepts(yes().and(yes()), &ask("hi")).await);
@@ -109,7 +109,7 @@ async fn matchers_are_joined_by_and_or_and_not() {
 }
 
 #[test]
-fn a_joined_matcher_describes_itself_without_doubt() {
+fn the_description_of_a_compound_matcher_has_parentheses() {
     let matcher = Matcher::model("a").or(Matcher::stream()).and(Matcher::tool_result().not());
     assert_eq!(
         matcher.to_string(),
@@ -128,7 +128,7 @@ async fn replies_are_given_in_order_and_then_the_default() {
 }
 
 #[tokio::test]
-async fn the_first_rule_that_matches_and_is_not_used_up_answers() {
+async fn the_first_matching_rule_that_is_not_used_up_applies() {
     let server = Server::start().unwrap();
     server.when(Matcher::last_user_text("b")).reply("b first");
     server.when(Matcher::last_user_text("a")).reply("a first").then("a second");

@@ -1,4 +1,4 @@
-//! What the server tells about the requests it received.
+//! Received requests, counts and clocks.
 
 use std::time::Duration;
 
@@ -66,12 +66,12 @@ async fn requests_arrive_on_the_clock_of_the_server() {
 
 #[test]
 #[should_panic(expected = "the real clock can't be advanced")]
-fn the_real_clock_can_not_be_advanced() {
+fn the_real_clock_cannot_be_advanced() {
     Clock::real().advance(Duration::from_secs(1));
 }
 
 #[tokio::test]
-async fn connections_are_counted_and_requests_say_which_they_came_on() {
+async fn connections_are_counted_and_requests_have_the_number_of_theirs() {
     let server = Server::start().unwrap();
     let http = http();
     for _ in 0..2 {
@@ -88,7 +88,7 @@ async fn connections_are_counted_and_requests_say_which_they_came_on() {
 }
 
 #[tokio::test]
-async fn a_stream_that_the_client_drops_is_seen_to_close() {
+async fn a_dropped_stream_closes_its_connection() {
     let server = Server::builder().clock(Clock::manual()).start().unwrap();
     server.reply(Reply::text("never all of it").paced(Duration::from_secs(1)));
     let mut response = post(&server, &ask_for_stream("hi")).await;
@@ -101,7 +101,7 @@ async fn a_stream_that_the_client_drops_is_seen_to_close() {
 }
 
 #[tokio::test]
-async fn a_request_that_the_client_gives_up_is_seen_to_close() {
+async fn an_abandoned_request_closes_its_connection() {
     let server = Server::builder().clock(Clock::manual()).start().unwrap();
     server.reply(Reply::text("late").delayed(Duration::from_secs(60)));
     let socket = open(&server, &ask("hi"));
@@ -112,24 +112,24 @@ async fn a_request_that_the_client_gives_up_is_seen_to_close() {
 }
 
 #[tokio::test]
-async fn what_does_not_come_ends_the_wait() {
+async fn a_condition_that_is_not_met_ends_the_wait() {
     let server = Server::builder().wait_limit(Duration::from_millis(20)).start().unwrap();
     let error = server.until(|counts| counts.requests == 1).await.unwrap_err();
     assert_eq!(error.counts().requests, 0);
-    assert!(error.to_string().starts_with("the awaited state was not reached within 20ms"), "{error}");
+    assert!(error.to_string().starts_with("condition not met within 20ms"), "{error}");
     assert!(server.blocking_until(|counts| counts.requests == 1).is_err());
 }
 
 #[tokio::test]
 #[should_panic(expected = "the condition is broken")]
-async fn a_panic_in_an_awaited_condition_is_the_tests_own() {
+async fn a_panic_in_an_awaited_condition_fails_the_test() {
     let server = Server::start().unwrap();
     let _ = server.until(|_| panic!("the condition is broken")).await;
 }
 
 #[test]
 #[should_panic(expected = "the condition is broken")]
-fn a_panic_in_a_condition_that_blocks_is_the_tests_own() {
+fn a_panic_in_a_blocking_condition_fails_the_test() {
     let server = Server::start().unwrap();
     let _ = server.blocking_until(|_| panic!("the condition is broken"));
 }
@@ -142,7 +142,7 @@ fn a_server_works_without_a_runtime() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_and_requests_in_parallel_do_not_disturb_each_other() {
+async fn concurrent_servers_and_requests_do_not_affect_each_other() {
     let tasks: Vec<_> = (0..4)
         .map(|number| {
             tokio::spawn(async move {
@@ -179,7 +179,7 @@ async fn dropping_the_server_closes_its_connections() {
 fn a_port_in_use_is_an_error_with_its_cause() {
     let server = Server::start().unwrap();
     let error = Server::builder().port(server.address().port()).start().unwrap_err();
-    assert_eq!(error.to_string(), "the test server could not listen");
+    assert_eq!(error.to_string(), "failed to start the test server");
     assert!(std::error::Error::source(&error).is_some());
 }
 

@@ -1,4 +1,4 @@
-//! What a reply can say, where it is not a stream.
+//! Replies that aren't streams.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn a_text_becomes_a_whole_message_in_the_order_of_the_api() {
 }
 
 #[tokio::test]
-async fn a_message_keeps_what_it_says_and_gets_what_it_lacks() {
+async fn a_message_keeps_its_fields_and_gets_the_missing_ones() {
     let (_, message) = sent(Reply::message(json!({
         "id": "msg_mine", "content": [{"type": "text", "text": "x"}], "stop_reason": "max_tokens", "extra": [1]
     })))
@@ -41,7 +41,7 @@ async fn a_message_keeps_what_it_says_and_gets_what_it_lacks() {
 }
 
 #[tokio::test]
-async fn a_typed_message_is_sent_as_it_is() {
+async fn a_typed_message_is_sent_unchanged() {
     let whole = json!({
         "id": "msg_1", "type": "message", "role": "assistant", "model": "m",
         "content": [{"type": "text", "text": "x"}], "stop_reason": "end_turn", "stop_sequence": null,
@@ -90,7 +90,7 @@ async fn thinking_other_blocks_and_fields_can_be_added() {
 }
 
 #[tokio::test]
-async fn numbers_are_sent_as_they_are_written() {
+async fn numbers_keep_their_text() {
     let server = Server::start().unwrap();
     let input: Box<serde_json::value::RawValue> =
         serde_json::from_str(r#"{"n":123456789012345678901234567890,"x":1e400}"#).unwrap();
@@ -100,7 +100,7 @@ async fn numbers_are_sent_as_they_are_written() {
 }
 
 #[tokio::test]
-async fn an_api_error_has_the_envelope_and_its_details_and_headers() {
+async fn an_api_error_has_its_type_message_details_and_headers() {
     let server = Server::start().unwrap();
     let details = json!({"error_code": "ramp_limit_exceeded"});
     server.reply(Reply::error(429, "rate_limit_error", "slow down").details(details.clone()).header("x-a", "1"));
@@ -115,7 +115,7 @@ async fn an_api_error_has_the_envelope_and_its_details_and_headers() {
 }
 
 #[tokio::test]
-async fn a_status_brings_its_error_type() {
+async fn a_status_implies_its_error_type() {
     let table = [
         (400, "invalid_request_error"),
         (401, "authentication_error"),
@@ -139,7 +139,7 @@ async fn a_status_brings_its_error_type() {
 }
 
 #[tokio::test]
-async fn retry_headers_are_seconds_and_if_need_be_milliseconds() {
+async fn retry_after_has_milliseconds_only_if_seconds_are_inexact() {
     let server = Server::start().unwrap();
     server.reply(Reply::overloaded().retry_after(Duration::from_secs(7)).should_retry(false));
     server.reply(Reply::overloaded().retry_after(Duration::from_millis(1500)));
@@ -153,7 +153,7 @@ async fn retry_headers_are_seconds_and_if_need_be_milliseconds() {
 }
 
 #[tokio::test]
-async fn a_scripted_header_takes_the_place_of_the_servers_own() {
+async fn a_scripted_header_replaces_the_servers_own() {
     let server = Server::start().unwrap();
     server.reply(Reply::text("x").header("request-id", "req_mine").header("x-a", "1").header("x-a", "2"));
     let response = post(&server, &ask("hi")).await;
@@ -162,7 +162,7 @@ async fn a_scripted_header_takes_the_place_of_the_servers_own() {
 }
 
 #[tokio::test]
-async fn a_header_of_the_server_can_be_left_out() {
+async fn a_header_of_the_server_can_be_removed() {
     let server = Server::start().unwrap();
     server.reply(Reply::text("x").without_header("Request-Id").without_header("content-type"));
     let response = post(&server, &ask("hi")).await;
@@ -191,7 +191,7 @@ async fn a_reply_can_have_no_body() {
 }
 
 #[tokio::test]
-async fn bodies_are_sent_as_they_are() {
+async fn raw_bodies_are_sent_unchanged() {
     assert_eq!(sent(Reply::json(201, json!({"b": 1}))).await, (201, json!({"b": 1})));
     let server = Server::start().unwrap();
     server.reply(Reply::raw(200, "application/octet-stream", vec![0, 255, 1]));
@@ -205,7 +205,7 @@ async fn bodies_are_sent_as_they_are() {
 }
 
 #[tokio::test]
-async fn a_reply_can_be_made_from_the_request() {
+async fn a_closure_can_reply() {
     let server = Server::start().unwrap();
     server
         .reply(Reply::from_request(|request| {
@@ -217,7 +217,7 @@ async fn a_reply_can_be_made_from_the_request() {
 }
 
 #[tokio::test]
-async fn what_is_set_on_a_reply_made_from_the_request_holds() {
+async fn settings_of_a_reply_apply_to_the_reply_of_its_closure() {
     let server = Server::start().unwrap();
     let made = || Reply::from_request(|_| Reply::text("made").header("x-inner", "1"));
     server.reply(made().header("x-outer", "2"));
@@ -231,7 +231,7 @@ async fn what_is_set_on_a_reply_made_from_the_request_holds() {
 }
 
 #[tokio::test]
-async fn a_reply_can_wait_before_its_headers() {
+async fn a_reply_can_be_delayed() {
     let clock = Clock::manual();
     let server = Server::builder().clock(clock.clone()).start().unwrap();
     server.reply(Reply::text("late").delayed(Duration::from_secs(60)));
@@ -249,7 +249,7 @@ async fn answer_owned(server: &Server) -> String {
 }
 
 #[test]
-fn the_end_of_a_body_is_told_as_wished() {
+fn a_body_has_the_framing_that_is_set() {
     let server = Server::start().unwrap();
     let reply = Reply::json(200, json!([1, 2, 3]));
     server.reply(reply.clone());

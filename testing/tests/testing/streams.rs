@@ -11,7 +11,7 @@ fn names(events: &[(String, Value)]) -> Vec<&str> {
     events.iter().map(|(name, _)| name.as_str()).collect()
 }
 
-/// The chunks of a chunked body, in order.
+/// Returns the chunks of a chunked body, in order.
 fn chunks(framed: &str) -> Vec<String> {
     let (mut rest, mut chunks) = (framed, Vec::new());
     while let Some((length, after)) = rest.split_once("\r\n") {
@@ -25,7 +25,7 @@ fn chunks(framed: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_message_is_streamed_when_a_stream_is_asked_for() {
+async fn a_message_is_streamed_if_the_request_asks_for_it() {
     let server = Server::start().unwrap();
     server.reply(Reply::text("Hello, world").usage(5, 7).delta_length(6));
     let response = post(&server, &ask_for_stream("hi")).await;
@@ -77,7 +77,7 @@ async fn every_kind_of_delta_is_streamed() {
 }
 
 #[tokio::test]
-async fn events_become_a_message_when_no_stream_is_asked_for() {
+async fn events_become_a_message_if_the_request_does_not_stream() {
     let server = Server::start().unwrap();
     server.reply(
         Reply::thinking("step by step", "sig").and_text("so").and_tool_call("t", json!({"a": [1, 2]})).delta_length(2),
@@ -93,7 +93,7 @@ async fn events_become_a_message_when_no_stream_is_asked_for() {
 }
 
 #[tokio::test]
-async fn events_are_streamed_as_they_are_given() {
+async fn events_are_streamed_unchanged() {
     let server = Server::start().unwrap();
     server.reply(Reply::events([json!({"type": "invented", "a": 1}), json!({"type": "ping"})]));
     let text = post(&server, &ask_for_stream("hi")).await.text().await.unwrap();
@@ -114,7 +114,7 @@ async fn json_and_stream_can_be_forced() {
 }
 
 #[test]
-fn a_stream_is_cut_into_chunks_as_wished() {
+fn a_stream_has_the_chunking_that_is_set() {
     let server = Server::start().unwrap();
     let reply = Reply::text("Hello").usage(1, 2);
     let sent = |chunking: Chunking| {
@@ -154,7 +154,7 @@ async fn chunks_are_paced_by_the_clock_of_the_server() {
 }
 
 #[test]
-fn a_skipping_clock_takes_no_time_and_shows_what_it_would_have_taken() {
+fn a_skipping_clock_takes_no_time_and_shows_the_time_it_skipped() {
     let server = Server::builder().clock(Clock::skipping()).start().unwrap();
     server.reply(
         Reply::events([json!({"type": "ping"}), json!({"type": "ping"}), json!({"type": "ping"})])

@@ -1,4 +1,4 @@
-//! Two clients that know nothing of the API: reqwest, and a bare socket.
+//! Two clients without knowledge of the API: reqwest and a TCP socket.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -16,23 +16,23 @@ pub(crate) fn ask(text: &str) -> Value {
     })
 }
 
-/// [`ask`] for a stream.
+/// The body of [`ask`] with `stream` set.
 pub(crate) fn ask_for_stream(text: &str) -> Value {
     with(ask(text), "stream", json!(true))
 }
 
-/// The body with a field set.
+/// Sets a field of a body.
 pub(crate) fn with(mut body: Value, field: &str, value: Value) -> Value {
     body[field] = value;
     body
 }
 
-/// A client whose connections are its own.
+/// Returns a client with a connection pool of its own.
 pub(crate) fn http() -> reqwest::Client {
     plain().build().unwrap()
 }
 
-/// reqwest asks for a provider of cryptography even where nothing is encrypted.
+/// Returns a client builder. reqwest needs a crypto provider even for cleartext.
 pub(crate) fn plain() -> reqwest::ClientBuilder {
     // Another test may have installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -56,18 +56,18 @@ pub(crate) async fn post_with(
     http.post(format!("{}/messages", server.base_url())).bearer_auth("key").json(body).send().await
 }
 
-/// Posts a body and returns the status and the answer as JSON.
+/// Posts a body and returns the status and the JSON body of the reply.
 pub(crate) async fn post_json(server: &Server, body: &Value) -> (u16, Value) {
     let response = post(server, body).await;
     (response.status().as_u16(), response.json().await.unwrap())
 }
 
-/// The text of the first block that the answer to a body has.
+/// Posts a body and returns the text of the reply's first block.
 pub(crate) async fn answer(server: &Server, body: &Value) -> String {
     post_json(server, body).await.1["content"][0]["text"].as_str().unwrap().to_owned()
 }
 
-/// What a bare socket got: every byte until the end, and how it ended.
+/// The bytes that a socket received, and how they ended.
 pub(crate) struct Exchange {
     pub(crate) bytes: Vec<u8>,
     pub(crate) end: io::Result<()>,
@@ -82,12 +82,12 @@ impl Exchange {
         self.text().split_once("\r\n\r\n").unwrap().0
     }
 
-    /// What follows the head, framing included.
+    /// Returns the body, including its framing.
     pub(crate) fn body(&self) -> &str {
         self.text().split_once("\r\n\r\n").unwrap().1
     }
 
-    /// The body without its chunked framing, and whether the framing is complete.
+    /// Returns the body without its chunked framing, and `true` if the framing is complete.
     pub(crate) fn unchunked(&self) -> (String, bool) {
         let (mut rest, mut body) = (self.body(), String::new());
         loop {
@@ -114,10 +114,10 @@ impl Exchange {
     }
 }
 
-/// Opens a socket and sends a body over it, after which the server shall close the connection.
+/// Opens a socket and sends a request with `connection: close`.
 pub(crate) fn open(server: &Server, body: &Value) -> TcpStream {
     let mut socket = TcpStream::connect(server.address()).unwrap();
-    // Against a hanging test only: a read that works takes far less.
+    // Only to end a hanging test: a successful read takes far less.
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let body = body.to_string();
     let head = format!(
@@ -130,7 +130,7 @@ pub(crate) fn open(server: &Server, body: &Value) -> TcpStream {
     socket
 }
 
-/// Sends a body over a bare socket and reads all that comes.
+/// Sends a body over a socket and reads to the end.
 pub(crate) fn exchange(server: &Server, body: &Value) -> Exchange {
     let mut socket = open(server, body);
     let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
@@ -145,7 +145,7 @@ pub(crate) fn exchange(server: &Server, body: &Value) -> Exchange {
     }
 }
 
-/// The events of a body of server-sent events: their names and their data.
+/// Parses server-sent events into their names and data.
 pub(crate) fn events(body: &str) -> Vec<(String, Value)> {
     let parse = |event: &str| {
         let (name, data) = event.split_once('\n').unwrap();

@@ -1,4 +1,4 @@
-//! How the bytes of a reply go over the wire: in which chunks, how framed, when, and how they end.
+//! A reply as the server sends it: chunks, framing, pauses and faults applied.
 
 use std::time::Duration;
 
@@ -6,42 +6,43 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{StatusCode, header};
 
-use super::fault::{At, Fault, FaultKind};
+use crate::fault::{At, Fault, FaultKind};
 
-/// How a body is cut into chunks. Over HTTP/1.1 each is a chunk of the transfer encoding, where
-/// that is the framing; the network may join or split them on the way.
+/// The way a body is split into chunks.
+///
+/// With [`Framing::Chunked`], each is a chunk of the transfer encoding. The network may join or split chunks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Chunking {
-    /// Each event of a stream is a chunk, and any other body is one chunk. The default.
+    /// One chunk per event of a stream. Any other body is one chunk. This is the default.
     #[default]
     ByEvent,
-    /// The body is one chunk.
+    /// One chunk.
     Whole,
-    /// Chunks of this many bytes; zero is taken as one.
+    /// Chunks of this many bytes. Zero is treated as one.
     Bytes(usize),
-    /// The body is cut at these offsets in bytes, given in rising order.
+    /// Splits the body at these byte offsets, in ascending order.
     At(Vec<usize>),
 }
 
-/// How the end of a body is told. Over HTTP/2 it makes no difference but for a declared length.
+/// The way the end of a body is signalled. HTTP/2 has framing of its own, so there only a declared length matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Framing {
-    /// By `content-length`. The default of a body that is not a stream.
+    /// By `content-length`. This is the default for a body that isn't a stream.
     Length,
-    /// By the chunked transfer encoding. The default of a stream.
+    /// By the chunked transfer encoding. This is the default for a stream.
     Chunked,
-    /// By the end of the connection.
+    /// By closing the connection.
     UntilClose,
 }
 
-/// What a reply says, before it is known how it goes over the wire.
+/// The parts of a reply before chunking and faults.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct ReplyParts {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// The body by its events; a body that is not a stream is one.
+    /// The events of the body. A body that isn't a stream is one event.
     pub(crate) events: Vec<Bytes>,
     pub(crate) framing: Framing,
     pub(crate) chunking: Chunking,
@@ -49,27 +50,27 @@ pub(crate) struct Plan {
     pub(crate) delay: Duration,
 }
 
-/// A reply as it goes over the wire.
+/// A reply as it is sent.
 #[derive(Debug)]
-pub(crate) struct Delivery {
+pub(crate) struct WireReply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) framing: Framing,
-    /// The length that the headers declare if the framing is [`Framing::Length`].
+    /// The declared `content-length`, if the framing is [`Framing::Length`].
     pub(crate) length: usize,
     /// The pause before the first byte.
     pub(crate) delay: Duration,
     pub(crate) chunks: Vec<Bytes>,
-    /// The pause between one chunk and the next.
+    /// The pause between two chunks.
     pub(crate) pause: Duration,
-    /// Whether the end comes before the headers.
+    /// `true` if the reply ends before its headers.
     pub(crate) headless: bool,
-    pub(crate) ending: Ending,
+    pub(crate) ending: BodyEnd,
 }
 
-/// What comes after the last chunk.
+/// The end of a body, after its last chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum BodyEnd {
     Complete,
     Stall,
     Endless { bytes: Bytes, pause: Duration },
@@ -78,11 +79,11 @@ pub(crate) enum Ending {
     MalformedChunk,
 }
 
-/// How much of an endless line is written at a time.
-const ENDLESS_PIECE: [u8; 16 * 1024] = [b'x'; 16 * 1024];
+/// A piece of an endless line.
+const ENDLESS_LINE_PIECE: [u8; 16 * 1024] = [b'x'; 16 * 1024];
 
-impl Delivery {
-    pub(crate) fn of(plan: Plan, faults: &[Fault]) -> Self {
+impl WireReply {
+    pub(crate) fn new(plan: ReplyParts, faults: &[Fault]) -> Self {
         let mut delivery = Self {
             status: plan.status,
             headers: plan.headers,
@@ -92,7 +93,7 @@ impl Delivery {
             chunks: Vec::new(),
             pause: plan.pause,
             headless: false,
-            ending: Ending::Complete,
+            ending: BodyEnd::Complete,
         };
         let mut events = plan.events;
         let mut chunking = plan.chunking;
@@ -100,17 +101,17 @@ impl Delivery {
             delivery.apply(&fault.kind, &mut events, &mut chunking);
         }
         match delivery.ending {
-            Ending::Complete => delivery.length = total(&events),
-            Ending::Endless { .. } | Ending::MalformedChunk => delivery.framing = Framing::Chunked,
+            BodyEnd::Complete => delivery.length = total(&events),
+            BodyEnd::Endless { .. } | BodyEnd::MalformedChunk => delivery.framing = Framing::Chunked,
             _ => {}
         }
         delivery.chunks = cut(&events, &chunking);
         delivery
     }
 
-    /// A 500 without a body.
+    /// Returns a 500 without a body.
     pub(crate) fn bare_error() -> Self {
-        let plan = Plan {
+        let plan = ReplyParts {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             headers: HeaderMap::new(),
             events: Vec::new(),
@@ -119,32 +120,32 @@ impl Delivery {
             pause: Duration::ZERO,
             delay: Duration::ZERO,
         };
-        Self::of(plan, &[])
+        Self::new(plan, &[])
     }
 
-    /// Whether an HTTP library would refuse to send it.
+    /// Returns `true` if hyper would refuse to send the reply.
     pub(crate) fn needs_socket(&self) -> bool {
         self.headless
             || self.framing == Framing::UntilClose
-            || matches!(self.ending, Ending::Close | Ending::Reset | Ending::MalformedChunk)
+            || matches!(self.ending, BodyEnd::Close | BodyEnd::Reset | BodyEnd::MalformedChunk)
     }
 
     fn apply(&mut self, fault: &FaultKind, events: &mut Vec<Bytes>, chunking: &mut Chunking) {
         match fault {
-            FaultKind::Reset(at) => self.end(events, *at, Ending::Reset),
-            FaultKind::Close(at) => self.end(events, *at, Ending::Close),
-            FaultKind::End(At::BeforeHeaders) => self.end(events, At::BeforeHeaders, Ending::Close),
-            FaultKind::End(at) => self.end(events, *at, Ending::Complete),
-            FaultKind::Stall(at) => self.end(events, *at, Ending::Stall),
-            FaultKind::MalformedChunk(at) => self.end(events, after_headers(*at), Ending::MalformedChunk),
+            FaultKind::Reset(at) => self.end(events, *at, BodyEnd::Reset),
+            FaultKind::Close(at) => self.end(events, *at, BodyEnd::Close),
+            FaultKind::End(At::BeforeHeaders) => self.end(events, At::BeforeHeaders, BodyEnd::Close),
+            FaultKind::End(at) => self.end(events, *at, BodyEnd::Complete),
+            FaultKind::Stall(at) => self.end(events, *at, BodyEnd::Stall),
+            FaultKind::MalformedChunk(at) => self.end(events, after_headers(*at), BodyEnd::MalformedChunk),
             FaultKind::EndlessLine(at) => {
-                let bytes = Bytes::from_static(&ENDLESS_PIECE);
-                self.end(events, after_headers(*at), Ending::Endless { bytes, pause: Duration::ZERO });
+                let bytes = Bytes::from_static(&ENDLESS_LINE_PIECE);
+                self.end(events, after_headers(*at), BodyEnd::Endless { bytes, pause: Duration::ZERO });
                 events.push(Bytes::from_static(b"data: "));
             }
             FaultKind::EndlessPings { at, pause } => {
                 let bytes = Bytes::from_static(b"event: ping\ndata: {\"type\":\"ping\"}\n\n");
-                self.end(events, after_headers(*at), Ending::Endless { bytes, pause: *pause });
+                self.end(events, after_headers(*at), BodyEnd::Endless { bytes, pause: *pause });
             }
             FaultKind::SlowBytes { pause } => {
                 *chunking = Chunking::Bytes(1);
@@ -155,12 +156,12 @@ impl Delivery {
                     self.headers.insert(CONTENT_TYPE, value);
                 }
             }
-            // The reply has made it an event, or an error of its own, before it came here.
+            // Already rendered as an event or as an error of its own.
             FaultKind::ErrorEvent { .. } => {}
         }
     }
 
-    fn end(&mut self, events: &mut Vec<Bytes>, at: At, ending: Ending) {
+    fn end(&mut self, events: &mut Vec<Bytes>, at: At, ending: BodyEnd) {
         match at {
             At::BeforeHeaders => {
                 self.headless = true;
@@ -172,7 +173,7 @@ impl Delivery {
         self.ending = ending;
     }
 
-    /// The head as HTTP/1.1 writes it.
+    /// Returns the status line and the headers of HTTP/1.1.
     pub(crate) fn head(&self) -> Vec<u8> {
         let reason = self.status.canonical_reason().unwrap_or("Unknown");
         let mut head = format!("HTTP/1.1 {} {reason}\r\n", self.status.as_u16()).into_bytes();
@@ -194,7 +195,7 @@ impl Delivery {
     }
 }
 
-/// A fault of the body can't come before the headers.
+/// Moves a fault of the body behind the headers.
 fn after_headers(at: At) -> At {
     if at == At::BeforeHeaders { At::AfterByte(0) } else { at }
 }
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_after_a_byte_may_fall_into_an_event() {
+    fn a_body_can_be_truncated_inside_an_event() {
         for count in 0..12 {
             let mut events = events();
             truncate(&mut events, count);
