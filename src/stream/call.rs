@@ -1,6 +1,6 @@
-//! Calls for a message: whole, or as a stream of its events.
+//! The calls that create a message.
 
-use super::{MessageStream, whole::events_of};
+use super::{MessageStream, convert::message_to_events};
 use crate::{
     error::Result,
     generated::{
@@ -26,8 +26,9 @@ impl Client {
     /// ```
     ///
     /// The call is sent as a stream and read to its end if the request sets `stream`, or if the reply may take longer than
-    /// the default timeout (`max_tokens` above 21,333) and the client sets no [`timeout`](crate::ClientBuilder::timeout):
-    /// a connection that is silent for so long is likely to be lost. The result is the same.
+    /// the default timeout (`max_tokens` above 21,333) and the client sets no [`timeout`](crate::ClientBuilder::timeout).
+    /// The reason is that proxies and load balancers tend to close a connection that is silent for so long. The result is
+    /// the same.
     ///
     /// # Errors
     /// Fails if the request violates the contract or cannot be sent, if the API answers with an error, and if the response
@@ -36,7 +37,7 @@ impl Client {
     ///
     /// [`Error::partial_message`]: crate::Error::partial_message
     pub async fn create_message(&self, request: &MessageCreateRequest) -> Result<Response<MessageResponse>> {
-        let is_long = Some(request.max_tokens).is_some_and(may_outlast_the_connection);
+        let is_long = Some(request.max_tokens).is_some_and(may_exceed_timeout);
         let is_streamed = request.stream == Some(true) || (is_long && self.transport.settings().timeout.is_none());
         if !is_streamed {
             return self.create_message_whole(request).await;
@@ -57,10 +58,9 @@ impl Client {
         .await
     }
 
-    /// Sends a conversation and returns the model's next turn as a stream, to be read while it is written. Sets the
-    /// request's `stream`.
+    /// Sends a conversation and returns the model's next turn as a stream of events. The request is sent with `stream` set.
     ///
-    /// The call succeeds when the stream begins. Timeout and retries cover the time before.
+    /// The call returns when the stream begins. The timeout and retries of the client cover the time until then.
     ///
     /// ```
     /// use anthropic_messages::{Client, types::{AnthropicMessage, MessageCreateRequest, StreamEvent}};
@@ -78,33 +78,33 @@ impl Client {
     /// # }
     /// ```
     ///
-    /// If the server answers with a whole message, the stream consists of the events of that message.
+    /// If the server responds with a complete message, the stream yields the events that make this message.
     ///
     /// # Errors
-    /// Fails as [`create_message`](Self::create_message) does, and with
-    /// [`ErrorKind::ContentType`](crate::ErrorKind::ContentType) if the response is neither a stream nor JSON, such as the
-    /// page of a gateway.
+    /// Fails like [`create_message`](Self::create_message), and with
+    /// [`ErrorKind::ContentType`](crate::ErrorKind::ContentType) if the response is neither a stream nor JSON, such as an
+    /// error page of a gateway.
     pub async fn stream_message(&self, request: &MessageCreateRequest) -> Result<MessageStream> {
-        // Boxed: otherwise the task that reads the stream keeps the room for opening it.
+        // Boxed so that a task which reads the stream doesn't keep space for the future that opens it.
         Box::pin(async { MessageStream::from_answer(self.create_message_stream(request).await?) }).await
     }
 }
 
-/// Returns `true` if writing this many tokens may take longer than the default timeout. The official SDKs expect an hour for
-/// 128,000 tokens.
-fn may_outlast_the_connection(max_tokens: i64) -> bool {
+/// Returns `true` if generating this many tokens may take longer than the default timeout. The estimate is that of the
+/// official SDKs: an hour for 128,000 tokens.
+fn may_exceed_timeout(max_tokens: i64) -> bool {
     u64::try_from(max_tokens).is_ok_and(|tokens| tokens.saturating_mul(3600) > DEFAULT_TIMEOUT.as_secs() * 128_000)
 }
 
 impl MessageStream {
-    /// Reads the answer to a call: a stream of events, or a whole message, whose events are made from it.
+    /// Creates a stream from the response to a call, which is a stream of events or a complete message.
     fn from_answer(answer: Answer) -> Result<Self> {
         let settings = answer.settings().clone();
         if answer.is_stream() {
-            return Ok(Self::of_answer(answer.bytes(), settings));
+            return Ok(Self::from_response(answer.bytes(), settings));
         }
         let response = answer.json::<MessageResponse>()?;
         let (message, head) = response.into_parts();
-        Ok(Self::of_events(events_of(message), Response::new((), head), settings))
+        Ok(Self::from_events(message_to_events(message), Response::new((), head), settings))
     }
 }

@@ -1,4 +1,4 @@
-//! The deltas of text, read without a parser.
+//! A fast path that decodes text deltas without the JSON reader.
 
 use std::sync::LazyLock;
 
@@ -12,14 +12,13 @@ use crate::{
     json::{Empty, read_str},
 };
 
-/// Reads a delta that brings a piece of text and is written as the API writes it: these members and
-/// no others, in this order, without spaces but at the end.
+/// Decodes a text delta that is written exactly like the API writes it: the same members in the same order, with spaces
+/// only at the end. Returns `None` for any other data, which the JSON reader then decodes.
 ///
-/// Nearly every event of a stream is one. `None` for every other way of writing one, which a parser
-/// reads; what is read here a parser reads the same. That takes a contract whose deltas have these
-/// members and need no others: with another one everything is left to the parser.
-pub(super) fn read(data: &str) -> Option<StreamEventContentBlockDelta> {
-    // A parser says what is wrong with these. Not `any`: a loop that stops early looks at byte by byte.
+/// Almost every event of a stream takes this path. The result is the same as that of the JSON reader. If the crate is
+/// generated from a contract whose deltas have other members, the function always returns `None`.
+pub(super) fn decode(data: &str) -> Option<StreamEventContentBlockDelta> {
+    // The JSON reader reports control characters. `fold` instead of `any`, since a loop without an early exit is vectorized.
     if data.bytes().fold(false, |found, byte| found | (byte < b' ')) {
         return None;
     }
@@ -27,20 +26,20 @@ pub(super) fn read(data: &str) -> Option<StreamEventContentBlockDelta> {
     let (index, rest) = rest.split_once(',')?;
     let rest = rest.strip_prefix(r#""delta":{"type":""#)?;
     let (kind, rest) = KINDS.iter().find_map(|(kind, head)| Some((*kind, rest.strip_prefix(head)?)))?;
-    let (text, rest) = string(rest)?;
+    let (text, rest) = parse_string(rest)?;
     let rest = rest.strip_prefix('}')?.trim_start_matches(' ').strip_prefix('}')?;
     if !rest.trim_start_matches(' ').is_empty() {
         return None;
     }
     let empty = EMPTY_TEXT_DELTA.clone()?;
-    Some(StreamEventContentBlockDelta { index: number(index)?, delta: kind.with(text), ..empty })
+    Some(StreamEventContentBlockDelta { index: parse_index(index)?, delta: kind.with(text), ..empty })
 }
 
-/// The delta to start from, where a parser reads every kind as it is read here.
+/// An empty text delta, or `None` if the JSON reader decodes a delta differently than [`decode`].
 ///
-/// Made once, since an empty union is free-form JSON, which takes memory; a copy of this one takes none.
+/// It is created once because an empty union allocates, and a clone of this value doesn't.
 static EMPTY_TEXT_DELTA: LazyLock<Option<StreamEventContentBlockDelta>> = LazyLock::new(|| {
-    let empty = StreamEventContentBlockDelta { delta: Kind::Text.with(String::new()), ..Empty::empty() };
+    let empty = StreamEventContentBlockDelta { delta: DeltaKind::Text.with(String::new()), ..Empty::empty() };
     let read_alike = KINDS.iter().all(|(kind, head)| {
         let data = format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"{head}"}}}}"#);
         let parsed = read_str::<StreamEventContentBlockDelta>(&data);
@@ -50,22 +49,22 @@ static EMPTY_TEXT_DELTA: LazyLock<Option<StreamEventContentBlockDelta>> = LazyLo
 });
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum DeltaKind {
     Text,
     InputJson,
     Thinking,
     Signature,
 }
 
-/// What stands between the quotation mark before a delta's `type` and its text.
-const KINDS: [(Kind, &str); 4] = [
-    (Kind::Text, r#"text_delta","text":""#),
-    (Kind::InputJson, r#"input_json_delta","partial_json":""#),
-    (Kind::Thinking, r#"thinking_delta","thinking":""#),
-    (Kind::Signature, r#"signature_delta","signature":""#),
+/// The text between the quotation mark before the `type` of a delta and its text.
+const KINDS: [(DeltaKind, &str); 4] = [
+    (DeltaKind::Text, r#"text_delta","text":""#),
+    (DeltaKind::InputJson, r#"input_json_delta","partial_json":""#),
+    (DeltaKind::Thinking, r#"thinking_delta","thinking":""#),
+    (DeltaKind::Signature, r#"signature_delta","signature":""#),
 ];
 
-impl Kind {
+impl DeltaKind {
     fn with(self, text: String) -> ContentBlockDelta {
         match self {
             Self::Text => ContentBlockDelta::TextDelta(ContentBlockDeltaTextDelta { text, ..Empty::empty() }),
@@ -83,22 +82,22 @@ impl Kind {
     }
 }
 
-/// A number as JSON writes those that are whole and not negative.
-fn number(text: &str) -> Option<i64> {
+/// Parses a non-negative integer as JSON writes it.
+fn parse_index(text: &str) -> Option<i64> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if is_plain { text.parse().ok() } else { None }
 }
 
-/// The string whose opening quotation mark was just before, and what follows its closing one.
-/// `None` where it has an escape by number.
-fn string(text: &str) -> Option<(String, &str)> {
-    let (piece, mut rest) = text.split_at_checked(memchr2(b'"', b'\\', text.as_bytes())?)?;
+/// Parses a JSON string after its opening quotation mark, and returns it with the rest of the text. Returns `None` if the
+/// string contains a `\u` escape.
+fn parse_string(text: &str) -> Option<(String, &str)> {
+    let (unescaped, mut rest) = text.split_at_checked(memchr2(b'"', b'\\', text.as_bytes())?)?;
     if let Some(rest) = rest.strip_prefix('"') {
-        return Some((piece.to_owned(), rest));
+        return Some((unescaped.to_owned(), rest));
     }
-    // Little follows the string, so that this is about its length.
+    // Little follows the string, so the length of the text is close to that of the string.
     let mut string = String::with_capacity(text.len());
-    string.push_str(piece);
+    string.push_str(unescaped);
     while let Some(escape) = rest.strip_prefix('\\') {
         let mut characters = escape.chars();
         string.push(match characters.next()? {
@@ -111,8 +110,8 @@ fn string(text: &str) -> Option<(String, &str)> {
             _ => return None,
         });
         let escaped = characters.as_str();
-        let (piece, next) = escaped.split_at_checked(memchr2(b'"', b'\\', escaped.as_bytes())?)?;
-        string.push_str(piece);
+        let (unescaped, next) = escaped.split_at_checked(memchr2(b'"', b'\\', escaped.as_bytes())?)?;
+        string.push_str(unescaped);
         rest = next;
     }
     Some((string, rest.strip_prefix('"')?))

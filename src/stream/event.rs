@@ -1,4 +1,4 @@
-//! Server-sent events read as events of a message, and written again.
+//! Decodes server-sent events as events of a message, and encodes them.
 
 use super::{
     delta, sse,
@@ -11,53 +11,52 @@ use crate::{
     observe::CallRecorder,
 };
 
-/// The name of an event that was given none.
-const UNNAMED: &str = "message";
+/// The default name of a server-sent event.
+const DEFAULT_NAME: &str = "message";
 
-/// Reads an event. `None` for one without name and data, which some gateways send to keep a
-/// connection open.
+/// Decodes an event. Returns `None` for an event without name and data, which some gateways send to keep a connection open.
 ///
-/// The `type` in the data decides; the event's name stands in where there is none. An event that is written otherwise
-/// than it was sent keeps its data, for relays.
-pub(super) fn read(
+/// The `type` in the data decides the type of the event. The name of the event is used if there is none. An event that
+/// would be written differently than it was sent keeps its data, for relays.
+pub(super) fn decode(
     event: &sse::Event<'_>,
     recorder: Option<&mut CallRecorder>,
 ) -> Option<Result<StreamEvent, DecodeError>> {
-    if event.data.is_empty() && event.event == UNNAMED {
+    if event.data.is_empty() && event.event == DEFAULT_NAME {
         return None;
     }
-    if let Some(delta) = delta::read(&event.data) {
+    if let Some(delta) = delta::decode(&event.data) {
         return Some(Ok(delta.into()));
     }
-    let read = |data: &str| match recorder.filter(|recorder| recorder.is_enabled()) {
+    let decode = |data: &str| match recorder.filter(|recorder| recorder.is_enabled()) {
         Some(recorder) => read_recording(data.as_bytes()).map(|(event, unknown)| {
             recorder.unknown(unknown);
             event
         }),
         None => read_str(data),
     };
-    Some(read(&event.data).or_else(|error| {
-        let mut mended = mended(event, error)?;
-        keep(&mut mended, &event.data, false);
-        Ok(mended)
+    Some(decode(&event.data).or_else(|error| {
+        let mut decoded = decode_leniently(event, error)?;
+        keep_source(&mut decoded, &event.data, false);
+        Ok(decoded)
     }))
 }
 
-/// Keeps the data of an event, whose text may have been joined with those of its neighbours.
-pub(super) fn kept(mut event: StreamEvent, data: &str, is_joined: bool) -> StreamEvent {
-    keep(&mut event, data, is_joined);
+/// Keeps the data of an event whose text was changed. `is_joined` means that a surrogate was moved between two deltas.
+pub(super) fn with_source(mut event: StreamEvent, data: &str, is_joined: bool) -> StreamEvent {
+    keep_source(&mut event, data, is_joined);
     event
 }
 
-/// Marks in the data of an event that was not UTF-8 where bytes were lost, so that whoever it is relayed to can tell.
+/// Marks the places where the data of an event wasn't UTF-8, so that the receiver of a relayed event can detect the loss.
 ///
-/// The mark is half of a surrogate pair that stays alone whatever is before and behind it.
-pub(super) fn marked(data: &str) -> String {
+/// The mark is a low surrogate after U+FFFD, which stays unpaired whatever surrounds it.
+pub(super) fn mark_lost_bytes(data: &str) -> String {
     data.replace(char::REPLACEMENT_CHARACTER, r"\ufffd\udc00")
 }
 
-/// Keeps the data of an event that is written otherwise.
-fn keep(event: &mut StreamEvent, data: &str, is_joined: bool) {
+/// Keeps the data of an event that would be written differently.
+fn keep_source(event: &mut StreamEvent, data: &str, is_joined: bool) {
     if let Ok(written) = serde_json::to_string(event)
         && let Some(extra) = event.extra_mut()
     {
@@ -65,16 +64,16 @@ fn keep(event: &mut StreamEvent, data: &str, is_joined: bool) {
     }
 }
 
-/// Returns `true` for `[DONE]`, by which some gateways end a stream.
+/// Returns `true` for `[DONE]`, which some gateways send at the end of a stream.
 pub(super) fn is_end_marker(event: &sse::Event<'_>) -> bool {
-    event.event == UNNAMED && event.data.trim() == "[DONE]"
+    event.event == DEFAULT_NAME && event.data.trim() == "[DONE]"
 }
 
-/// Reads an event that isn't what the contract says: by its name, or with what its block lacks.
-fn mended(event: &sse::Event<'_>, error: DecodeError) -> Result<StreamEvent, DecodeError> {
+/// Decodes an event that doesn't match the contract: by its name, or with the member that its block lacks.
+fn decode_leniently(event: &sse::Event<'_>, error: DecodeError) -> Result<StreamEvent, DecodeError> {
     let data = if event.data.is_empty() { "{}" } else { &event.data };
     let is_known = StreamEvent::TAGS.contains(&&*event.event);
-    // JSON that no type takes: with members that are repeated, or deeper than is read.
+    // The JSON reader rejects repeated members and deep nesting in events of any type.
     match tag_of(data).filter(|_| error.is_data()) {
         Some(tag) if tag == "ping" => return Ok(StreamEventPing::empty().into()),
         Some(tag) if !StreamEvent::TAGS.contains(&&*tag) => {
@@ -86,8 +85,8 @@ fn mended(event: &sse::Event<'_>, error: DecodeError) -> Result<StreamEvent, Dec
         let begins_object = data.trim_start_matches(['\u{FEFF}', ' ', '\t', '\n', '\r']).starts_with('{');
         return match (&*event.event, begins_object) {
             ("ping", _) => Ok(StreamEventPing::empty().into()),
-            // The beginning of an object without a name could be an event of any kind.
-            (UNNAMED, true) => Err(error),
+            // An incomplete object without a name could be an event of any type.
+            (DEFAULT_NAME, true) => Err(error),
             _ if is_known => Err(error),
             (name, _) => Ok(StreamEvent::Unknown(UnknownEvent::new(name, data))),
         };
@@ -97,15 +96,14 @@ fn mended(event: &sse::Event<'_>, error: DecodeError) -> Result<StreamEvent, Dec
         None | Some(Err(_)) if !is_known => Ok(StreamEvent::Unknown(UnknownEvent::new(&event.event, data))),
         None => {
             members.shift_insert(0, "type".to_owned(), Json::from(&*event.event));
-            let named = reread(&members);
-            named.or_else(|error| with_empty_block(members).ok_or(error))
+            decode_members(&members).or_else(|error| with_missing_member(members).ok_or(error))
         }
-        Some(_) => with_empty_block(members).ok_or(error),
+        Some(_) => with_missing_member(members).ok_or(error),
     }
 }
 
-/// A `content_block_start` whose block lacks the member that its deltas fill, or has it as null.
-fn with_empty_block(mut members: Map<Json>) -> Option<StreamEvent> {
+/// Decodes a `content_block_start` whose block lacks the member that its deltas append to, or has it as `null`.
+fn with_missing_member(mut members: Map<Json>) -> Option<StreamEvent> {
     let mut block: Map<Json> = read_str(members.get("content_block")?.get()).ok()?;
     let (name, empty) = match block.get("type")?.get() {
         r#""text""# => ("text", Json::from("")),
@@ -118,24 +116,27 @@ fn with_empty_block(mut members: Map<Json>) -> Option<StreamEvent> {
     }
     block.insert(name.to_owned(), empty);
     members.insert("content_block".to_owned(), Json::of(&block).ok()?);
-    reread(&members).ok()
+    decode_members(&members).ok()
 }
 
-/// Reads members as a whole. Not by way of `Json`: its limit on nesting holds for the parts, and the whole is deeper.
-fn reread(members: &Map<Json>) -> Result<StreamEvent, DecodeError> {
+/// Decodes an event from its members.
+///
+/// `Json` can't be the intermediate step: its nesting limit is applied to each part, and the whole is nested deeper.
+fn decode_members(members: &Map<Json>) -> Result<StreamEvent, DecodeError> {
     read_slice(&serde_json::to_vec(members).map_err(|error| DecodeError::of_serialize(&error))?)
 }
 
 impl StreamEvent {
-    /// Returns the event as the API sends it: a server-sent event whose text, by `to_string`, is written to whoever a
-    /// stream is relayed to.
+    /// Converts the event to a server-sent event, to relay a stream. Its `to_string` returns the text to send.
     ///
-    /// An event that was not changed since it was read has its members as they were sent: nulls, unknown members and
-    /// the text of numbers. Their order and white space are the crate's. The text that a `message_start` has in its
-    /// content is the exception: a [`MessageStream`](crate::MessageStream) moves it to events of its own. A tool's input
-    /// that lost bytes which were not UTF-8 is written so that whoever reads it can tell: a piece has half a surrogate
-    /// pair in their place, and an input at the start of a block is a string. To pass on the error that ended a stream,
-    /// use [`Error::to_sse`].
+    /// If the event hasn't been changed since it was received, its members are written as they were sent, including nulls,
+    /// unknown members and the text of numbers. The order of members and white space can differ. Content in a
+    /// `message_start` is the exception: a [`MessageStream`](crate::MessageStream) yields it as separate events.
+    ///
+    /// If bytes of a tool's input weren't UTF-8, the receiver can detect the loss: a delta has an unpaired surrogate in
+    /// their place, and the input of a `content_block_start` is a string.
+    ///
+    /// Use [`Error::to_sse`] to relay the error that ended a stream.
     ///
     /// ```
     /// use anthropic_messages::{Json, types::StreamEvent};
@@ -149,14 +150,14 @@ impl StreamEvent {
     /// ```
     ///
     /// # Errors
-    /// If an `extra` repeats a field, which nothing that a stream yields does.
+    /// Returns an error if an `extra` repeats a field. Events that a stream yields never do.
     pub fn to_sse(&self) -> CrateResult<sse::Event<'static>> {
         if let Self::Unknown(event) = self {
             return Ok(sse::Event::new(event.name().to_owned(), event.data().to_owned()));
         }
-        // Not as `Json`: its limit on nesting holds for the parts, and the whole is deeper.
+        // `Json` can't be used: its nesting limit is applied to each part, and the whole is nested deeper.
         let written = serde_json::to_string(self).map_err(|error| {
-            Error::new(ErrorKind::Contract, "the event cannot be written")
+            Error::new(ErrorKind::Contract, "failed to serialize the event")
                 .with_source(DecodeError::of_serialize(&error))
         })?;
         let name = event_type(&written).unwrap_or_default();
@@ -166,10 +167,10 @@ impl StreamEvent {
 }
 
 impl Error {
-    /// Returns the `error` event that passes the error on to whoever a stream is relayed to.
+    /// Converts the error to an `error` event, to relay the end of a stream.
     ///
-    /// An error of the API is passed on as the API sent it. Of any other the event says no more than its kind: its
-    /// sentence is for the operator of the relay and may name hosts.
+    /// An error of the API is written as the API sent it. For any other error, the event contains only a type and a general
+    /// message: the message of the error is meant for the operator of the relay and may name hosts.
     ///
     /// ```
     /// use anthropic_messages::{ErrorKind, MessageStream};
@@ -198,7 +199,7 @@ impl Error {
                     _ => ("api_error", "the reply failed"),
                 };
                 let request_id = self.request_id().map_or_else(Json::null, Json::from);
-                // Not by `json!`, whose order of members depends on the features of serde_json.
+                // `json!` isn't used because its order of members depends on the features of serde_json.
                 format!(
                     r#"{{"type":"error","error":{{"type":"{error_type}","message":"{message}"}},"request_id":{request_id}}}"#
                 )

@@ -1,14 +1,15 @@
 //! A streamed reply.
 
-mod failure;
-mod reading;
+mod poll;
 
 use std::{
     collections::VecDeque,
+    error::Error as StdError,
     fmt,
     future::poll_fn,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -18,7 +19,6 @@ use tokio::time::sleep;
 
 use super::{
     accumulate::{Accumulator, IncompleteInput},
-    source::Source,
     sse::Decoder,
     text_stream::TextStream,
     timers::{IdleTimer, Timers},
@@ -35,8 +35,8 @@ use crate::{
 /// A streamed reply.
 ///
 /// Returned by [`Client::stream_message`](crate::Client::stream_message). It is a [`Stream`](futures_core::Stream) that
-/// yields one [`StreamEvent`] per server-sent event, including pings and events this version doesn't know. An `error`
-/// event is an error instead. [`next`](Self::next) is for those who don't use `Stream`:
+/// yields one [`StreamEvent`] per server-sent event, including pings and events this version doesn't know. An `error` event
+/// is returned as an [`Error`]. [`next`](Self::next) reads events without the `Stream` trait:
 ///
 /// ```
 /// # use anthropic_messages::{Client, types::{AnthropicMessage, MessageCreateRequest}};
@@ -57,9 +57,9 @@ use crate::{
 /// [`final_message`](Self::final_message), and [`Accumulator`] for the rules. The result is the message that
 /// [`create_message`](crate::Client::create_message) returns for the same reply.
 ///
-/// A text that is cut within a character arrives whole: half of a surrogate pair at the end of a delta goes to the next
-/// delta of the block. Content in `message_start`, or of a whole message instead of a stream, arrives as blocks and
-/// deltas too.
+/// Text is never split within a character: if a delta ends with the high surrogate of a pair, the character is a part of
+/// the next delta. If `message_start` already has content, or the server sends a complete message instead of a stream, the
+/// stream yields the same events as if the content had been streamed.
 ///
 /// # Cancellation
 ///
@@ -67,56 +67,58 @@ use crate::{
 ///
 /// # Backpressure
 ///
-/// Nothing is spawned, and nothing is kept but the event that is being read and the message so far. The stream reads
-/// from the socket only when polled, so a slow consumer slows the server down instead of filling memory. After
-/// `message_stop`, read on to the end (`None`) to let the connection be used again;
+/// Nothing is spawned, and nothing is buffered except the event that is being read and the message so far. The stream reads
+/// from the socket only when polled, so a slow consumer slows the server down instead of filling memory.
+///
+/// # Connection reuse
+///
+/// The connection returns to the pool once the stream has returned `None`. Keep reading after `message_stop` to get there.
 /// [`final_message`](Self::final_message) and [`text_stream`](Self::text_stream) do so.
 ///
 /// # Timeouts
 ///
 /// [`idle_timeout`](crate::ClientBuilder::idle_timeout) bounds the time between two reads. Any byte resets it, including
 /// pings. [`event_timeout`](crate::ClientBuilder::event_timeout) bounds the time between two events of the message. Time
-/// the consumer spends between polls counts for neither. A reply has no overall time limit, unless
+/// the consumer spends between polls doesn't count towards either. A reply has no overall time limit unless
 /// [`RequestOptions::timeout`](crate::RequestOptions::timeout) sets one.
 ///
 /// # Errors
 ///
-/// An error ends the stream. [`Error::partial_message`] returns what had arrived. A tool call in it whose input was cut
-/// has the cut text as a string in its `input`, see [`Accumulator`].
+/// An error ends the stream. [`Error::partial_message`] returns what had arrived. If the input of a tool call in it was
+/// cut, its `input` is a string, see [`Accumulator`].
 ///
-/// The message is complete when it has a stop reason, its blocks are closed or cut by that reason, and the stream ended
-/// with `message_stop`, with `[DONE]`, or cleanly. Anything less fails, mostly with [`ErrorKind::Incomplete`]: a truncated
-/// reply never looks like a complete one. Only an event that lacks its blank line is not taken, unless it is
-/// `message_stop`, since the rest of it may be missing.
+/// The message is complete if it has a stop reason, its blocks are closed or were cut by that reason, and the stream ended
+/// with `message_stop`, with `[DONE]`, or with a clean end of the connection. Anything less is an error, usually of the kind
+/// [`ErrorKind::Incomplete`]: a truncated reply never looks like a complete one. An event without its blank line isn't
+/// applied, because the rest of it may be missing, except for `message_stop`.
 pub struct MessageStream {
-    source: Source,
+    source: ByteSource,
     decoder: Decoder,
     accumulator: Accumulator,
-    /// Events that go before those of the bytes.
+    /// Events that precede those of the decoder.
     queue: VecDeque<StreamEvent>,
     timers: Option<Box<Timers>>,
-    answer: Option<Box<Answer>>,
-    state: State,
-    /// The number of events read.
-    events: u64,
-    /// The number of bytes read, and its limit.
-    bytes: u64,
+    call: Option<Box<CallContext>>,
+    state: StreamState,
+    event_count: u64,
+    byte_count: u64,
     max_bytes: u64,
-    /// The message was moved out.
+    /// [`final_message`](Self::final_message) has moved the message out.
     is_taken: bool,
 }
 
-/// The answer that the stream is the body of.
-struct Answer {
+/// The call whose response the stream reads.
+struct CallContext {
     response: Response<()>,
     settings: Arc<Settings>,
     recorder: CallRecorder,
+    /// The time at which the head of the response arrived.
     started: Instant,
-    /// The beginning of the body, if that is a document instead of a stream.
+    /// The beginning of the body if it is a document instead of a stream.
     document: Vec<u8>,
 }
 
-impl Answer {
+impl CallContext {
     fn new(response: Response<()>, settings: Arc<Settings>, recorder: CallRecorder) -> Box<Self> {
         Box::new(Self { response, settings, recorder, started: Instant::now(), document: Vec::new() })
     }
@@ -127,33 +129,71 @@ impl Answer {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum State {
+enum StreamState {
     Reading,
-    /// A marker has arrived that no more events follow.
+    /// `[DONE]` has arrived.
     Ending,
-    /// `message_stop` has come, and this many further bytes.
+    /// `message_stop` has arrived, and this many bytes after it.
     Draining(usize),
     Done,
     Failed,
 }
 
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+type PollBytes = dyn FnMut(&mut Context<'_>) -> Poll<Option<std::result::Result<Bytes, BoxError>>> + Send;
+
+/// The source of the bytes of a stream.
+enum ByteSource {
+    /// The body of a response.
+    Response(ByteStream),
+    /// A stream passed to [`MessageStream::from_bytes`].
+    Custom(Box<PollBytes>),
+    /// Nothing is left to read: the stream has ended, or the message arrived whole.
+    Closed,
+}
+
+impl ByteSource {
+    fn from_stream<S, B, E>(bytes: S) -> Self
+    where
+        S: Stream<Item = std::result::Result<B, E>> + Send + 'static,
+        B: Into<Bytes>,
+        E: Into<BoxError>,
+    {
+        let mut bytes = Box::pin(bytes);
+        Self::Custom(Box::new(move |context| {
+            bytes.as_mut().poll_next(context).map(|next| next.map(|chunk| chunk.map(Into::into).map_err(Into::into)))
+        }))
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<std::result::Result<Bytes, BoxError>>> {
+        match self {
+            Self::Response(bytes) => {
+                pin!(bytes).poll_next(context).map(|next| next.map(|chunk| chunk.map_err(Into::into)))
+            }
+            Self::Custom(poll) => poll(context),
+            Self::Closed => Poll::Ready(None),
+        }
+    }
+}
+
 impl MessageStream {
-    /// Reads a stream of bytes from another source than a [`Client`](crate::Client): a recording, another HTTP client, a
-    /// queue. The bytes may be cut anywhere.
+    /// Creates a stream from bytes of another source than a [`Client`](crate::Client): a recording, another HTTP client, a
+    /// queue. The chunks may be of any size.
     ///
-    /// There are no timeouts, and no runtime is needed. An event may have 32 MiB.
+    /// There are no timeouts, and no runtime is needed. An event is limited to 32 MiB.
     pub fn from_bytes<S, B, E>(bytes: S) -> Self
     where
         S: Stream<Item = std::result::Result<B, E>> + Send + 'static,
         B: Into<Bytes>,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self::of(Source::given(bytes), Decoder::default())
+        Self::new(ByteSource::from_stream(bytes), Decoder::default())
     }
 
-    /// Reads the answer to a call.
-    pub(super) fn of_answer(answer: Response<ByteStream>, settings: Arc<Settings>) -> Self {
-        let (mut bytes, head) = answer.into_parts();
+    /// Creates a stream that reads the response to a call.
+    pub(super) fn from_response(response: Response<ByteStream>, settings: Arc<Settings>) -> Self {
+        let (mut bytes, head) = response.into_parts();
         let timers = Timers {
             idle: IdleTimer::new(settings.idle_timeout),
             event: settings.event_timeout.map(IdleTimer::new),
@@ -162,43 +202,43 @@ impl MessageStream {
         Self {
             timers: Some(Box::new(timers)),
             decoder: settings.decoder(),
-            answer: Some(Answer::new(Response::new((), head), settings, bytes.take_recorder())),
-            ..Self::of(Source::Answer(bytes), Decoder::default())
+            call: Some(CallContext::new(Response::new((), head), settings, bytes.take_recorder())),
+            ..Self::new(ByteSource::Response(bytes), Decoder::default())
         }
     }
 
     /// Creates a stream from the events of a message that arrived whole.
-    pub(super) fn of_events(events: VecDeque<StreamEvent>, response: Response<()>, settings: Arc<Settings>) -> Self {
+    pub(super) fn from_events(events: VecDeque<StreamEvent>, response: Response<()>, settings: Arc<Settings>) -> Self {
         Self {
             queue: events,
-            answer: Some(Answer::new(response, settings, CallRecorder::default())),
-            ..Self::of(Source::Closed, Decoder::default())
+            call: Some(CallContext::new(response, settings, CallRecorder::default())),
+            ..Self::new(ByteSource::Closed, Decoder::default())
         }
     }
 
-    fn of(source: Source, decoder: Decoder) -> Self {
+    fn new(source: ByteSource, decoder: Decoder) -> Self {
         Self {
             source,
             decoder,
             accumulator: Accumulator::new(),
             queue: VecDeque::new(),
             timers: None,
-            answer: None,
-            state: State::Reading,
-            events: 0,
-            bytes: 0,
+            call: None,
+            state: StreamState::Reading,
+            event_count: 0,
+            byte_count: 0,
             max_bytes: u64::MAX,
             is_taken: false,
         }
     }
 
-    /// Limits all bytes of the stream, for a call that wants the message whole.
+    /// Limits the size of the stream as a whole, in bytes.
     pub(super) fn with_max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// Limits the time between two events of the message, unless the caller has set a limit.
+    /// Limits the time between two events of the message unless `event_timeout` is set.
     pub(super) fn with_default_event_timeout(mut self, limit: Duration) -> Self {
         if let Some(timers) = &mut self.timers {
             timers.event.get_or_insert_with(|| IdleTimer::new(limit));
@@ -206,7 +246,7 @@ impl MessageStream {
         self
     }
 
-    /// Limits the call as a whole.
+    /// Limits the duration of the call as a whole.
     pub(super) fn with_timeout(mut self, limit: Duration) -> Self {
         let left = limit.saturating_sub(self.elapsed());
         if let Some(timers) = &mut self.timers {
@@ -215,57 +255,60 @@ impl MessageStream {
         self
     }
 
-    /// Returns the next event, or `None` at the end. Dropping the future loses nothing.
+    /// Returns the next event, or `None` at the end of the stream.
+    ///
+    /// Cancel safe: dropping the future loses no event.
     ///
     /// # Errors
-    /// Once, with the partial message: see [`MessageStream`].
+    /// Returns an error if the stream fails, see [`MessageStream`]. The stream returns `None` afterwards.
     pub async fn next(&mut self) -> Option<Result<StreamEvent>> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
-    /// Returns the text of the reply, piece by piece as it arrives. Other events are read and skipped, and the stream can
-    /// be used afterwards.
+    /// Returns a stream of the reply's text. Events without text are skipped. This stream can be used again afterwards.
     pub fn text_stream(&mut self) -> TextStream<&mut Self> {
         TextStream::new(self)
     }
 
-    /// Returns the text of the reply, piece by piece as it arrives.
+    /// Converts the stream into a stream of the reply's text, which owns it.
     pub fn into_text_stream(self) -> TextStream<Self> {
         TextStream::new(self)
     }
 
-    /// Returns the message assembled so far. It is empty until the first event arrives, and once
+    /// Returns the message assembled so far. It is empty until the first event arrives, and again after
     /// [`final_message`](Self::final_message) has moved it out.
     ///
-    /// The `input` of a tool call stays `{}` until its block is complete: to keep a message that is not read on,
-    /// [finish](Accumulator::finish) a copy of the [`accumulator`](Self::accumulator).
+    /// The `input` of a tool call stays `{}` until its block is complete. To keep the message of a stream that isn't read
+    /// to its end, call [`finish`](Accumulator::finish) on a clone of the [`accumulator`](Self::accumulator).
     #[must_use]
     pub fn message(&self) -> &MessageResponse {
         self.accumulator.message()
     }
 
-    /// Reads the rest of the stream and moves the complete message out: [`message`](Self::message) is empty afterwards.
+    /// Reads the rest of the stream and returns the complete message. The message is moved out, so that
+    /// [`message`](Self::message) is empty afterwards.
     ///
-    /// Dropping the future loses nothing. Called again, for example after a timeout, it reads on.
+    /// Cancel safe: dropping the future loses no event. Call the method again to continue, for example after a timeout.
     ///
-    /// The token limit may have cut the input of its last tool call: [`incomplete_inputs`](Self::incomplete_inputs)
-    /// returns it, and the `input` of the call is no object.
+    /// If the token limit has cut the input of the last tool call, [`incomplete_inputs`](Self::incomplete_inputs) returns
+    /// it, and the `input` of the call is a string.
     ///
     /// # Errors
-    /// As [`next`](Self::next), again if the stream has failed before, and if the message was moved out before.
+    /// Returns an error if the stream fails, see [`MessageStream`], if it has failed before, or if the message was already
+    /// moved out.
     pub async fn final_message(&mut self) -> Result<MessageResponse> {
         while let Some(event) = self.next().await {
             event?;
         }
         let error = match (self.state, self.is_taken) {
-            (State::Failed, _) => "the stream already failed",
+            (StreamState::Failed, _) => "the stream already failed",
             (_, true) => "the message was already moved out of the stream",
             (_, false) => {
                 self.is_taken = true;
                 return Ok(self.accumulator.take_message());
             }
         };
-        Err(self.with_what_is_known(Error::new(ErrorKind::Incomplete, error)))
+        Err(self.with_context(Error::new(ErrorKind::Incomplete, error)))
     }
 
     /// Returns `true` once `message_stop` has arrived.
@@ -280,8 +323,10 @@ impl MessageStream {
         self.accumulator.tool_input(index)
     }
 
-    /// Returns the text of a tool call's input as far as it has arrived, for showing progress. It is the beginning of a
-    /// JSON text and not to be acted upon. `None` if there is no such block, or it isn't a tool call.
+    /// Returns the JSON text of a tool call's input as far as it has arrived, or `None` if there is no such block or it isn't
+    /// a tool call.
+    ///
+    /// Use it to show progress. Don't run a tool on it, because the rest of the text is missing.
     #[must_use]
     pub fn partial_input(&self, index: i64) -> Option<&str> {
         self.accumulator.partial_input(index)
@@ -292,30 +337,30 @@ impl MessageStream {
         self.accumulator.incomplete_inputs()
     }
 
-    /// Returns what assembles the message.
+    /// Returns the accumulator that assembles the message.
     #[must_use]
     pub fn accumulator(&self) -> &Accumulator {
         &self.accumulator
     }
 
-    /// Returns the id that the server gave the request, which support asks for.
+    /// Returns the request id that the server assigned. Include it when you contact support.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.response()?.request_id()
     }
 
-    /// Returns the head of the answer: status, headers, attempts, rate limits. `None` for
+    /// Returns the head of the response: status, headers, attempts and rate limits. It is `None` for a stream created by
     /// [`from_bytes`](Self::from_bytes).
     #[must_use]
     pub fn response(&self) -> Option<&Response<()>> {
-        self.answer.as_ref().map(|answer| &answer.response)
+        self.call.as_ref().map(|call| &call.response)
     }
 
-    /// Reads the rest of the stream and returns the complete message with the head of its answer.
+    /// Reads the rest of the stream and returns the complete message with the head of its response.
     pub(super) async fn into_response(mut self) -> Result<Response<MessageResponse>> {
         let message = self.final_message().await?;
         let elapsed = self.elapsed();
-        let (_, head) = self.answer.map(|answer| answer.response.into_parts()).unwrap_or_default();
+        let (_, head) = self.call.map(|call| call.response.into_parts()).unwrap_or_default();
         Ok(Response::new(message, Head { elapsed, ..head }))
     }
 }
@@ -325,7 +370,7 @@ impl fmt::Debug for MessageStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageStream")
             .field("state", &self.state)
-            .field("events", &self.events)
+            .field("events", &self.event_count)
             .field("request_id", &self.request_id())
             .finish_non_exhaustive()
     }

@@ -1,16 +1,15 @@
-//! Replies that are read while the model writes them.
+//! Streamed replies.
 
 mod accumulate;
 mod call;
+mod convert;
 mod delta;
 mod event;
 mod message_stream;
-mod source;
 pub mod sse;
 mod text_stream;
 mod timers;
 pub(crate) mod unknown;
-mod whole;
 
 pub use self::{
     accumulate::{Accumulator, IncompleteInput, ProtocolError},

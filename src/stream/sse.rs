@@ -1,7 +1,7 @@
-//! Server-sent events: bytes in, events out, and events back to text.
+//! Decodes and writes server-sent events.
 //!
-//! The rules are those of the [WHATWG standard], sections 9.2.5 and 9.2.6. Nothing here knows of
-//! HTTP or JSON.
+//! The module implements sections 9.2.5 and 9.2.6 of the [WHATWG standard]. It doesn't depend on HTTP or JSON, so it can
+//! read event streams of any service.
 //!
 //! ```
 //! use anthropic_messages::sse;
@@ -26,70 +26,68 @@ use std::{collections::VecDeque, fmt, time::Duration};
 
 use bytes::Bytes;
 
-use self::block::{Block, TooLarge};
+use self::parser::{EventParser, TooLarge};
 
-mod block;
 mod event;
 mod field;
-mod reconnection;
-mod text;
+mod id_and_retry;
+mod parser;
 
 pub use self::event::Event;
 
-/// The default of the most bytes that one event may hold: 32 MiB.
+/// The default limit on the size of one event: 32 MiB.
 const DEFAULT_MAX_EVENT_BYTES: usize = 32 << 20;
 
 /// Decodes a stream of server-sent events.
 ///
-/// Give it the body's bytes with [`feed_bytes`](Self::feed_bytes) or [`feed`](Self::feed), in pieces
-/// cut anywhere, and take out events with [`next_event`](Self::next_event) until there is none.
-/// Where an event lies whole in a piece and has one `data` line, its text is borrowed from that
-/// piece; otherwise it is put together once. Time is linear in the bytes fed, whatever they are.
+/// Add the bytes of the body with [`feed_bytes`](Self::feed_bytes) or [`feed`](Self::feed), in chunks of any size, and call
+/// [`next_event`](Self::next_event) until it returns `None`. An event with one `data` line that is complete within a chunk
+/// is borrowed from the chunk; any other is copied once. The time to decode a stream is linear in its length, whatever it
+/// contains.
 ///
-/// Held in memory are the pieces not yet read and the fields of the event that is being read;
-/// comments and unknown fields are passed over, however long. A piece is let go when `next_event`
-/// has read it to its end.
+/// The decoder keeps chunks that haven't been read to their end, and the fields of the event that is being parsed. Comments
+/// and unknown fields are skipped without buffering them, however long they are.
 ///
-/// Bytes that are not UTF-8 become U+FFFD, one for each maximal part of a character, and are no
-/// error.
+/// Bytes that aren't UTF-8 are not an error: they become U+FFFD, one for each maximal part of a character.
 #[derive(Default)]
 pub struct Decoder {
     chunk: Bytes,
     position: usize,
     waiting: VecDeque<Bytes>,
-    block: Block,
-    state: State,
+    parser: EventParser,
+    state: DecoderState,
 }
 
 #[derive(Clone, Copy, Default, PartialEq)]
-enum State {
+enum DecoderState {
     #[default]
     Reading,
-    /// The block that was read last has been handed out and may still be borrowed from.
+    /// The last event has been returned and may still be borrowed.
     Delivered,
     Failed,
 }
 
 impl Decoder {
-    /// A decoder for one stream that refuses an event of which `data`, `event` and `id` together
-    /// have more than `max_event_bytes` bytes, as received. [`Default`] allows 32 MiB.
+    /// Creates a decoder for one stream, with a limit on the size of an event.
+    ///
+    /// The size of an event is the number of bytes of its `data`, `event` and `id`, as received. [`Default`] uses a limit of
+    /// 32 MiB.
     #[must_use]
     pub fn new(max_event_bytes: usize) -> Self {
-        Self { block: Block::new(max_event_bytes), ..Self::default() }
+        Self { parser: EventParser::new(max_event_bytes), ..Self::default() }
     }
 
-    /// Adds bytes of the stream, by copying them once. Where they are at hand as [`Bytes`],
-    /// [`feed_bytes`](Self::feed_bytes) spares the copy.
+    /// Adds bytes of the stream, which are copied. [`feed_bytes`](Self::feed_bytes) avoids the copy.
     pub fn feed(&mut self, chunk: &[u8]) {
         self.feed_bytes(Bytes::copy_from_slice(chunk));
     }
 
     /// Adds bytes of the stream, without copying them.
     ///
-    /// They are kept until [`next_event`](Self::next_event) has read them to their end. After an
-    /// [`Error`] they are dropped.
+    /// They are kept until [`next_event`](Self::next_event) has read them to their end. After an [`Error`], further bytes are
+    /// ignored.
     pub fn feed_bytes(&mut self, chunk: Bytes) {
-        if self.state == State::Failed || chunk.is_empty() {
+        if self.state == DecoderState::Failed || chunk.is_empty() {
             return;
         }
         if self.chunk.is_empty() {
@@ -99,32 +97,32 @@ impl Decoder {
         }
     }
 
-    /// The next event, or `None` when the bytes fed so far hold no further whole event.
+    /// Returns the next event, or `None` if the bytes fed so far don't contain another complete one.
     ///
-    /// An event is whole with the blank line behind it; one that ends in a carriage return does
-    /// not wait for the line feed that might follow. A block without a `data` line is no event.
+    /// An event is complete once its blank line has arrived. If that line ends in a carriage return, the event is returned
+    /// without waiting for the line feed that may follow. Lines without a `data` field make no event.
     ///
     /// # Errors
     ///
-    /// [`Error`], once, when an event is larger than the bound; the decoder then yields `None`
-    /// until [`finish`](Self::finish).
+    /// Returns [`Error`] once if an event exceeds the limit. Afterwards the decoder returns `None` until
+    /// [`finish`](Self::finish) is called.
     pub fn next_event(&mut self) -> Option<Result<Event<'_>, Error>> {
         match self.state {
-            State::Reading => {}
-            State::Delivered => {
-                self.block.clear();
-                self.state = State::Reading;
+            DecoderState::Reading => {}
+            DecoderState::Delivered => {
+                self.parser.clear();
+                self.state = DecoderState::Reading;
             }
-            State::Failed => return None,
+            DecoderState::Failed => return None,
         }
         loop {
-            match self.block.read(&self.chunk, &mut self.position) {
+            match self.parser.parse(&self.chunk, &mut self.position) {
                 Ok(true) => {
-                    self.state = State::Delivered;
-                    return Some(Ok(self.block.event(&self.chunk)));
+                    self.state = DecoderState::Delivered;
+                    return Some(Ok(self.parser.event(&self.chunk)));
                 }
                 Ok(false) => {
-                    self.block.let_go_of(&self.chunk);
+                    self.parser.spill(&self.chunk);
                     self.chunk = self.waiting.pop_front().unwrap_or_default();
                     self.position = 0;
                     if self.chunk.is_empty() {
@@ -133,94 +131,95 @@ impl Decoder {
                 }
                 Err(TooLarge) => {
                     self.restart();
-                    self.state = State::Failed;
-                    return Some(Err(Error { max_event_bytes: self.block.limit() }));
+                    self.state = DecoderState::Failed;
+                    return Some(Err(Error { max_event_bytes: self.parser.max_event_bytes() }));
                 }
             }
         }
     }
 
-    /// Lets go of a chunk that was read to its end, where the event that came last is done with.
+    /// Drops a chunk that was read to its end, to free the buffer of the connection while the consumer is busy. The last
+    /// event must not be in use any more.
     pub(super) fn release(&mut self) {
-        if self.state == State::Delivered && self.position >= self.chunk.len() {
-            self.block.clear();
-            self.block.let_go_of(&self.chunk);
-            self.state = State::Reading;
+        if self.state == DecoderState::Delivered && self.position >= self.chunk.len() {
+            self.parser.clear();
+            self.parser.spill(&self.chunk);
+            self.state = DecoderState::Reading;
             self.chunk = self.waiting.pop_front().unwrap_or_default();
             self.position = 0;
         }
     }
 
-    /// Whether an event has begun and its blank line hasn't arrived.
+    /// Returns `true` if an event has begun and its blank line hasn't arrived.
     pub(super) fn is_unfinished(&self) -> bool {
         let unread = self.position < self.chunk.len() || !self.waiting.is_empty();
         match self.state {
-            State::Reading => unread || self.block.is_unfinished(),
-            State::Delivered => unread,
-            State::Failed => true,
+            DecoderState::Reading => unread || self.parser.is_unfinished(),
+            DecoderState::Delivered => unread,
+            DecoderState::Failed => true,
         }
     }
 
-    /// Says that the stream has ended, and returns whether it ended inside an event: `true` when
-    /// something of an event without its blank line, or an unfinished line of a known field, had
-    /// arrived and is discarded, as the standard asks for. Call it when
-    /// [`next_event`](Self::next_event) returns `None`; bytes not read until then are discarded and
-    /// reported as well.
+    /// Ends the stream, and returns `true` if it ended inside an event.
     ///
-    /// Afterwards the decoder stands at the beginning of a stream, as for a connection made anew;
-    /// [`last_event_id`](Self::last_event_id) and [`retry`](Self::retry) stay as they are.
-    #[must_use = "tells whether an unfinished event was discarded"]
+    /// Following the standard, an event without its blank line is discarded, and so is an incomplete line. Call this method
+    /// after [`next_event`](Self::next_event) has returned `None`: bytes that haven't been read are discarded and reported
+    /// too.
+    ///
+    /// The decoder can then be used for a new connection. [`last_event_id`](Self::last_event_id) and [`retry`](Self::retry)
+    /// keep their values.
+    #[must_use = "returns `true` if an unfinished event was discarded"]
     pub fn finish(&mut self) -> bool {
         let unfinished = self.is_unfinished();
         self.restart();
-        self.state = State::Reading;
+        self.state = DecoderState::Reading;
         unfinished
     }
 
-    /// The id of the last block read to its end, also where that was no event; empty when none was
-    /// given. It goes into the `Last-Event-ID` header of a connection made anew.
+    /// Returns the last event id, for the `Last-Event-ID` header of a new connection. It is empty if the stream has set none.
+    ///
+    /// An `id` counts even if the lines around it make no event.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
-        self.block.last_event_id()
+        self.parser.last_event_id()
     }
 
-    /// The time to wait before connecting anew, as the stream last asked for it in a `retry` line;
-    /// `None` when it did not.
+    /// Returns the time to wait before reconnecting, which the stream sets with a `retry` line, or `None` if it has set none.
     #[must_use]
     pub fn retry(&self) -> Option<Duration> {
-        self.block.retry()
+        self.parser.retry()
     }
 
-    /// How many bytes of this stream were looked at or copied: what the tests hold to be linear.
+    /// Returns the number of bytes examined or copied, which tests check to be linear in the length of the stream.
     pub(crate) fn steps(&self) -> u64 {
-        self.block.steps()
+        self.parser.steps()
     }
 
     fn restart(&mut self) {
         self.chunk = Bytes::new();
         self.position = 0;
         self.waiting = VecDeque::new();
-        self.block.restart();
+        self.parser.restart();
     }
 }
 
 impl fmt::Debug for Decoder {
-    /// Leaves out the bytes, which are prompts and completions.
+    /// Omits the bytes, which are prompts and completions.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Decoder").field("max_event_bytes", &self.block.limit()).finish_non_exhaustive()
+        f.debug_struct("Decoder").field("max_event_bytes", &self.parser.max_event_bytes()).finish_non_exhaustive()
     }
 }
 
-/// An event was larger than the decoder allows.
+/// The error of an event that exceeds the limit of its [`Decoder`].
 ///
-/// The stream can't be read further: what followed the event is not known.
+/// The rest of the stream can't be read, because the decoder doesn't search for the end of the event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     max_event_bytes: usize,
 }
 
 impl Error {
-    /// The bound that was exceeded, in bytes.
+    /// Returns the limit that was exceeded, in bytes.
     #[must_use]
     pub fn max_event_bytes(&self) -> usize {
         self.max_event_bytes
@@ -229,7 +228,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a server-sent event is larger than the {} bytes allowed", self.max_event_bytes)
+        write!(f, "server-sent event exceeds the limit of {} bytes", self.max_event_bytes)
     }
 }
 

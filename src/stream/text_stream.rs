@@ -15,12 +15,26 @@ use crate::{
     generated::types::{ContentBlock, ContentBlockDelta, StreamEvent},
 };
 
-/// The text of a reply, piece by piece as it arrives.
+/// A stream of the text of a reply.
 ///
-/// Returned by [`MessageStream::text_stream`] and [`MessageStream::into_text_stream`]. The pieces of all text blocks follow
-/// each other with nothing between them, and none is empty.
+/// Returned by [`MessageStream::text_stream`] and [`MessageStream::into_text_stream`]. It yields the text of all text blocks
+/// in order, in fragments as they arrive. No fragment is empty, and nothing separates two blocks. Reasoning, tool calls and
+/// other events are skipped; they are still applied to [`MessageStream::message`].
+///
+/// ```
+/// # use anthropic_messages::{MessageStream, Result};
+/// # async fn sample(stream: MessageStream) -> Result<()> {
+/// let mut text = stream.into_text_stream();
+/// while let Some(fragment) = text.next().await {
+///     print!("{}", fragment?);
+/// }
+/// let reply = text.into_inner().final_message().await?;
+/// println!("\n{:?}", reply.stop_reason);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
-#[must_use = "nothing is read before it is asked for"]
+#[must_use = "streams do nothing unless polled"]
 pub struct TextStream<S> {
     stream: S,
 }
@@ -30,16 +44,16 @@ impl<S: BorrowMut<MessageStream> + Unpin> TextStream<S> {
         Self { stream }
     }
 
-    /// Returns the stream that the text is read from.
+    /// Returns the underlying stream.
     #[must_use]
     pub fn into_inner(self) -> S {
         self.stream
     }
 
-    /// Returns the next piece of text, or `None` at the end.
+    /// Returns the next fragment of text, or `None` at the end.
     ///
     /// # Errors
-    /// As [`MessageStream::next`].
+    /// Fails like [`MessageStream::next`].
     pub async fn next(&mut self) -> Option<Result<String>> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
@@ -52,7 +66,7 @@ impl<S: BorrowMut<MessageStream> + Unpin> Stream for TextStream<S> {
         loop {
             match ready!(Pin::new(self.stream.borrow_mut()).poll_next(context)) {
                 Some(Ok(event)) => {
-                    if let Some(text) = text_of(event).filter(|text| !text.is_empty()) {
+                    if let Some(text) = into_text(event).filter(|text| !text.is_empty()) {
                         return Poll::Ready(Some(Ok(text)));
                     }
                 }
@@ -63,13 +77,13 @@ impl<S: BorrowMut<MessageStream> + Unpin> Stream for TextStream<S> {
     }
 }
 
-fn text_of(event: StreamEvent) -> Option<String> {
+fn into_text(event: StreamEvent) -> Option<String> {
     match event {
         StreamEvent::ContentBlockDelta(event) => match event.delta {
             ContentBlockDelta::TextDelta(delta) => Some(delta.text),
             _ => None,
         },
-        // A block may begin with text.
+        // Some servers send text in `content_block_start`.
         StreamEvent::ContentBlockStart(event) => match event.content_block {
             ContentBlock::Text(block) => Some(block.text),
             _ => None,

@@ -1,4 +1,4 @@
-//! Limits on the time that a stream takes.
+//! The timeouts of a stream.
 
 use std::{
     pin::Pin,
@@ -8,89 +8,89 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep};
 
-/// The limits of one stream.
+/// The timers of one stream.
 pub(super) struct Timers {
-    /// The time between two reads.
+    /// Limits the time between two reads.
     pub(super) idle: IdleTimer,
-    /// The time between two events of the message.
+    /// Limits the time between two events of the message.
     pub(super) event: Option<IdleTimer>,
-    /// The time of the call as a whole: what is left of it, and all of it.
+    /// Limits the duration of the call as a whole: the remaining time, and the limit itself.
     pub(super) total: Option<(Pin<Box<Sleep>>, Duration)>,
 }
 
-/// Bounds how long something is waited for.
+/// Limits the time spent waiting for a source.
 ///
-/// Only waiting counts: the time begins when the source is polled and has nothing.
+/// The clock runs only while the source has nothing to read. Time that the consumer spends between polls doesn't count.
 pub(super) struct IdleTimer {
     limit: Duration,
-    /// What is left of the limit when the next wait begins.
-    left: Duration,
+    /// The time that remains when the next wait begins.
+    remaining: Duration,
     timer: Pin<Box<Sleep>>,
-    state: State,
+    state: TimerState,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum State {
-    /// Nobody waits.
-    Off,
+enum TimerState {
+    Stopped,
     Waiting,
-    /// The limit has passed, and the connection gets another turn.
-    LastTurn,
+    /// The limit has passed, and the source has a short time to deliver bytes that arrived before.
+    Grace,
 }
 
-/// The least and the most that the last turn takes.
-const LAST_TURN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// The bounds of the grace period.
+const MIN_GRACE: Duration = Duration::from_millis(100);
+const MAX_GRACE: Duration = Duration::from_secs(5);
 
 impl IdleTimer {
-    /// Must be called inside a tokio runtime.
+    /// Creates a timer. Must be called within a tokio runtime.
     pub(super) fn new(limit: Duration) -> Self {
-        Self { limit, left: limit, timer: Box::pin(sleep(Duration::ZERO)), state: State::Off }
+        Self { limit, remaining: limit, timer: Box::pin(sleep(Duration::ZERO)), state: TimerState::Stopped }
     }
 
     pub(super) fn limit(&self) -> Duration {
         self.limit
     }
 
-    /// Sets another limit, for a wait that begins now.
+    /// Sets another limit and resets the timer.
     pub(super) fn restart(&mut self, limit: Duration) {
         self.limit = limit;
         self.reset();
     }
 
-    /// Ends the wait: what was waited for has arrived.
+    /// Resets the timer, because the source has delivered.
     pub(super) fn reset(&mut self) {
-        (self.state, self.left) = (State::Off, self.limit);
+        (self.state, self.remaining) = (TimerState::Stopped, self.limit);
     }
 
-    /// Stops the clock until the next wait: something else has arrived, and the consumer takes its time with it.
+    /// Stops the clock until the next wait, because the consumer is busy with something else that has arrived.
     pub(super) fn pause(&mut self) {
-        if self.state == State::Waiting {
-            let left = self.timer.deadline().saturating_duration_since(Instant::now());
-            (self.state, self.left) = (State::Off, left);
+        if self.state == TimerState::Waiting {
+            let remaining = self.timer.deadline().saturating_duration_since(Instant::now());
+            (self.state, self.remaining) = (TimerState::Stopped, remaining);
         }
     }
 
-    /// Ready when nothing has arrived within the limit. The source must have been polled just before.
+    /// Is ready once nothing has arrived within the limit. The source must have been polled immediately before.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = Instant::now();
             match self.state {
-                State::Off => {
-                    // A limit beyond the end of time is none.
-                    let Some(end) = now.checked_add(self.left) else { return Poll::Pending };
+                TimerState::Stopped => {
+                    // An overflow means that there is no limit, as with `Duration::MAX`.
+                    let Some(end) = now.checked_add(self.remaining) else { return Poll::Pending };
                     self.timer.as_mut().reset(end);
-                    self.state = State::Waiting;
+                    self.state = TimerState::Waiting;
                 }
-                State::Waiting => {
+                TimerState::Waiting => {
                     ready!(self.timer.as_mut().poll(context));
-                    // A consumer that was elsewhere may have kept the task that reads the connection from running, and
-                    // then bytes that arrived in time are not here yet. The longer it was away, the more is given.
+                    // A consumer that was busy may have kept the task which reads the connection from running, so bytes
+                    // that arrived in time may not be here yet. The grace period grows with the time it was busy.
                     let late = Instant::now().saturating_duration_since(self.timer.deadline());
-                    let turn = late.clamp(LAST_TURN.0, LAST_TURN.1).min(self.limit);
-                    self.timer.as_mut().reset(now.checked_add(turn).unwrap_or(now));
-                    self.state = State::LastTurn;
+                    let grace = late.clamp(MIN_GRACE, MAX_GRACE).min(self.limit);
+                    self.timer.as_mut().reset(now.checked_add(grace).unwrap_or(now));
+                    self.state = TimerState::Grace;
                 }
-                State::LastTurn => return self.timer.as_mut().poll(context),
+                TimerState::Grace => return self.timer.as_mut().poll(context),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Events that the contract doesn't name.
+//! Events whose type isn't in the contract.
 
 use std::borrow::Cow;
 
@@ -6,9 +6,9 @@ use serde::{Serialize, Serializer};
 
 use crate::json::{DecodeError, FromJson, Json, Reader};
 
-/// An event that the contract doesn't name, as it was sent.
+/// An event whose type isn't in the contract, as it was sent.
 ///
-/// Newer servers send events of new kinds, and gateways send their own, some of them without JSON.
+/// Newer servers may send new types of events. Gateways send events of their own, and not all of them contain JSON.
 ///
 /// ```
 /// use anthropic_messages::{Json, types::StreamEvent};
@@ -22,18 +22,18 @@ use crate::json::{DecodeError, FromJson, Json, Reader};
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnknownEvent {
     name: String,
-    data: Data,
+    data: UnknownData,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Data {
+enum UnknownData {
     Json(Json),
     Text(String),
 }
 
 impl UnknownEvent {
     pub(super) fn new(name: &str, data: &str) -> Self {
-        let data = Json::parse(data).map_or_else(|_| Data::Text(data.to_owned()), Data::Json);
+        let data = Json::parse(data).map_or_else(|_| UnknownData::Text(data.to_owned()), UnknownData::Json);
         Self { name: name.to_owned(), data }
     }
 
@@ -48,8 +48,8 @@ impl UnknownEvent {
     #[must_use]
     pub fn data(&self) -> &str {
         match &self.data {
-            Data::Json(json) => json.get(),
-            Data::Text(text) => text,
+            UnknownData::Json(json) => json.get(),
+            UnknownData::Text(text) => text,
         }
     }
 
@@ -57,29 +57,29 @@ impl UnknownEvent {
     #[must_use]
     pub fn json(&self) -> Option<&Json> {
         match &self.data {
-            Data::Json(json) => Some(json),
-            Data::Text(_) => None,
+            UnknownData::Json(json) => Some(json),
+            UnknownData::Text(_) => None,
         }
     }
 
-    /// Returns `true` if the event may have brought a part of the message: it is an object of its own type.
-    pub(super) fn may_bring_content(&self) -> bool {
+    /// Returns `true` if the event may contain a part of the message: its data is an object with a `type`.
+    pub(super) fn may_contain_content(&self) -> bool {
         tag_of(self.data()).is_some()
     }
 }
 
 impl From<Json> for UnknownEvent {
     fn from(json: Json) -> Self {
-        Self { name: tag_of(json.get()).unwrap_or_default(), data: Data::Json(json) }
+        Self { name: tag_of(json.get()).unwrap_or_default(), data: UnknownData::Json(json) }
     }
 }
 
-/// The data; a JSON string if it isn't JSON.
+/// Serializes the data, as a JSON string if it isn't JSON.
 impl Serialize for UnknownEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.data {
-            Data::Json(json) => json.serialize(serializer),
-            Data::Text(text) => serializer.serialize_str(text),
+            UnknownData::Json(json) => json.serialize(serializer),
+            UnknownData::Text(text) => serializer.serialize_str(text),
         }
     }
 }
@@ -90,7 +90,7 @@ impl FromJson for UnknownEvent {
     }
 }
 
-/// Returns the `type` of an object, whatever else it has: members that are repeated, or deeper than is read.
+/// Returns the `type` of an object, even if it repeats members or is nested too deeply to be decoded.
 pub(super) fn tag_of(json: &str) -> Option<String> {
     Reader::new(json).tag("type", "an object").ok()?.map(Cow::into_owned)
 }

@@ -23,7 +23,7 @@ fn an_event_as_large_as_the_bound_passes_and_a_larger_one_is_an_error() {
             assert_eq!(decode(&mut Decoder::new(10), chunks).unwrap().events.len(), 1, "{stream:?}");
             let error = decode(&mut Decoder::new(9), chunks).unwrap_err();
             assert_eq!(error.max_event_bytes(), 9);
-            assert_eq!(error.to_string(), "a server-sent event is larger than the 9 bytes allowed");
+            assert_eq!(error.to_string(), "server-sent event exceeds the limit of 9 bytes");
         }
     }
 }

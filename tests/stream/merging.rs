@@ -92,7 +92,7 @@ async fn a_change_to_something_impossible_is_a_protocol_error() {
     let error = failing(&[start(), event]).await;
     assert_eq!(error.kind(), ErrorKind::Protocol);
     let source = std::error::Error::source(&error).unwrap();
-    assert_eq!(source.to_string(), "what message_delta changes makes no message");
+    assert_eq!(source.to_string(), "failed to decode the message after a `message_delta`");
     assert!(source.source().is_some());
     assert_eq!(error.partial_message().unwrap().model.as_deref(), Some("claude-sonnet-5"));
 }

@@ -26,35 +26,32 @@ async fn an_impossible_order_is_a_protocol_error_with_its_reason() {
     let mut other = start();
     other["message"]["id"] = json!("msg_2");
     let cases: Vec<(Vec<Value>, &str)> = vec![
-        (vec![open(0, text_block())], "content_block_start came before message_start"),
-        (vec![text(0, "x")], "content_block_delta came before message_start"),
-        (vec![close(0)], "content_block_stop came before message_start"),
-        (vec![end("end_turn")], "message_delta came before message_start"),
-        (vec![stop()], "message_stop came before message_start"),
-        (vec![start(), other], "message_start came twice"),
-        (vec![start(), text(0, "x")], "an event belongs to block 0, which is not open"),
-        (vec![start(), close(3)], "an event belongs to block 3, which is not open"),
+        (vec![open(0, text_block())], "`content_block_start` before `message_start`"),
+        (vec![text(0, "x")], "`content_block_delta` before `message_start`"),
+        (vec![close(0)], "`content_block_stop` before `message_start`"),
+        (vec![end("end_turn")], "`message_delta` before `message_start`"),
+        (vec![stop()], "`message_stop` before `message_start`"),
+        (vec![start(), other], "second `message_start`"),
+        (vec![start(), text(0, "x")], "event for block 0, which is not open"),
+        (vec![start(), close(3)], "event for block 3, which is not open"),
+        (vec![start(), open(0, text_block()), close(0), text(0, "x")], "event for block 0, which is not open"),
+        (vec![start(), open(0, text_block()), close(0), close(0)], "event for block 0, which is not open"),
+        (vec![start(), open(0, text_block()), open(0, text_block())], "second `content_block_start` for block 0"),
         (
-            vec![start(), open(0, text_block()), close(0), text(0, "x")],
-            "an event belongs to block 0, which is not open",
+            vec![start(), open(0, text_block()), close(0), open(0, text_block())],
+            "second `content_block_start` for block 0",
         ),
-        (vec![start(), open(0, text_block()), close(0), close(0)], "an event belongs to block 0, which is not open"),
-        (vec![start(), open(0, text_block()), open(0, text_block())], "block 0 began twice"),
-        (vec![start(), open(0, text_block()), close(0), open(0, text_block())], "block 0 began twice"),
-        (vec![start(), open(-1, text_block())], "a block has the index -1"),
-        (vec![start(), text(i64::MAX, "x")], "an event belongs to block 9223372036854775807, which is not open"),
-        (vec![start(), open(0, text_block()), stop()], "the message ended while block 0 was open"),
-        (vec![start(), open(1, text_block()), close(1), stop()], "the message ended and block 0 never came"),
+        (vec![start(), open(-1, text_block())], "block index -1 is negative"),
+        (vec![start(), text(i64::MAX, "x")], "event for block 9223372036854775807, which is not open"),
+        (vec![start(), open(0, text_block()), stop()], "message ended while block 0 was open"),
+        (vec![start(), open(1, text_block()), close(1), stop()], "message ended without block 0"),
         (
             vec![start(), open(0, text_block()), close(0), open(i64::MAX, text_block()), close(i64::MAX), stop()],
-            "the message ended and block 1 never came",
+            "message ended without block 1",
         ),
-        (
-            vec![start(), open(0, text_block()), delta(0, thinking())],
-            "block 0 is of a kind that takes no thinking_delta",
-        ),
-        (vec![start(), open(0, text_block()), input(0, "{}")], "block 0 is of a kind that takes no input_json_delta"),
-        (vec![start(), open(0, tool()), text(0, "x")], "block 0 is of a kind that takes no text_delta"),
+        (vec![start(), open(0, text_block()), delta(0, thinking())], "block 0 does not accept a `thinking_delta`"),
+        (vec![start(), open(0, text_block()), input(0, "{}")], "block 0 does not accept a `input_json_delta`"),
+        (vec![start(), open(0, tool()), text(0, "x")], "block 0 does not accept a `text_delta`"),
     ];
     for (events, reason) in cases {
         let error = failing(&events).await;
@@ -74,7 +71,7 @@ fn nothing_follows_the_end_of_a_message() {
     assert!(accumulator.has_stopped() && accumulator.finish());
     for value in [start(), open(0, text_block()), end("end_turn"), stop()] {
         let error = accumulator.push(&event(&value)).unwrap_err();
-        assert_eq!(error.to_string(), format!("{} came after the end of the message", value["type"].as_str().unwrap()));
+        assert_eq!(error.to_string(), format!("`{}` after the end of the message", value["type"].as_str().unwrap()));
     }
     accumulator.push(&event(&json!({"type": "ping"}))).unwrap();
     accumulator.push(&event(&json!({"type": "later"}))).unwrap();

@@ -1,65 +1,64 @@
-//! One block of the message.
+//! Assembles one block of the message from its deltas.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ProtocolError,
-    additions::Additions,
-    input::{self, IncompleteInput},
-    members::reread,
-    pieces::{Half, TextKind, join, join_string, sent_members, set_begun, text_of},
-    protocol::ProtocolErrorKind,
+    error::{IncompleteInput, ProtocolError, ProtocolErrorKind, parse_input},
+    merge::{PendingMembers, convert},
+    surrogates::{HighSurrogate, TextKind, join_delta, join_json, members_of, set_initial_text, text_of},
 };
 use crate::{
     generated::types::{ContentBlock, ContentBlockDelta, StreamEventContentBlockDelta, StreamEventContentBlockStart},
     json::{DecodeError, Json, JsonType, Map, Source, read_str},
 };
 
-/// What is known of a block beside its content.
+/// The state of a block, whose content is a [`ContentBlock`] of the message.
 #[derive(Clone, Deserialize, Serialize)]
-pub(super) struct Block {
+pub(super) struct BlockState {
     index: i64,
-    state: State,
+    phase: BlockPhase,
     unknown_deltas: Vec<Json>,
 }
 
 #[derive(Clone, Deserialize, Serialize)]
-enum State {
-    Open(Open),
+enum BlockPhase {
+    Open(PendingContent),
     Closed,
-    /// Closed with an input that is not whole.
+    /// Closed with an input that is incomplete.
     Incomplete(Box<IncompleteInput>),
 }
 
-/// What has arrived for an open block and is not in its content yet.
+/// The part of an open block that has arrived and isn't in its content yet.
 #[derive(Clone, Default, Deserialize, Serialize)]
-struct Open {
+struct PendingContent {
     /// The text of the input.
     input: String,
     /// The input has lost a part of a character.
-    is_broken: bool,
-    half: Option<Half>,
-    additions: Option<Box<Additions>>,
+    is_lossy: bool,
+    surrogate: Option<HighSurrogate>,
+    members: Option<Box<PendingMembers>>,
 }
 
-impl Block {
-    /// A block that begins, and the content that it begins with. An input of null stands for none, as an empty one does.
-    pub(super) fn begun(event: &StreamEventContentBlockStart) -> Result<(Self, ContentBlock), ProtocolError> {
+impl BlockState {
+    /// Opens a block, and returns its state and its initial content. An input of `null` becomes an empty one.
+    pub(super) fn open(event: &StreamEventContentBlockStart) -> Result<(Self, ContentBlock), ProtocolError> {
         let index = event.index;
         let mut content = event.content_block.clone();
         if let Some(input) = input_of_mut(&mut content).filter(|input| input.json_type() == JsonType::Null) {
             *input = Json::empty_object();
         }
-        let mut open = Open::default();
+        let mut pending = PendingContent::default();
         if let Some(source) = event.extra.source() {
-            open.begin(&mut content, source).map_err(|error| ProtocolErrorKind::Block(index).with_source(error))?;
+            pending
+                .take_surrogates(&mut content, source)
+                .map_err(|error| ProtocolErrorKind::UndecodableBlock(index).with_source(error))?;
         }
-        Ok((Self { index, state: State::Open(open), unknown_deltas: Vec::new() }, content))
+        Ok((Self { index, phase: BlockPhase::Open(pending), unknown_deltas: Vec::new() }, content))
     }
 
-    /// A block that began and ended at once.
+    /// Creates the state of a block that is complete.
     pub(super) fn closed(index: i64, content: &ContentBlock) -> Self {
-        Self { index, state: State::closed(index, content), unknown_deltas: Vec::new() }
+        Self { index, phase: BlockPhase::closed(index, content), unknown_deltas: Vec::new() }
     }
 
     pub(super) fn index(&self) -> i64 {
@@ -67,7 +66,7 @@ impl Block {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, State::Open(_))
+        matches!(self.phase, BlockPhase::Open(_))
     }
 
     pub(super) fn unknown_deltas(&self) -> &[Json] {
@@ -75,40 +74,42 @@ impl Block {
     }
 
     pub(super) fn incomplete(&self) -> Option<&IncompleteInput> {
-        match &self.state {
-            State::Incomplete(input) => Some(input),
+        match &self.phase {
+            BlockPhase::Incomplete(input) => Some(input),
             _ => None,
         }
     }
 
-    /// The input, once the block is closed.
+    /// Returns the input once the block is closed.
     pub(super) fn input<'a>(
         &'a self,
         content: Option<&'a ContentBlock>,
     ) -> Option<Result<&'a Json, &'a IncompleteInput>> {
-        match &self.state {
-            State::Open(_) => None,
-            State::Closed => input_of(content?).map(Ok),
-            State::Incomplete(input) => Some(Err(input)),
+        match &self.phase {
+            BlockPhase::Open(_) => None,
+            BlockPhase::Closed => input_of(content?).map(Ok),
+            BlockPhase::Incomplete(input) => Some(Err(input)),
         }
     }
 
-    /// The text of the input so far.
+    /// Returns the text of the input as far as it has arrived.
     pub(super) fn input_text<'a>(&'a self, content: Option<&'a ContentBlock>) -> Option<&'a str> {
-        match &self.state {
-            State::Open(open) if !open.input.is_empty() || input_of(content?).is_some() => Some(&open.input),
-            State::Open(_) => None,
-            State::Closed => input_of(content?).map(Json::get),
-            State::Incomplete(input) => Some(input.text()),
+        match &self.phase {
+            BlockPhase::Open(pending) if !pending.input.is_empty() || input_of(content?).is_some() => {
+                Some(&pending.input)
+            }
+            BlockPhase::Open(_) => None,
+            BlockPhase::Closed => input_of(content?).map(Json::get),
+            BlockPhase::Incomplete(input) => Some(input.text()),
         }
     }
 
-    /// Returns the text of a delta where it isn't what the delta says: joined to the half of a character before it, and
-    /// without the one that it ends with.
+    /// Returns the text of a delta joined to the high surrogate before it and without the one it ends with, or `None` if
+    /// the delta's text can be used as it is.
     pub(super) fn joined_text(&self, event: &StreamEventContentBlockDelta) -> Option<String> {
-        match &self.state {
-            State::Open(open) if open.half.is_some() || event.extra.source().is_some() => {
-                Some(join(open.half, event)?.text)
+        match &self.phase {
+            BlockPhase::Open(pending) if pending.surrogate.is_some() || event.extra.source().is_some() => {
+                Some(join_delta(pending.surrogate, event)?.text)
             }
             _ => None,
         }
@@ -121,21 +122,21 @@ impl Block {
         event: &StreamEventContentBlockDelta,
     ) -> Result<(), ProtocolError> {
         let index = self.index;
-        let State::Open(open) = &mut self.state else {
+        let BlockPhase::Open(pending) = &mut self.phase else {
             return Err(ProtocolErrorKind::BlockNotOpen(index).into());
         };
-        let undecodable = |error| ProtocolErrorKind::Block(index).with_source(error);
-        // Nearly every delta is one of the first three.
-        let is_whole = open.half.is_none() && event.extra.source().is_none();
+        let undecodable = |error| ProtocolErrorKind::UndecodableBlock(index).with_source(error);
+        // Almost every delta is handled by one of the first three arms.
+        let is_unsplit = pending.surrogate.is_none() && event.extra.source().is_none();
         match (&mut *content, &event.delta) {
-            (ContentBlock::Text(block), ContentBlockDelta::TextDelta(delta)) if is_whole => {
+            (ContentBlock::Text(block), ContentBlockDelta::TextDelta(delta)) if is_unsplit => {
                 block.text.push_str(&delta.text);
             }
-            (ContentBlock::Thinking(block), ContentBlockDelta::ThinkingDelta(delta)) if is_whole => {
+            (ContentBlock::Thinking(block), ContentBlockDelta::ThinkingDelta(delta)) if is_unsplit => {
                 block.thinking.push_str(&delta.thinking);
             }
-            (ContentBlock::ToolUse(_), ContentBlockDelta::InputJsonDelta(delta)) if is_whole => {
-                open.input.push_str(&delta.partial_json);
+            (ContentBlock::ToolUse(_), ContentBlockDelta::InputJsonDelta(delta)) if is_unsplit => {
+                pending.input.push_str(&delta.partial_json);
             }
             (ContentBlock::Text(_), ContentBlockDelta::TextDelta(_))
             | (ContentBlock::Thinking(_), ContentBlockDelta::ThinkingDelta(_))
@@ -146,7 +147,7 @@ impl Block {
                 | ContentBlockDelta::ThinkingDelta(_)
                 | ContentBlockDelta::InputJsonDelta(_),
             ) => {
-                if !open.add_text(content, event).map_err(undecodable)? {
+                if !pending.add_text(content, event).map_err(undecodable)? {
                     self.unknown_deltas.push(Json::of(&event.delta).map_err(undecodable)?);
                 }
             }
@@ -157,24 +158,24 @@ impl Block {
                 block.citations.get_or_insert_default().extend(delta.citation.clone());
             }
             (content, ContentBlockDelta::Unknown(delta)) => {
-                // One that can't be merged, such as with a member that is repeated, leaves the block as it is.
+                // A delta that can't be merged, for example because it repeats a member, leaves the block as it is.
                 if let Ok(mut members) = read_str::<Map<Json>>(delta.get()) {
                     members.shift_remove("type");
-                    let _ = open.merge(content, members);
+                    let _ = pending.merge(content, members);
                 }
                 self.unknown_deltas.push(delta.clone());
             }
             (content @ ContentBlock::Unknown(_), ContentBlockDelta::SignatureDelta(delta)) => {
-                open.additions(content).map_err(undecodable)?.set("signature", &Json::from(&*delta.signature));
+                pending.members(content).map_err(undecodable)?.set("signature", &Json::from(&*delta.signature));
             }
             (content @ ContentBlock::Unknown(_), ContentBlockDelta::CitationsDelta(delta)) => {
                 let citations: Vec<_> = delta.citation.iter().collect();
                 let citations = Json::of(&citations).map_err(undecodable)?;
-                if !open.merge(content, member("citations", citations)).map_err(undecodable)? {
+                if !pending.merge(content, member("citations", citations)).map_err(undecodable)? {
                     self.unknown_deltas.push(Json::of(delta).map_err(undecodable)?);
                 }
             }
-            (_, delta) => return Err(ProtocolErrorKind::WrongDelta { index, delta: name(delta) }.into()),
+            (_, delta) => return Err(ProtocolErrorKind::UnexpectedDelta { index, delta: type_name(delta) }.into()),
         }
         Ok(())
     }
@@ -182,40 +183,40 @@ impl Block {
     /// Closes an open block.
     pub(super) fn close(&mut self, content: &mut ContentBlock) -> Result<(), ProtocolError> {
         let index = self.index;
-        let State::Open(open) = &mut self.state else {
+        let BlockPhase::Open(pending) = &mut self.phase else {
             return Err(ProtocolErrorKind::BlockNotOpen(index).into());
         };
-        let undecodable = |error| ProtocolErrorKind::Block(index).with_source(error);
-        open.end_text(content).map_err(undecodable)?;
-        let input = match (open.input.is_empty(), open.is_broken) {
-            // Without a piece of text the input is the one that the block began with.
+        let undecodable = |error| ProtocolErrorKind::UndecodableBlock(index).with_source(error);
+        pending.end_text(content).map_err(undecodable)?;
+        let input = match (pending.input.is_empty(), pending.is_lossy) {
+            // Without a delta, the input is that of `content_block_start`.
             (true, _) => None,
-            (false, true) => Some(Err(IncompleteInput::new(index, open.input.clone(), None))),
-            (false, false) => Some(input::whole(index, &open.input)),
+            (false, true) => Some(Err(IncompleteInput::new(index, pending.input.clone(), None))),
+            (false, false) => Some(parse_input(index, &pending.input)),
         };
-        self.state = open.settle(index, content, input).map_err(undecodable)?;
+        self.phase = pending.finish(index, content, input).map_err(undecodable)?;
         Ok(())
     }
 
-    /// Closes a block that is open when there is no more to come.
+    /// Closes a block that is still open when the stream ends.
     pub(super) fn interrupt(&mut self, content: &mut ContentBlock) {
-        let State::Open(open) = &mut self.state else { return };
-        let ended = open.end_text(content);
-        let text = std::mem::take(&mut open.input);
+        let BlockPhase::Open(pending) = &mut self.phase else { return };
+        let ended = pending.end_text(content);
+        let text = std::mem::take(&mut pending.input);
         let text = match input_of(content) {
             Some(first) if text.is_empty() && first.get() != "{}" => Some(first.get().to_owned()),
             Some(_) => Some(text),
             None => Some(text).filter(|text| !text.is_empty()),
         };
         let input = text.map(|text| Err(IncompleteInput::new(self.index, text, None)));
-        let settled = ended.and_then(|_| open.settle(self.index, content, input));
-        // A block whose additions make no block stays as it was: the stream has failed already.
-        self.state = settled.unwrap_or(State::Closed);
+        let finished = ended.and_then(|_| pending.finish(self.index, content, input));
+        // The stream has failed already, so a block that its members can't be merged into is kept as it is.
+        self.phase = finished.unwrap_or(BlockPhase::Closed);
     }
 }
 
-impl State {
-    /// The state of a block whose content is all there. An input that was cut earlier is a string.
+impl BlockPhase {
+    /// Returns the phase of a block that is complete. If its input is a string, it was cut earlier.
     fn closed(index: i64, content: &ContentBlock) -> Self {
         let cut = match content {
             ContentBlock::ToolUse(block) => block.incomplete_input(),
@@ -226,66 +227,66 @@ impl State {
     }
 }
 
-impl Open {
-    /// Takes the halves of characters that strings of the block end with, for the deltas that go on with them.
-    fn begin(&mut self, content: &mut ContentBlock, source: &Source) -> Result<(), DecodeError> {
-        for (name, json) in sent_members(source.sent(), "content_block").unwrap_or_default() {
-            let Some(joined) = join_string(None, TextKind::Text, json.get()) else { continue };
-            let Some(mut half) = joined.half else { continue };
+impl PendingContent {
+    /// Removes the high surrogates that strings of the block end with, and keeps them for the deltas that follow.
+    fn take_surrogates(&mut self, content: &mut ContentBlock, source: &Source) -> Result<(), DecodeError> {
+        for (name, json) in members_of(source.sent(), "content_block").unwrap_or_default() {
+            let Some(joined) = join_json(None, TextKind::Text, json.get()) else { continue };
+            let Some(mut surrogate) = joined.trailing else { continue };
             match (&mut *content, name.as_str()) {
                 (ContentBlock::Text(_), "text") | (ContentBlock::Thinking(_), "thinking") => {
-                    half.kind = if name == "text" { TextKind::Text } else { TextKind::Thinking };
-                    self.half = Some(half);
-                    // A stream has split the text of its event already.
+                    surrogate.kind = if name == "text" { TextKind::Text } else { TextKind::Thinking };
+                    self.surrogate = Some(surrogate);
+                    // A stream has already removed the surrogate from the text of its event.
                     if !source.is_joined {
-                        set_begun(content, joined.text);
+                        set_initial_text(content, joined.text);
                     }
                 }
-                // The first has its members as they were sent. The second's comes whole.
+                // An unknown block keeps its JSON as it was sent, and a signature is never continued.
                 (ContentBlock::Unknown(_), _) | (ContentBlock::Thinking(_), "signature") => {}
-                (content, _) => self.additions(content)?.set(&name, &json),
+                (content, _) => self.members(content)?.set(&name, &json),
             }
         }
         Ok(())
     }
 
-    fn additions(&mut self, content: &ContentBlock) -> Result<&mut Additions, DecodeError> {
-        Ok(match &mut self.additions {
-            Some(additions) => additions,
-            none => none.insert(Box::new(Additions::new(content)?)),
+    fn members(&mut self, content: &ContentBlock) -> Result<&mut PendingMembers, DecodeError> {
+        Ok(match &mut self.members {
+            Some(members) => members,
+            none => none.insert(Box::new(PendingMembers::new(content)?)),
         })
     }
 
-    /// Adds the text of a delta. Returns `false` if the block has something else in its place.
+    /// Appends the text of a delta. Returns `false` if the member of the block isn't a string.
     fn add_text(
         &mut self,
         content: &mut ContentBlock,
         event: &StreamEventContentBlockDelta,
     ) -> Result<bool, DecodeError> {
         let Some((kind, text)) = text_of(&event.delta) else { return Ok(false) };
-        if self.half.is_some_and(|half| half.kind != kind) {
+        if self.surrogate.is_some_and(|surrogate| surrogate.kind != kind) {
             self.end_text(content)?;
         }
-        let Some(joined) = join(self.half, event) else { return Ok(false) };
-        self.half = joined.half;
-        self.is_broken |= joined.is_broken && kind == TextKind::Input;
-        // A stream has joined the texts of its events already.
+        let Some(joined) = join_delta(self.surrogate, event) else { return Ok(false) };
+        self.surrogate = joined.trailing;
+        self.is_lossy |= joined.is_lossy && kind == TextKind::Input;
+        // A stream has already joined the texts of its events.
         let is_joined = event.extra.source().is_some_and(|source| source.is_joined);
         self.append(content, kind, if is_joined { text } else { &joined.text })
     }
 
-    /// Ends a text whose last character lacks its second half.
+    /// Ends a text. If it ends with a high surrogate, that becomes U+FFFD.
     fn end_text(&mut self, content: &mut ContentBlock) -> Result<bool, DecodeError> {
-        match self.half.take() {
+        match self.surrogate.take() {
             None => Ok(true),
-            Some(half) => {
-                self.is_broken |= half.kind == TextKind::Input;
-                self.append(content, half.kind, "\u{FFFD}")
+            Some(surrogate) => {
+                self.is_lossy |= surrogate.kind == TextKind::Input;
+                self.append(content, surrogate.kind, "\u{FFFD}")
             }
         }
     }
 
-    /// Appends to a text. Returns `false` if the block has something else in its place.
+    /// Appends to a text. Returns `false` if the member of the block isn't a string.
     fn append(&mut self, content: &mut ContentBlock, kind: TextKind, text: &str) -> Result<bool, DecodeError> {
         match (content, kind) {
             (ContentBlock::Text(block), TextKind::Text) => block.text.push_str(text),
@@ -297,9 +298,9 @@ impl Open {
         Ok(true)
     }
 
-    /// Adds the members of a delta, or none of them where one doesn't fit the block. Returns whether they fit.
+    /// Merges the members of a delta into the block. Returns `false` and merges none if the type of one doesn't fit.
     fn merge(&mut self, content: &mut ContentBlock, members: Map<Json>) -> Result<bool, DecodeError> {
-        if !self.additions(content)?.fits(&members) {
+        if !self.members(content)?.can_merge(&members) {
             return Ok(false);
         }
         let mut citations = Vec::new();
@@ -312,7 +313,7 @@ impl Open {
             }
         }
         for (name, value) in members {
-            // The first four grow with known deltas too, and keep the order of both.
+            // Known deltas append to the first four too, so these are merged at once to keep the order.
             match (&mut *content, name.as_str(), value.json_type()) {
                 (ContentBlock::Text(_), "text", JsonType::String) => {
                     self.add_string(content, TextKind::Text, &value)?;
@@ -326,49 +327,49 @@ impl Open {
                 (ContentBlock::Text(block), "citations", JsonType::Array) => {
                     block.citations.get_or_insert_default().append(&mut citations);
                 }
-                _ => self.additions(content)?.add(name, &value),
+                _ => self.members(content)?.merge(name, &value),
             }
         }
         Ok(true)
     }
 
-    /// Appends a JSON string, which may begin or end within a character, to the text of a block that has one.
+    /// Appends a JSON string, which may begin or end with a surrogate, to the text of a block.
     fn add_string(&mut self, content: &mut ContentBlock, kind: TextKind, json: &Json) -> Result<(), DecodeError> {
-        if self.half.is_some_and(|half| half.kind != kind) {
+        if self.surrogate.is_some_and(|surrogate| surrogate.kind != kind) {
             self.end_text(content)?;
         }
-        if let Some(joined) = join_string(self.half, kind, json.get()) {
-            self.half = joined.half;
+        if let Some(joined) = join_json(self.surrogate, kind, json.get()) {
+            self.surrogate = joined.trailing;
             self.append(content, kind, &joined.text)?;
         }
         Ok(())
     }
 
-    /// Puts the input and what was added into the content, and returns the state of the block from now on.
-    fn settle(
+    /// Moves the input and the pending members into the content, and returns the phase of the closed block.
+    fn finish(
         &mut self,
         index: i64,
         content: &mut ContentBlock,
         input: Option<Result<Json, IncompleteInput>>,
-    ) -> Result<State, DecodeError> {
+    ) -> Result<BlockPhase, DecodeError> {
         let json = match &input {
             None => None,
             Some(Ok(input)) => Some(input.clone()),
             Some(Err(incomplete)) => Some(Json::from(incomplete.text())),
         };
         if let (ContentBlock::Unknown(_), Some(json)) = (&*content, &json) {
-            self.additions(content)?.set("input", json);
+            self.members(content)?.set("input", json);
         }
-        if let Some(additions) = &self.additions {
-            *content = additions.merged(content)?;
+        if let Some(members) = &self.members {
+            *content = members.apply_to(content)?;
         }
         if let (Some(json), Some(slot)) = (json, input_of_mut(content)) {
             *slot = json;
         }
         Ok(match input {
-            Some(Err(incomplete)) => State::Incomplete(Box::new(incomplete)),
-            Some(Ok(_)) => State::Closed,
-            None => State::closed(index, content),
+            Some(Err(incomplete)) => BlockPhase::Incomplete(Box::new(incomplete)),
+            Some(Ok(_)) => BlockPhase::Closed,
+            None => BlockPhase::closed(index, content),
         })
     }
 }
@@ -377,8 +378,8 @@ fn member(name: &str, value: Json) -> Map<Json> {
     [(name.to_owned(), value)].into_iter().collect()
 }
 
-/// Turns the input of a tool call into its text, as a cut one is, if a part of a character was lost in it.
-pub(crate) fn break_lossy_input(content: &mut ContentBlock) {
+/// Marks the input of a tool call as incomplete if a part of a character was lost in it: it becomes a JSON string.
+pub(crate) fn mark_lossy_input(content: &mut ContentBlock) {
     if let Some(input) = input_of_mut(content)
         && input.json_type() == JsonType::Object
         && input.get().contains(char::REPLACEMENT_CHARACTER)
@@ -387,13 +388,13 @@ pub(crate) fn break_lossy_input(content: &mut ContentBlock) {
     }
 }
 
-/// The model that a block `fallback` says goes on with the message.
+/// Returns the model that a `fallback` block names.
 pub(super) fn fallback_model(content: &ContentBlock) -> Option<String> {
     match content {
-        // These are most blocks, and some are large.
+        // Most blocks are of these kinds, and converting them to members would be expensive.
         ContentBlock::Text(_) | ContentBlock::Thinking(_) | ContentBlock::ToolUse(_) => None,
         content => {
-            let members: Map<Json> = reread(content).ok()?;
+            let members: Map<Json> = convert(content).ok()?;
             (members.get("type")?.get() == r#""fallback""#).then_some(())?;
             let to = members.get("to")?.get();
             let model = |to: &Map<Json>| read_str(to.get("model")?.get()).ok();
@@ -418,13 +419,13 @@ fn input_of_mut(content: &mut ContentBlock) -> Option<&mut Json> {
     }
 }
 
-fn name(delta: &ContentBlockDelta) -> &'static str {
+fn type_name(delta: &ContentBlockDelta) -> &'static str {
     match delta {
         ContentBlockDelta::TextDelta(_) => "text_delta",
         ContentBlockDelta::InputJsonDelta(_) => "input_json_delta",
         ContentBlockDelta::ThinkingDelta(_) => "thinking_delta",
         ContentBlockDelta::SignatureDelta(_) => "signature_delta",
         ContentBlockDelta::CitationsDelta(_) => "citations_delta",
-        _ => "such delta",
+        _ => "delta of this type",
     }
 }

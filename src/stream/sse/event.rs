@@ -1,11 +1,11 @@
-//! One event, and its text.
+//! A server-sent event and how it is written.
 
 use std::{borrow::Cow, fmt};
 
 /// A server-sent event.
 ///
-/// [`Display`](fmt::Display) writes it as the text of a stream again, blank line included, so that
-/// it can be relayed:
+/// [`Display`](fmt::Display) writes the event as it appears in a stream, including the blank line, so that it can be
+/// relayed:
 ///
 /// ```
 /// use anthropic_messages::sse::Event;
@@ -14,42 +14,42 @@ use std::{borrow::Cow, fmt};
 /// assert_eq!(event.to_string(), "event: note\ndata: two\ndata: lines\n\n");
 /// ```
 ///
-/// What a [`Decoder`](super::Decoder) yields comes back equal when all its events are written one
-/// after the other. In events made by hand, a line end in `data` comes back as a line feed, and
-/// what a stream can't carry is left out: line ends in `event` and `id`, U+0000 in `id`.
+/// If all events of a [`Decoder`](super::Decoder) are written one after the other, decoding them again yields equal events.
+/// In an event created with [`new`](Self::new), a line end in `data` is read back as a line feed. Characters that a stream
+/// can't carry are omitted: line ends in `event` and `id`, and U+0000 in `id`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Event<'a> {
-    /// The event's type; `message` where the stream names none.
+    /// The type of the event. It is `message` if the stream doesn't give one.
     pub event: Cow<'a, str>,
-    /// The `data` lines, joined by line feeds.
+    /// The values of the `data` lines, joined by line feeds.
     pub data: Cow<'a, str>,
-    /// The id last given in the stream, by this event or an earlier one; empty when there is none.
+    /// The last id that the stream has set, by this event or an earlier one. It is empty if there is none.
     pub id: Cow<'a, str>,
-    /// Whether earlier events had an id, so that an empty one must be written to take effect.
+    /// Earlier events had an id, so that an empty one must be written to take effect.
     clears_id: bool,
 }
 
 impl<'a> Event<'a> {
-    /// An event without an id.
+    /// Creates an event without an id.
     #[must_use]
     pub fn new(event: impl Into<Cow<'a, str>>, data: impl Into<Cow<'a, str>>) -> Self {
         Self { event: event.into(), data: data.into(), id: Cow::Borrowed(""), clears_id: false }
     }
 
-    /// An event from the bytes of a stream.
+    /// Creates an event from the bytes of a stream.
     pub(super) fn from_stream(event: &'a [u8], data: &'a [u8], id: &'a str, clears_id: bool) -> Self {
-        let event = if event.is_empty() { Cow::Borrowed("message") } else { text(event) };
-        Self { event, data: text(data), id: Cow::Borrowed(id), clears_id }
+        let event = if event.is_empty() { Cow::Borrowed("message") } else { decode_utf8(event) };
+        Self { event, data: decode_utf8(data), id: Cow::Borrowed(id), clears_id }
     }
 
-    /// Returns `true` if bytes of the data were not UTF-8.
+    /// Returns `true` if the data contained bytes that aren't UTF-8.
     pub(crate) fn is_lossy(&self) -> bool {
-        // Text that is what was sent is borrowed from the decoder.
+        // Valid text is borrowed from the decoder.
         matches!(self.data, Cow::Owned(_))
     }
 
-    /// The event with text of its own, which outlives the decoder's.
+    /// Copies the text of the event, so that it outlives the decoder.
     #[must_use]
     pub fn into_owned(self) -> Event<'static> {
         Event {
@@ -61,8 +61,8 @@ impl<'a> Event<'a> {
     }
 }
 
-/// The text of bytes; what is not UTF-8 in them becomes U+FFFD.
-pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
+/// Decodes UTF-8. Invalid bytes become U+FFFD.
+pub(super) fn decode_utf8(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(bytes),

@@ -1,4 +1,4 @@
-//! The events of a message that arrived whole.
+//! Converts a complete message into the events of a stream.
 
 use std::collections::VecDeque;
 
@@ -12,8 +12,8 @@ use crate::{
     json::{Empty, Json, JsonType},
 };
 
-/// Returns the events that make this message, from `message_start` to `message_stop`.
-pub(super) fn events_of(mut message: MessageResponse) -> VecDeque<StreamEvent> {
+/// Converts a message into its events, from `message_start` to `message_stop`.
+pub(super) fn message_to_events(mut message: MessageResponse) -> VecDeque<StreamEvent> {
     let content = message.content.as_mut().map(std::mem::take);
     let delta = MessageDelta {
         stop_reason: message.stop_reason.take(),
@@ -26,18 +26,17 @@ pub(super) fn events_of(mut message: MessageResponse) -> VecDeque<StreamEvent> {
         .map(|usage| MessageDeltaUsage { output_tokens: usage.output_tokens, ..MessageDeltaUsage::empty() });
     let mut events = VecDeque::new();
     events.push_back(StreamEventMessageStart { message, ..StreamEventMessageStart::empty() }.into());
-    events.extend(events_of_content(content.unwrap_or_default()));
+    events.extend(content_to_events(content.unwrap_or_default()));
     let end = StreamEventMessageDelta { delta: Some(delta), usage, ..StreamEventMessageDelta::empty() };
     events.push_back(end.into());
     events.push_back(StreamEventMessageStop::empty().into());
     events
 }
 
-/// Returns the events that make this content: of each block the start, a delta for what is read as it is written, and
-/// the end.
-pub(super) fn events_of_content(content: Vec<ContentBlock>) -> impl Iterator<Item = StreamEvent> {
+/// Converts blocks into their events: for each block a start, its deltas, and a stop.
+pub(super) fn content_to_events(content: Vec<ContentBlock>) -> impl Iterator<Item = StreamEvent> {
     (0..).zip(content).flat_map(|(index, mut content_block)| {
-        let deltas = deltas_of(&mut content_block);
+        let deltas = take_deltas(&mut content_block);
         let start = StreamEventContentBlockStart { index, content_block, ..StreamEventContentBlockStart::empty() };
         let stop = StreamEventContentBlockStop { index, ..StreamEventContentBlockStop::empty() };
         let deltas = deltas.into_iter().map(move |delta| {
@@ -47,8 +46,8 @@ pub(super) fn events_of_content(content: Vec<ContentBlock>) -> impl Iterator<Ite
     })
 }
 
-/// Moves out of a block what deltas bring.
-fn deltas_of(content: &mut ContentBlock) -> Vec<ContentBlockDelta> {
+/// Moves the content that a stream sends as deltas out of a block.
+fn take_deltas(content: &mut ContentBlock) -> Vec<ContentBlockDelta> {
     let mut deltas: Vec<ContentBlockDelta> = Vec::new();
     match content {
         ContentBlock::Text(block) if !block.text.is_empty() => {
@@ -67,15 +66,15 @@ fn deltas_of(content: &mut ContentBlock) -> Vec<ContentBlockDelta> {
                 deltas.push(ContentBlockDeltaSignatureDelta { signature, ..Empty::empty() }.into());
             }
         }
-        ContentBlock::ToolUse(block) => deltas.extend(delta_of_input(&mut block.input)),
-        ContentBlock::ServerToolUse(block) => deltas.extend(delta_of_input(&mut block.input)),
+        ContentBlock::ToolUse(block) => deltas.extend(take_input_delta(&mut block.input)),
+        ContentBlock::ServerToolUse(block) => deltas.extend(take_input_delta(&mut block.input)),
         _ => {}
     }
     deltas
 }
 
-/// An input that was cut is no object; it stays where it is.
-fn delta_of_input(input: &mut Json) -> Option<ContentBlockDelta> {
+/// Moves the input out of a tool call, unless it is empty or a string, which marks an input that was cut.
+fn take_input_delta(input: &mut Json) -> Option<ContentBlockDelta> {
     if input.json_type() != JsonType::Object || input.get() == "{}" {
         return None;
     }

@@ -1,31 +1,31 @@
-//! What a stream says for a connection made anew: its `id` and `retry` lines.
+//! The `id` and `retry` lines of a stream, which tell a client how to reconnect.
 
 use std::{mem, time::Duration};
 
 use memchr::memchr;
 
-use super::{event, text::KEPT_CAPACITY};
+use super::{event, field::MAX_KEPT_CAPACITY};
 
 /// The values of `id` and `retry` lines.
 #[derive(Default)]
-pub(super) struct Reconnection {
+pub(super) struct IdAndRetry {
     last_event_id: String,
-    delivered_an_id: bool,
+    delivered_id: bool,
     retry: Option<Duration>,
-    /// The id of the block that is being read, where it has one.
+    /// The id of the event that is being parsed.
     id: Id,
-    /// The value of an `id` line that has not ended; not given where a U+0000 has voided it.
+    /// The value of an `id` line that hasn't ended. Absent once it contains a U+0000, since the standard ignores such an id.
     id_line: Id,
     retry_line: RetryLine,
 }
 
 #[derive(Default)]
 struct Id {
-    is_given: bool,
+    is_present: bool,
     value: Vec<u8>,
 }
 
-/// The value of a `retry` line so far; it counts when it is digits and nothing else.
+/// The value of a `retry` line so far. It is ignored unless it consists of digits.
 #[derive(Clone, Copy, Default)]
 enum RetryLine {
     #[default]
@@ -34,29 +34,29 @@ enum RetryLine {
     Invalid,
 }
 
-impl Reconnection {
+impl IdAndRetry {
     pub(super) fn begin_id(&mut self) {
         self.id_line.value.clear();
-        self.id_line.is_given = true;
+        self.id_line.is_present = true;
     }
 
-    /// The bytes of this part of an `id` line that count against the bound: those before a U+0000,
-    /// so that the bound does not depend on where chunks end.
-    pub(super) fn counted(&self, part: &[u8]) -> usize {
-        if self.id_line.is_given { memchr(0, part).unwrap_or(part.len()) } else { 0 }
+    /// Returns how many bytes of this part of an `id` line count towards the limit: those before a U+0000, so that the
+    /// limit doesn't depend on where chunks end.
+    pub(super) fn counted_len(&self, part: &[u8]) -> usize {
+        if self.id_line.is_present { memchr(0, part).unwrap_or(part.len()) } else { 0 }
     }
 
     pub(super) fn extend_id(&mut self, part: &[u8]) {
         if memchr(0, part).is_some() {
             self.id_line = Id::default();
-        } else if self.id_line.is_given {
+        } else if self.id_line.is_present {
             self.id_line.value.extend_from_slice(part);
         }
     }
 
     pub(super) fn end_id(&mut self) {
-        if mem::take(&mut self.id_line.is_given) {
-            self.id.is_given = true;
+        if mem::take(&mut self.id_line.is_present) {
+            self.id.is_present = true;
             mem::swap(&mut self.id.value, &mut self.id_line.value);
             self.id_line.value.clear();
         }
@@ -76,52 +76,51 @@ impl Reconnection {
         }
     }
 
-    /// Takes over the id of a block that has ended, and returns how many bytes it has.
-    pub(super) fn end_block(&mut self) -> usize {
-        if !mem::take(&mut self.id.is_given) {
+    /// Makes the id of an event that has ended the last event id, and returns its length in bytes.
+    pub(super) fn end_event(&mut self) -> usize {
+        if !mem::take(&mut self.id.is_present) {
             return 0;
         }
         self.last_event_id.clear();
-        self.last_event_id.push_str(&event::text(&self.id.value));
+        self.last_event_id.push_str(&event::decode_utf8(&self.id.value));
         let length = self.id.value.len();
         self.id.value.clear();
         length
     }
 
-    /// The id for an event that is handed out, and whether it has to be written although it is
-    /// empty.
+    /// Returns the id for the event that is yielded, and `true` if it is empty and has to be written to clear the one before.
     pub(super) fn deliver(&mut self) -> (&str, bool) {
-        let delivers_an_id = !self.last_event_id.is_empty();
-        let delivered_an_id = mem::replace(&mut self.delivered_an_id, delivers_an_id);
-        (&self.last_event_id, delivered_an_id && !delivers_an_id)
+        let delivers_id = !self.last_event_id.is_empty();
+        let delivered_id = mem::replace(&mut self.delivered_id, delivers_id);
+        (&self.last_event_id, delivered_id && !delivers_id)
     }
 
-    /// Forgets the lines that were read, and keeps what they came to.
+    /// Discards unfinished lines, and keeps the last event id and the reconnection time.
     pub(super) fn restart(&mut self) {
         *self = Self {
             last_event_id: mem::take(&mut self.last_event_id),
-            delivered_an_id: self.delivered_an_id,
+            delivered_id: self.delivered_id,
             retry: self.retry,
             ..Self::default()
         };
     }
 
-    /// Lets go of large buffers that hold nothing.
+    /// Frees large buffers that are empty.
     pub(super) fn shrink(&mut self) {
         for id in [&mut self.id, &mut self.id_line] {
-            if id.value.is_empty() && id.value.capacity() > KEPT_CAPACITY {
+            if id.value.is_empty() && id.value.capacity() > MAX_KEPT_CAPACITY {
                 id.value = Vec::new();
             }
         }
     }
 
-    /// Whether the block that is being read has an id.
+    /// Returns `true` if the event that is being parsed has an id.
     pub(super) fn has_id(&self) -> bool {
-        self.id.is_given
+        self.id.is_present
     }
 
-    /// The bytes held for the block that is being read.
-    pub(super) fn held(&self) -> usize {
+    /// Returns the number of bytes buffered for the event that is being parsed.
+    pub(super) fn pending_len(&self) -> usize {
         self.id.value.len() + self.id_line.value.len()
     }
 
