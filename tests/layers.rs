@@ -240,7 +240,7 @@ fn the_files_of_json_import_only_from_those_before_them() {
         "value",
         "extra",
         "check",
-        "blank",
+        "empty",
         "object",
         "union",
     ];
