@@ -57,7 +57,7 @@ async fn an_impossible_order_is_a_protocol_error_with_its_reason() {
         let error = failing(&events).await;
         assert_eq!(error.kind(), ErrorKind::Protocol, "{events:?}");
         assert_eq!(std::error::Error::source(&error).unwrap().to_string(), reason);
-        assert_eq!(error.to_string(), format!("event {} of the stream cannot follow those before it", events.len()));
+        assert_eq!(error.to_string(), format!("event {} of the stream does not fit those before it", events.len()));
         assert_eq!(error.partial_message().is_some(), events[0] == start(), "{events:?}");
     }
 }
