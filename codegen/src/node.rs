@@ -1,8 +1,7 @@
-//! A JSON document whose objects keep their order.
+//! A JSON document with ordered objects.
 //!
-//! The order of properties decides the order of fields, constructor arguments and written JSON.
-//! `serde_json::Value` keeps it only with the feature `preserve_order`, which would also change
-//! the serde_json that this package's tests run with.
+//! The order of properties determines the order of fields, constructor arguments and written JSON. `serde_json::Value`
+//! keeps it only with the feature `preserve_order`, which would apply to every crate of the build.
 
 use std::fmt;
 
@@ -25,7 +24,7 @@ pub(crate) enum Node {
 }
 
 impl Node {
-    /// The member of an object.
+    /// Returns a member of an object.
     pub(crate) fn get(&self, name: &str) -> Option<&Node> {
         self.as_object()?.get(name)
     }
@@ -72,7 +71,7 @@ impl Node {
         }
     }
 
-    /// How many values it consists of.
+    /// Returns the number of values in it, itself included.
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::Array(items) => items.iter().map(Self::size).sum::<usize>() + 1,
@@ -81,7 +80,7 @@ impl Node {
         }
     }
 
-    /// The value at a JSON pointer (RFC 6901).
+    /// Returns the value at a JSON pointer (RFC 6901).
     pub(crate) fn pointer(&self, pointer: &str) -> Option<&Node> {
         reference_tokens(pointer)?.iter().try_fold(self, |node, step| match node {
             Self::Object(members) => members.get(step),
@@ -90,7 +89,7 @@ impl Node {
         })
     }
 
-    /// The same, to change it.
+    /// Returns the value at a JSON pointer for changes.
     pub(crate) fn pointer_mut(&mut self, pointer: &str) -> Option<&mut Node> {
         reference_tokens(pointer)?.iter().try_fold(self, |node, step| match node {
             Self::Object(members) => members.get_mut(step),
@@ -99,7 +98,7 @@ impl Node {
         })
     }
 
-    /// The same document for libraries that ask for it.
+    /// Converts the document for libraries that take a `serde_json::Value`.
     pub(crate) fn to_value(&self) -> serde_json::Value {
         use serde_json::Value;
         match self {
@@ -115,16 +114,16 @@ impl Node {
     }
 }
 
-/// The steps of a JSON pointer; `None` when it does not start with `/`.
+/// Returns the reference tokens of a JSON pointer, unescaped, or `None` if it doesn't start with `/`.
 pub(crate) fn reference_tokens(pointer: &str) -> Option<Vec<String>> {
     if pointer.is_empty() {
         return Some(Vec::new());
     }
-    let steps = pointer.strip_prefix('/')?;
-    Some(steps.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect())
+    let tokens = pointer.strip_prefix('/')?;
+    Some(tokens.split('/').map(|token| token.replace("~1", "/").replace("~0", "~")).collect())
 }
 
-/// A JSON pointer one step further down.
+/// Appends a reference token to a JSON pointer.
 pub(crate) fn join(pointer: &str, step: impl fmt::Display) -> String {
     format!("{pointer}/{}", step.to_string().replace('~', "~0").replace('/', "~1"))
 }

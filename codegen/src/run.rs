@@ -1,4 +1,4 @@
-//! The thread that generates: a deep stack, and panics that become errors.
+//! Runs the generator on a thread with a large stack, and turns its panics into errors.
 
 use std::{
     cell::RefCell,
@@ -9,18 +9,18 @@ use std::{
 
 use super::Error;
 
-/// The stack, in bytes. Schemas may be nested deep, and a debug build takes some kilobytes a level. Pages that are not
-/// touched take no memory.
-const STACK: usize = 128 << 20;
+/// The size of the stack in bytes. Schemas can be nested deeply, and a debug build takes some kilobytes a level. Pages
+/// that aren't touched take no memory.
+const STACK_SIZE: usize = 128 << 20;
 
-/// Runs the generator on a thread of its own, whose stack is deep enough for any contract.
+/// Runs the generator on a thread of its own, with a stack that is large enough for any contract.
 ///
-/// A panic, of progenitor or of this crate, is returned as an error of one sentence: nothing is printed, since a
-/// backtrace in the output of a build is of no use to whoever reads it. The panic hook of the process is put back
-/// afterwards, and panics of other threads go to it in the meantime.
+/// A panic of progenitor or of this crate is returned as an error of one sentence. Nothing is printed, because a
+/// backtrace doesn't help the reader of a build log. The panic hook of the process is restored afterwards, and panics of
+/// other threads still reach it.
 ///
 /// # Errors
-/// The error of `generate`, or one of this crate's when it panics or no thread can be started.
+/// Returns the error of `generate`, or an error of this crate if `generate` panics or the thread can't be started.
 pub fn run<T, E>(generate: impl FnOnce() -> Result<T, E> + Send) -> Result<T, E>
 where
     T: Send,
@@ -32,7 +32,7 @@ where
         panic::catch_unwind(panic::AssertUnwindSafe(generate)).map_err(|_| PANIC.take().unwrap_or_default())
     };
     let done = thread::scope(|scope| {
-        let thread = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        let thread = thread::Builder::new().stack_size(STACK_SIZE).spawn_scoped(scope, work);
         thread.map(thread::ScopedJoinHandle::join)
     });
     let problem = match done {
@@ -48,13 +48,13 @@ where
 }
 
 thread_local! {
-    /// Place and message of the panic of this thread, if it is one of [`run`].
+    /// The location and message of this thread's panic. `Some` on the threads of [`run`].
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 type Previous = Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
-/// How many calls of [`run`] need the hook, and the one to put back after the last.
+/// The number of running calls of [`run`], and the hook to restore after the last one.
 static INSTALLED: Mutex<(usize, Option<Previous>)> = Mutex::new((0, None));
 
 struct Hook;
@@ -81,7 +81,7 @@ impl Drop for Hook {
     fn drop(&mut self) {
         let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
         installed.0 = installed.0.saturating_sub(1);
-        // A thread that panics can't set a hook; its own panic has been handled by then.
+        // A panicking thread can't set a hook.
         if installed.0 == 0
             && !thread::panicking()
             && let Some(previous) = installed.1.take()
@@ -91,7 +91,7 @@ impl Drop for Hook {
     }
 }
 
-/// Place and message in a line.
+/// Returns the location and message of a panic in one line.
 fn sentence(panic: &PanicHookInfo<'_>) -> String {
     let place = panic.location().map(|place| format!("at {place}: ")).unwrap_or_default();
     let text = panic.payload().downcast_ref::<&str>().copied();
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_one_sentence_with_message_and_place() {
+    fn a_panic_is_one_sentence_with_message_and_location() {
         let line = line!() + 1;
         let error = run::<(), Error>(|| panic!("seven\n  of {}", "nine")).unwrap_err().to_string();
         assert!(error.starts_with(&format!("the generator panicked at {}:{line}:", file!())), "{error}");
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_generator_returns_is_returned() {
+    fn the_result_of_the_generator_is_returned() {
         assert_eq!(run(|| Ok::<_, Error>(7)).unwrap(), 7);
         let error = run(|| Err::<(), _>(Error::new("spec.json", "a problem"))).unwrap_err();
         assert_eq!(error.to_string(), "spec.json: a problem");

@@ -1,9 +1,9 @@
-//! One line for every operation, type, field and variant of generated source.
+//! Lists the public surface of generated code.
 
 use quote::ToTokens;
 use syn::{Item, Visibility};
 
-/// Lists the operations, types, fields and variants of generated code, a line each, for a reviewer.
+/// Lists the operations, types, fields and variants of generated code, one per line, for reviews.
 pub(crate) fn surface(file: &syn::File) -> String {
     let mut lines = Vec::new();
     for item in &file.items {
@@ -64,7 +64,7 @@ fn of_type(item: &Item, lines: &mut Vec<String>) {
     }
 }
 
-/// The tokens without the paths that generated code needs and a reader does not.
+/// Prints tokens without the absolute paths of generated code.
 fn text(tokens: &impl ToTokens) -> String {
     let mut text = tokens.to_token_stream().to_string();
     for path in [

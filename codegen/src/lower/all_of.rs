@@ -1,22 +1,22 @@
-//! `allOf` and `$ref` with siblings: one schema that says all of it.
+//! Merges `allOf` and the siblings of a `$ref` into one schema.
 
 use indexmap::IndexMap;
 
 use super::{LowerError, Lowering};
 use crate::node::{Node, join};
 
-/// How many `allOf` may stand in each other.
-const LEVELS: usize = 200;
+/// The deepest nesting of `allOf`.
+const MAX_DEPTH: usize = 200;
 
 impl Lowering<'_> {
-    /// A schema with its `$ref` followed and its `allOf` merged in.
+    /// Returns a schema with its `$ref` and `allOf` merged into it.
     pub(super) fn merged(&mut self, at: &str, schema: &Node, level: usize) -> Result<Node, LowerError> {
         let Node::Object(members) = schema else { return Ok(schema.clone()) };
         if !members.contains_key("$ref") && !members.contains_key("allOf") {
             return Ok(schema.clone());
         }
-        if level > LEVELS {
-            return Err(LowerError::new(at, format!("more than {LEVELS} `allOf` stand in each other")));
+        if level > MAX_DEPTH {
+            return Err(LowerError::new(at, format!("`allOf` is nested more than {MAX_DEPTH} deep")));
         }
         self.merging.push(at.to_owned());
         let merged = self.merged_members(at, members, level);
@@ -46,10 +46,10 @@ impl Lowering<'_> {
         Ok(merged)
     }
 
-    /// What a `$ref` inside of what is being merged leads to.
+    /// Returns the target of a `$ref` in a schema that is being merged.
     fn merged_target(&mut self, at: &str, pointer: &str, level: usize) -> Result<Node, LowerError> {
         if self.merging.iter().any(|merging| merging == pointer) {
-            return Err(LowerError::new(at, "the `$ref` or `allOf` leads back to itself"));
+            return Err(LowerError::new(at, "the `$ref` or `allOf` refers to itself"));
         }
         let mut found = match self.merged_targets.get(pointer) {
             Some(found) => {
@@ -64,7 +64,7 @@ impl Lowering<'_> {
                 found
             }
         };
-        // A parent that lists its children, each of which takes the parent in: the list is not for the child.
+        // A parent may list the children that include it by `allOf`. The list isn't part of a child.
         for keyword in ["oneOf", "anyOf"] {
             let branches = found.get(keyword).and_then(Node::as_array).unwrap_or_default();
             let mut targets = branches.iter().filter_map(|branch| branch.get("$ref").and_then(Node::as_str));
@@ -78,7 +78,7 @@ impl Lowering<'_> {
         Ok(found)
     }
 
-    /// Both schemas at once. Where they differ in a keyword, the first one's stays.
+    /// Merges two schemas. If they differ in a keyword, the first one's value is kept.
     pub(super) fn merged_pair(&mut self, at: &str, first: &Node, second: &Node) -> Node {
         let (Node::Object(first), Node::Object(second)) = (first, second) else { return first.clone() };
         let mut merged: IndexMap<String, Node> = first.clone();
@@ -106,14 +106,14 @@ impl Lowering<'_> {
                 }
                 ("description" | "title", _, _) => {}
                 (_, ours, theirs) if ours == theirs => {}
-                _ => self.note(at, format!("the branches of `allOf` differ in `{keyword}`; the first one counts")),
+                _ => self.note(at, format!("the branches of `allOf` differ in `{keyword}`; the first value is used")),
             }
         }
         Node::Object(merged)
     }
 }
 
-/// The schema that is both, each part of it once.
+/// Returns the `allOf` of two schemas, without duplicates.
 fn both(first: &Node, second: &Node) -> Node {
     let mut parts: Vec<&Node> = Vec::new();
     for schema in [first, second] {

@@ -1,4 +1,4 @@
-//! The 3.0 document, written afresh from the model.
+//! Writes the OpenAPI 3.0 document of a model.
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
@@ -19,8 +19,8 @@ pub(super) fn document(
     let version: String = text("/info/version").chars().filter(char::is_ascii_graphic).collect();
     let mut paths = Map::new();
     for operation in operations {
-        // A second operation on one route, such as a twin, stands under the same path with one more slash, which
-        // progenitor folds away.
+        // A second operation with the same method and path, such as a stream twin, gets an extra slash. progenitor
+        // collapses repeated slashes.
         let mut path = operation.model.path.clone();
         while paths.get(&path).is_some_and(|item: &Value| item.get(&operation.model.method).is_some()) {
             path.insert(0, '/');
@@ -42,7 +42,7 @@ pub(super) fn document(
     })
 }
 
-/// Descriptions stay out: polish writes the documentation of every item itself.
+/// Leaves out descriptions: the finished code has its own documentation.
 fn schema(kind: &ComponentKind) -> Value {
     match kind {
         ComponentKind::Pending => json!({"type": "object"}),
@@ -81,7 +81,7 @@ pub(super) fn type_ref(type_ref: &TypeRef) -> Value {
         Shape::Boolean => json!({"type": "boolean"}),
         Shape::List(item) => json!({"type": "array", "items": self::type_ref(item)}),
         Shape::Map(value) => json!({"type": "object", "additionalProperties": self::type_ref(value)}),
-        // Beside a reference nothing counts.
+        // OpenAPI 3.0 ignores the siblings of a `$ref`.
         Shape::Named(name) if type_ref.nullable => json!({"allOf": [named(name)]}),
         Shape::Named(name) => named(name),
     };

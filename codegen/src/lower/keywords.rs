@@ -1,19 +1,19 @@
-//! The keywords of a schema, read one by one.
+//! Reads the keywords of a schema.
 
 use super::model::{Constraint, Shape};
 use crate::node::Node;
 
-/// The text of a keyword.
+/// Returns the value of a keyword that is a string.
 pub(super) fn text(schema: &Node, keyword: &str) -> Option<String> {
     schema.get(keyword).and_then(Node::as_str).map(str::to_owned)
 }
 
-/// Whether a keyword is there and `true`.
+/// Returns `true` if a keyword is present and `true`.
 pub(super) fn is_true(schema: &Node, keyword: &str) -> bool {
     schema.get(keyword).and_then(Node::as_bool) == Some(true)
 }
 
-/// The names in `type`, one or a list.
+/// Returns the names in `type`, which is a string or a list.
 pub(super) fn types(schema: &Node) -> Vec<String> {
     match schema.get("type") {
         Some(Node::String(name)) => vec![name.clone()],
@@ -22,7 +22,7 @@ pub(super) fn types(schema: &Node) -> Vec<String> {
     }
 }
 
-/// The values in `enum` or `const`.
+/// Returns the values of `enum` or `const`.
 pub(super) fn values(schema: &Node) -> Option<Vec<Node>> {
     match (schema.get("const"), schema.get("enum").and_then(Node::as_array)) {
         (Some(value), _) => Some(vec![value.clone()]),
@@ -31,7 +31,7 @@ pub(super) fn values(schema: &Node) -> Option<Vec<Node>> {
     }
 }
 
-/// The only string that a schema allows.
+/// Returns the constant of a schema that allows one string only.
 pub(super) fn only_value(schema: &Node) -> Option<String> {
     match values(schema)?.as_slice() {
         [Node::String(value)] => Some(value.clone()),
@@ -39,7 +39,7 @@ pub(super) fn only_value(schema: &Node) -> Option<String> {
     }
 }
 
-/// The constraints that concern values of a shape; the others allow every such value.
+/// Returns the constraints that apply to values of a shape.
 pub(super) fn constraints(schema: &Node, shape: &Shape) -> Vec<Constraint> {
     let count = |keyword: &str| schema.get(keyword).and_then(Node::as_u64);
     let bound = |keyword: &str| schema.get(keyword).and_then(Node::as_f64);
@@ -48,7 +48,7 @@ pub(super) fn constraints(schema: &Node, shape: &Shape) -> Vec<Constraint> {
     constraints.extend(count("maxItems").map(Constraint::MaxItems));
     constraints.extend(count("minLength").filter(|least| *least > 0).map(Constraint::MinLength));
     constraints.extend(count("maxLength").map(Constraint::MaxLength));
-    // 3.0 has the exclusive bounds as booleans beside the bounds.
+    // In OpenAPI 3.0 the exclusive bounds are booleans beside the bounds.
     constraints.extend(bound("minimum").map(if is_true(schema, "exclusiveMinimum") {
         Constraint::ExclusiveMinimum
     } else {
@@ -69,7 +69,7 @@ pub(super) fn constraints(schema: &Node, shape: &Shape) -> Vec<Constraint> {
     constraints
 }
 
-/// A URI fragment as text (RFC 3986, section 2.1); what is no escape stays.
+/// Decodes the percent-encoding of a URI fragment (RFC 3986, section 2.1). Invalid escapes are kept.
 pub(super) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

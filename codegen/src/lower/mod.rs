@@ -1,8 +1,8 @@
-//! OpenAPI 3.1 (JSON Schema 2020-12) to the 3.0 that progenitor reads.
+//! Lowers OpenAPI 3.1 (JSON Schema 2020-12) to the OpenAPI 3.0 that progenitor reads.
 //!
-//! `lower` takes a document apart into a small model ([`model`]) and writes a fresh 3.0 document
-//! from it ([`emit`]). What the model can't hold never reaches progenitor, so syntax that nobody
-//! thought of can't break the build. The table of the crate documentation says what a construct becomes.
+//! `lower` reads a document into a small model ([`model`]) and writes a new 3.0 document from it ([`emit`]). Only
+//! keywords that the model has reach progenitor, so unknown syntax can't break the build. The crate documentation has
+//! the table of constructs.
 
 pub(crate) mod model;
 
@@ -33,28 +33,28 @@ use super::node::{Node, join};
 /// Lowers a document.
 ///
 /// # Errors
-/// When the document is no OpenAPI 3.x, or a `$ref` points to nothing; the error names the place.
+/// Fails if the document isn't OpenAPI 3.x or a `$ref` can't be resolved. The error has the JSON pointer.
 pub(crate) fn lower(name: &str, document: &Node) -> Result<Lowered, LowerError> {
     let version = document.get("openapi").and_then(Node::as_str).unwrap_or_default();
     if !version.starts_with("3.") {
-        return Err(LowerError::new("/openapi", "the document must say which OpenAPI 3.x it is written in"));
+        return Err(LowerError::new("/openapi", "the document must have an `openapi` of 3.x"));
     }
     let mut lowering = Lowering {
         document,
         components: IndexMap::new(),
         lowered: HashMap::new(),
-        seen: HashSet::new(),
+        referenced: HashSet::new(),
         names: Names::default(),
         notes: Vec::new(),
         merging: Vec::new(),
         merged_targets: HashMap::new(),
-        open: Vec::new(),
+        enclosing: Vec::new(),
         expanding: Vec::new(),
-        mapped: Vec::new(),
+        discriminator_tags: Vec::new(),
         tag_properties: HashMap::new(),
         pending_objects: HashSet::new(),
         events: HashSet::new(),
-        level: 0,
+        depth: 0,
         work: 0,
         work_limit: WORK + WORK_PER_VALUE * document.size(),
         type_limit: TYPES + document.size() / 2,
@@ -77,7 +77,7 @@ pub(crate) fn lower(name: &str, document: &Node) -> Result<Lowered, LowerError> 
     })
 }
 
-/// Why a document could not be lowered, and where.
+/// The error of a document that can't be lowered.
 #[derive(Debug)]
 pub(crate) struct LowerError {
     pub(crate) pointer: String,
@@ -101,43 +101,43 @@ impl std::error::Error for LowerError {}
 struct Lowering<'a> {
     document: &'a Node,
     components: IndexMap<String, Component>,
-    /// What the schema at a pointer became.
+    /// The state of each schema, by its pointer.
     lowered: HashMap<String, SchemaState>,
-    /// The types that something refers to already, be they finished or not.
-    seen: HashSet<String>,
+    /// The types that a schema refers to, finished or not.
+    referenced: HashSet<String>,
     names: Names,
     notes: Vec<Note>,
-    /// Where the schemas stand that are being merged, the outermost first.
+    /// The pointers of the schemas being merged, outermost first.
     merging: Vec<String>,
-    /// What the target of a `$ref` came to when it was merged.
+    /// The merged targets of `$ref`s, by pointer.
     merged_targets: HashMap<String, Node>,
-    /// The schemas that are put together of others and being lowered, and where.
-    open: Vec<(Node, String)>,
-    /// Where the unions stand whose branches are being given the properties beside the union.
+    /// The merged schemas being lowered, with their pointers.
+    enclosing: Vec<(Node, String)>,
+    /// The pointers of the unions whose `properties` are being merged into their branches.
     expanding: Vec<String>,
-    /// The tags that only a discriminator gives: a type, its property, the tag.
-    mapped: Vec<(String, String, String)>,
-    /// The property that tells a type from the others of its tagged union.
+    /// Tags that only a discriminator gives: the type, its property and the tag.
+    discriminator_tags: Vec<(String, String, String)>,
+    /// The tag property of each type that is a variant of a tagged union.
     tag_properties: HashMap<String, String>,
-    /// The types that are objects and whose fields are being lowered.
+    /// The objects whose fields are being lowered.
     pending_objects: HashSet<String>,
-    /// The schemas that event streams consist of, by pointer.
+    /// The schemas of `text/event-stream` responses, by pointer.
     events: HashSet<String>,
-    /// How many schemas the present one stands in, references followed.
-    level: usize,
-    /// How much has been done, and may be; see [`Lowering::spend`].
+    /// The depth of the current schema, references included.
+    depth: usize,
+    /// The work done so far, and its limits; see [`Lowering::spend`].
     work: usize,
     work_limit: usize,
     type_limit: usize,
 }
 
-/// What can be done for any document, in values looked at or copied.
+/// The work allowed for any document, in values read or copied.
 const WORK: usize = 1_000_000;
 
-/// What can be done for each value of a document on top of it.
+/// The work allowed in addition for each value of the document.
 const WORK_PER_VALUE: usize = 20;
 
-/// How many types may be made for any document; on top of it, one for every two values.
+/// The number of types allowed for any document. One more is allowed for every two values of it.
 const TYPES: usize = 2_000;
 
 #[derive(Clone)]
@@ -147,7 +147,7 @@ enum SchemaState {
 }
 
 impl Lowering<'_> {
-    /// Lowers `components.schemas`, whose names come before all names that are made up.
+    /// Lowers `components.schemas`. Their names take precedence over names made for inline schemas.
     fn components(&mut self) -> Result<(), LowerError> {
         const SCHEMAS: &str = "/components/schemas";
         let document = self.document;
@@ -169,19 +169,16 @@ impl Lowering<'_> {
         }
     }
 
-    /// Counts what is done, so that schemas that double at every step end in a sentence.
+    /// Counts work, so that schemas that multiply when merged fail instead of running out of memory.
     fn spend(&mut self, at: &str, amount: usize) -> Result<(), LowerError> {
         self.work = self.work.saturating_add(amount);
         if self.work > self.work_limit || self.components.len() > self.type_limit {
-            return Err(LowerError::new(
-                at,
-                "the schemas of the document multiply beyond all bounds when put together",
-            ));
+            return Err(LowerError::new(at, "the schemas multiply beyond the generator's limit when merged"));
         }
         Ok(())
     }
 
-    /// Marks the properties that tell the variants of a union apart.
+    /// Marks the tag properties of the variants of tagged unions.
     fn mark_tags(&mut self, operations: &[operations::LoweredOperation]) {
         self.make_tags(operations);
         let mut tags = Vec::new();
@@ -203,10 +200,12 @@ impl Lowering<'_> {
         }
     }
 
-    /// Gives variants the constants that only a discriminator gives them. One that has several tags, or stands
-    /// somewhere on its own, where nothing asks for the tag, keeps the property as its schema has it.
+    /// Gives variants the constants that only a discriminator declares.
+    ///
+    /// A variant with several tags keeps the property as its schema has it, and so does one that is used outside of
+    /// the union, where the tag isn't required.
     fn make_tags(&mut self, operations: &[operations::LoweredOperation]) {
-        let mapped = std::mem::take(&mut self.mapped);
+        let mapped = std::mem::take(&mut self.discriminator_tags);
         let mut alone: Vec<&str> = operations.iter().flat_map(operations::LoweredOperation::referenced_types).collect();
         for component in
             self.components.values().filter(|component| !matches!(component.kind, ComponentKind::Tagged { .. }))
@@ -244,7 +243,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// Drops is_inline types that nothing refers to, such as the one-value enum of a tag.
+    /// Drops inline types that nothing refers to, such as the one-value enum of a tag.
     fn drop_unused(&mut self, operations: &[operations::LoweredOperation]) {
         loop {
             let mut used: Vec<&str> =

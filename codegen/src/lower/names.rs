@@ -1,10 +1,10 @@
-//! Names for Rust: one for each type, one for each method, none of them typify's to invent.
+//! Unique Rust names for types, fields and methods, so that typify never makes up one.
 
 use std::collections::{HashMap, HashSet};
 
 use heck::{ToPascalCase, ToSnakeCase};
 
-/// Names that a generated type can't have: they are in scope in the generated code.
+/// Names that are in scope in the generated code, which a generated type can't have.
 const RESERVED: [&str; 10] = ["Box", "Err", "None", "Ok", "Option", "Result", "Self", "Some", "String", "Vec"];
 
 #[derive(Default)]
@@ -14,13 +14,13 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Keeps a name for the schema at a pointer.
+    /// Reserves a name for the schema at a pointer.
     pub(super) fn reserve(&mut self, pointer: &str, name: &str) {
         let name = self.unique(name);
         self.reserved.insert(pointer.to_owned(), name);
     }
 
-    /// The name for the schema at a pointer.
+    /// Returns the name of the schema at a pointer: the reserved one, or a new one like `hint`.
     pub(super) fn of_type(&mut self, pointer: &str, hint: &str) -> String {
         match self.reserved.get(pointer) {
             Some(name) => name.clone(),
@@ -28,13 +28,13 @@ impl Names {
         }
     }
 
-    /// A name for a type that no schema stands for.
+    /// Returns a new name for a type that isn't a schema.
     pub(super) fn claim(&mut self, hint: &str) -> String {
         self.unique(hint)
     }
 
     fn unique(&mut self, hint: &str) -> String {
-        // typify writes the name once more, and "a-b" is `AB` the first time, `Ab` the second.
+        // typify converts the name again, and "a-b" becomes `AB` the first time and `Ab` the second.
         let mut name = type_name(hint);
         let mut again = type_name(&name);
         while again.len() <= name.len() && again != name {
@@ -51,12 +51,12 @@ impl Names {
     }
 }
 
-/// The name of a type or a variant, as typify writes it.
+/// Returns the name of a type or a variant, as typify writes it.
 pub(crate) fn type_name(text: &str) -> String {
     identifier(&separated(text).to_pascal_case(), 'X')
 }
 
-/// The name of a field, an argument or a method, as typify writes it.
+/// Returns the name of a field, an argument or a method, as typify writes it.
 pub(crate) fn field_name(text: &str) -> String {
     identifier(&separated(text).to_snake_case(), 'x')
 }
@@ -71,6 +71,6 @@ fn identifier(name: &str, prefix: char) -> String {
         Some(first) if first.is_alphabetic() => name.to_owned(),
         Some(_) => format!("{prefix}{name}"),
     };
-    // `syn` knows the keywords of every edition but the youngest.
+    // `syn` doesn't know the keyword of edition 2024.
     if syn::parse_str::<syn::Ident>(&name).is_ok() && name != "gen" { name } else { format!("{name}_") }
 }

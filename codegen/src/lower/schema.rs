@@ -1,4 +1,4 @@
-//! One schema to one use of a type.
+//! Lowers a schema to a type reference.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::node::{Node, join};
 
-/// Keywords that say nothing about the shape.
+/// Keywords that don't affect the type.
 const ANNOTATIONS: [&str; 11] = [
     "title",
     "description",
@@ -27,21 +27,20 @@ const ANNOTATIONS: [&str; 11] = [
     "externalDocs",
 ];
 
-/// How many schemas may stand in each other, references followed. More than any document that people read has; the
-/// pipeline's stack is made for it.
-const LEVELS: usize = 2_000;
+/// The deepest nesting of schemas, references included. The stack of [`run`](crate::run) is sized for it.
+const MAX_DEPTH: usize = 2_000;
 
 impl Lowering<'_> {
-    /// What the schema at a pointer is used as; lowers it when it is met for the first time.
+    /// Returns the type of the schema at a pointer, and lowers it on the first call.
     pub(super) fn at(&mut self, pointer: &str) -> Result<TypeRef, LowerError> {
         match self.lowered.get(pointer) {
             Some(SchemaState::Done(type_ref)) => {
                 let type_ref = type_ref.clone();
-                self.seen.extend(type_ref.shape.named().map(str::to_owned));
+                self.referenced.extend(type_ref.shape.named().map(str::to_owned));
                 return Ok(type_ref);
             }
             Some(SchemaState::InProgress) => {
-                self.note(pointer, "the schema refers to itself and nothing else; taken as any JSON");
+                self.note(pointer, "the schema only refers to itself; it becomes any JSON");
                 return Ok(Shape::Any.into());
             }
             None => {}
@@ -57,22 +56,24 @@ impl Lowering<'_> {
         Ok(type_ref)
     }
 
-    /// What a schema is used as. `name` is the name it gets if it has to become a type of its own;
-    /// `named` says that it is one of the document's named schemas.
+    /// Returns the type of a schema.
+    ///
+    /// `name` is the name of the type, if the schema needs one of its own. `named` is `true` for schemas that are named
+    /// in the document.
     pub(super) fn schema(&mut self, at: &str, schema: &Node, name: &str, named: bool) -> Result<TypeRef, LowerError> {
         if let Some(SchemaState::Done(type_ref)) = self.lowered.get(at).cloned() {
-            // A reference led here before.
-            self.seen.extend(type_ref.shape.named().map(str::to_owned));
+            // Lowered already, through a reference.
+            self.referenced.extend(type_ref.shape.named().map(str::to_owned));
             return Ok(type_ref);
         }
-        if self.level == LEVELS {
-            self.note(at, "the schema stands too deep in others; taken as any JSON");
+        if self.depth == MAX_DEPTH {
+            self.note(at, "the schema is nested too deeply; it becomes any JSON");
             return Ok(Shape::Any.into());
         }
         self.spend(at, 1)?;
-        self.level += 1;
+        self.depth += 1;
         let type_ref = self.unseen(at, schema, name, named);
-        self.level -= 1;
+        self.depth -= 1;
         type_ref
     }
 
@@ -80,7 +81,7 @@ impl Lowering<'_> {
         let members = match schema {
             Node::Bool(true) => return Ok(Shape::Any.into()),
             Node::Bool(false) => {
-                self.note(at, "`false` allows nothing; taken as any JSON");
+                self.note(at, "`false` allows no value; it becomes any JSON");
                 return Ok(Shape::Any.into());
             }
             Node::Object(members) => members,
@@ -92,27 +93,27 @@ impl Lowering<'_> {
             return Ok(type_ref);
         }
         if members.contains_key("$ref") || members.contains_key("allOf") {
-            if let Some(type_ref) = self.opened(at, schema) {
+            if let Some(type_ref) = self.enclosing_type(at, schema) {
                 return Ok(type_ref);
             }
             let merged = self.merged(at, schema, 0)?;
-            self.open.push((schema.clone(), at.to_owned()));
+            self.enclosing.push((schema.clone(), at.to_owned()));
             let type_ref = self.shaped(at, &merged, name, named);
-            self.open.pop();
+            self.enclosing.pop();
             return type_ref;
         }
         self.shaped(at, schema, name, named)
     }
 
-    /// What a schema is used as that is put together inside of itself: a property that refers to the object it is a
-    /// property of, and adds to it.
-    pub(super) fn opened(&mut self, at: &str, schema: &Node) -> Option<TypeRef> {
-        let (_, outer) = self.open.iter().find(|(open, _)| open == schema)?;
+    /// Returns the type of a merged schema that is nested in itself, such as a property that refers to its own object
+    /// and adds to it.
+    pub(super) fn enclosing_type(&mut self, at: &str, schema: &Node) -> Option<TypeRef> {
+        let (_, outer) = self.enclosing.iter().find(|(enclosing, _)| enclosing == schema)?;
         if let Some(SchemaState::Done(type_ref)) = self.lowered.get(outer).cloned() {
-            self.seen.extend(type_ref.shape.named().map(str::to_owned));
+            self.referenced.extend(type_ref.shape.named().map(str::to_owned));
             return Some(type_ref);
         }
-        self.note(at, "the schema refers to itself and nothing else; taken as any JSON");
+        self.note(at, "the schema only refers to itself; it becomes any JSON");
         Some(Shape::Any.into())
     }
 
@@ -123,14 +124,17 @@ impl Lowering<'_> {
         }
     }
 
-    /// The pointer that a `$ref` names; `None`, with a note, where it can't be followed.
+    /// Returns the pointer of a `$ref`, or `None` with a note if it leads out of the document.
     pub(super) fn target(&mut self, at: &str, target: &str) -> Result<Option<String>, LowerError> {
         let Some(pointer) = target.strip_prefix('#') else {
-            self.note(at, format!("the `$ref` {target} leads out of the document; taken as any JSON"));
+            self.note(
+                at,
+                format!("the external `$ref` {target} becomes any JSON; bundle the documents to keep its type"),
+            );
             return Ok(None);
         };
         if !pointer.starts_with('/') {
-            self.note(at, format!("the `$ref` {target} names an anchor or the whole document; taken as any JSON"));
+            self.note(at, format!("the `$ref` {target} to an anchor or the whole document becomes any JSON"));
             return Ok(None);
         }
         let pointer = percent_decoded(pointer);
@@ -140,7 +144,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// A schema without `$ref` and `allOf`.
+    /// Returns the type of a schema without `$ref` and `allOf`.
     fn shaped(&mut self, at: &str, schema: &Node, name: &str, named: bool) -> Result<TypeRef, LowerError> {
         let mut types = types(schema);
         let mut nullable = is_true(schema, "nullable") || types.iter().any(|name| name == "null");
@@ -173,7 +177,7 @@ impl Lowering<'_> {
                 "integer" => Shape::Integer,
                 "number" => Shape::Number,
                 "boolean" => Shape::Boolean,
-                other => return Err(LowerError::new(at, format!("`{other}` is no type of JSON Schema"))),
+                other => return Err(LowerError::new(at, format!("`{other}` is not a type of JSON Schema"))),
             },
             several => return self.type_list(at, schema, several, name, nullable),
         };
@@ -195,17 +199,17 @@ impl Lowering<'_> {
             None => {
                 let idents: HashSet<String> = texts.iter().map(|text| type_name(text)).collect();
                 if idents.len() < texts.len() || idents.contains("Unknown") {
-                    self.note(at, "the values of the enum can't be told apart as Rust names; taken as a string");
+                    self.note(at, "two values of the enum have the same Rust name; it becomes a string");
                     return Ok(Shape::String);
                 }
                 Ok(self.define(at, schema, name, ComponentKind::Enum { values: texts }, nullable))
             }
             Some(_) if !texts.is_empty() => {
-                self.note(at, "an enum of several types; taken as any JSON");
+                self.note(at, "an enum of several types becomes any JSON");
                 Ok(Shape::Any)
             }
             Some(first) => {
-                self.note(at, "the values of an enum that is not of strings are not checked");
+                self.note(at, "the values of an enum that aren't strings are not checked");
                 let integers = others
                     .clone()
                     .all(|value| matches!(value, Node::Number(number) if number.is_i64() || number.is_u64()));
@@ -227,7 +231,7 @@ impl Lowering<'_> {
             }
             None if schema.get("prefixItems").is_none() => Shape::Any.into(),
             _ => {
-                self.note(at, "the items of a tuple are taken as any JSON");
+                self.note(at, "the items of a tuple become any JSON");
                 Shape::Any.into()
             }
         };
@@ -247,7 +251,7 @@ impl Lowering<'_> {
             .get("additionalProperties")
             .filter(|node| node.as_object().is_some_and(|members| !members.is_empty()));
         if schema.get("patternProperties").is_some() {
-            self.note(at, "`patternProperties` are taken as any JSON");
+            self.note(at, "`patternProperties` become any JSON");
         }
         let Some(properties) = properties else {
             return match typed {
@@ -263,7 +267,7 @@ impl Lowering<'_> {
             };
         };
         if typed.is_some() {
-            self.note(at, "the type of further properties is not kept; they are raw JSON in `extra`");
+            self.note(at, "`additionalProperties` beside `properties` are any JSON in `extra`");
         }
         let shape = self.define(at, schema, name, ComponentKind::Pending, nullable);
         let required: Vec<&str> = schema
@@ -302,7 +306,7 @@ impl Lowering<'_> {
             });
         }
         for missing in required.iter().filter(|name| !properties.contains_key(**name)) {
-            self.note(at, format!("`{missing}` is required and not described; it goes through `extra`"));
+            self.note(at, format!("`{missing}` is required but not described; it stays in `extra`"));
         }
         if let Some(component) = self.components.get_mut(&own_name) {
             component.kind = ComponentKind::Object { fields };
@@ -310,11 +314,11 @@ impl Lowering<'_> {
         Ok(shape)
     }
 
-    /// Makes a type. It is known under its pointer at once, so that it can refer to itself.
+    /// Adds a type. Its pointer resolves to it at once, so that its schema can refer to itself.
     pub(super) fn define(&mut self, at: &str, schema: &Node, hint: &str, kind: ComponentKind, nullable: bool) -> Shape {
         let name = self.names.of_type(at, hint);
         let shape = Shape::Named(name.clone());
-        self.seen.remove(&name);
+        self.referenced.remove(&name);
         self.lowered.insert(at.to_owned(), SchemaState::Done(TypeRef { shape: shape.clone(), nullable }));
         let is_inline = !(at.starts_with("/components/schemas/") && at.matches('/').count() == 3);
         let description = text(schema, "description");
@@ -326,7 +330,7 @@ impl Lowering<'_> {
     }
 }
 
-/// The target of a schema that is a reference and says nothing else about the shape.
+/// Returns the target of a schema that is a reference without other keywords that affect the type.
 fn only_reference(members: &IndexMap<String, Node>) -> Option<&str> {
     let beside = |key: &String| key != "nullable" && !ANNOTATIONS.contains(&key.as_str()) && !key.starts_with("x-");
     let mut shape_keywords = members.keys().filter(|key| beside(key));

@@ -1,30 +1,33 @@
-//! What tells the branches of a union apart: a property with constants of its own, or a discriminator.
+//! Finds the tag of a union: a property with distinct constants, or a discriminator.
 
 use std::collections::HashSet;
 
 use super::keywords::{types, values};
 use crate::node::Node;
 
-/// A branch of a union: where it stands, as it stands, and with its references followed.
+/// A branch of a union.
 pub(super) struct Subschema {
     pub at: String,
     pub schema: Node,
+    /// The schema with its references resolved.
     pub resolved: Node,
-    /// The `$ref` that it is, if it is one.
+    /// The target of the `$ref`, if the branch is one.
     pub target: Option<String>,
 }
 
-/// What tells the branches of a union apart.
+/// The property that tells the branches of a union apart.
 pub(super) struct Tag {
     pub property: String,
-    /// The tags of each branch; empty for the one that may come without.
+    /// The tags of each branch. Empty for a branch without the property.
     pub tags: Vec<Vec<String>>,
-    /// Whether only a discriminator says which tag a branch has; its schema does not.
-    pub is_mapped: bool,
+    /// `true` if the tags are only in the discriminator, not in the schemas of the branches.
+    pub is_from_discriminator: bool,
 }
 
-/// Finds the property that tells the branches apart: every branch is an object that has it as a
-/// constant of its own; one branch may have it optional or not at all.
+/// Finds the property that tells the branches apart.
+///
+/// Every branch must be an object in which the property has constants of its own. In one branch the property may be
+/// optional or missing.
 pub(super) fn tag(branches: &[Subschema], schema: &Node) -> Option<Tag> {
     let first = branches.first()?;
     let declared = schema.pointer("/discriminator/propertyName").and_then(Node::as_str);
@@ -69,19 +72,19 @@ pub(super) fn tag(branches: &[Subschema], schema: &Node) -> Option<Tag> {
                 }
                 tags.push(own);
             }
-            // One branch alone, as in `oneOf: [X, null]`, is a union only where the contract says so.
+            // A single branch, as in `oneOf: [X, null]`, is a union only with a discriminator.
             let is_union = branches.len() > 1 || declared.is_some();
             (is_union && branches.len() > without).then(|| Tag {
                 property: property.to_owned(),
                 tags,
-                is_mapped: false,
+                is_from_discriminator: false,
             })
         })
-        .or_else(|| mapped(branches, schema, declared?))
+        .or_else(|| discriminator_tags(branches, schema, declared?))
 }
 
-/// Takes the tags from a discriminator: from its mapping, or the names of the schemas themselves.
-fn mapped(branches: &[Subschema], schema: &Node, property: &str) -> Option<Tag> {
+/// Reads the tags from a discriminator: from its mapping, or else from the names of the schemas.
+fn discriminator_tags(branches: &[Subschema], schema: &Node, property: &str) -> Option<Tag> {
     let mapping = schema.pointer("/discriminator/mapping").and_then(Node::as_object);
     let mut distinct = HashSet::new();
     let tags = branches.iter().map(|branch| {
@@ -96,7 +99,7 @@ fn mapped(branches: &[Subschema], schema: &Node, property: &str) -> Option<Tag> 
         }
         own.iter().all(|tag| distinct.insert(tag.clone())).then_some(own)
     });
-    Some(Tag { property: property.to_owned(), tags: tags.collect::<Option<_>>()?, is_mapped: true })
+    Some(Tag { property: property.to_owned(), tags: tags.collect::<Option<_>>()?, is_from_discriminator: true })
 }
 
 pub(super) fn is_optional(resolved: &Node, property: &str) -> bool {

@@ -1,4 +1,4 @@
-//! `oneOf`, `anyOf` and lists of types.
+//! Lowers `oneOf`, `anyOf` and lists of types.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use super::{
 use crate::node::{Node, join};
 
 impl Lowering<'_> {
-    /// A union; `None` when its branches only say which properties are required.
+    /// Returns the type of a union, or `None` if its branches only list required properties.
     pub(super) fn union(
         &mut self,
         branches_at: &str,
@@ -29,10 +29,10 @@ impl Lowering<'_> {
         };
         let has_properties = schema.get("properties").is_some();
         if has_properties && branches.iter().all(only_required) {
-            self.note(at, "a union of required properties is not checked");
+            self.note(at, "`required` in the branches of a union is not checked");
             return Ok(None);
         }
-        if has_properties && let Some(type_ref) = self.opened(at, schema) {
+        if has_properties && let Some(type_ref) = self.enclosing_type(at, schema) {
             return Ok(Some(type_ref));
         }
         let mut kept: Vec<Subschema> = Vec::new();
@@ -45,8 +45,8 @@ impl Lowering<'_> {
                 continue;
             }
             let at = join(branches_at, index);
-            if has_properties && self.leads_back(branch) {
-                self.note(&at, "the branch leads back to its own union; it is left out");
+            if has_properties && self.refers_back(branch) {
+                self.note(&at, "the branch refers to its own union; it is left out");
                 continue;
             }
             let resolved = self.merged(&at, branch, 0)?;
@@ -57,7 +57,7 @@ impl Lowering<'_> {
             if kept.is_empty() {
                 return Ok(None);
             }
-            self.note(at, "the properties beside a union are taken into each of its branches");
+            self.note(at, "the `properties` beside a union are merged into each of its branches");
             for branch in &mut kept {
                 let mut base = schema.clone();
                 if let Node::Object(members) = &mut base {
@@ -68,26 +68,26 @@ impl Lowering<'_> {
                 }
                 let whole = self.merged_pair(&branch.at, &branch.resolved, &base);
                 self.spend(&branch.at, whole.size())?;
-                // A child that takes its parent in has all of it already.
+                // A branch that includes the parent by `allOf` has its properties already.
                 if whole != branch.resolved {
                     branch.schema = whole.clone();
                     branch.resolved = whole;
                 }
             }
             self.expanding.push(at.to_owned());
-            self.open.push((schema.clone(), at.to_owned()));
+            self.enclosing.push((schema.clone(), at.to_owned()));
         }
         let type_ref = self.branches(at, schema, kept, name, nullable);
         if has_properties {
             self.expanding.pop();
-            self.open.pop();
+            self.enclosing.pop();
         }
         let type_ref = type_ref?;
         Ok(Some(TypeRef { nullable: type_ref.nullable || nullable, ..type_ref }))
     }
 
-    /// Whether a branch is one of the schemas whose properties are being taken into their branches.
-    fn leads_back(&self, branch: &Node) -> bool {
+    /// Returns `true` if a branch refers to a union whose properties are being merged into its branches.
+    fn refers_back(&self, branch: &Node) -> bool {
         let target = branch.get("$ref").and_then(Node::as_str).and_then(|target| target.strip_prefix('#'));
         target.is_some_and(|target| self.expanding.iter().any(|expanding| expanding == target))
     }
@@ -124,7 +124,7 @@ impl Lowering<'_> {
         let mut default_tag = None;
         for (branch, mut tags) in branches.into_iter().zip(tag.tags) {
             let target = branch.target.as_deref().and_then(|target| target.rsplit('/').next());
-            let optional = !tag.is_mapped && is_optional(&branch.resolved, &tag.property);
+            let optional = !tag.is_from_discriminator && is_optional(&branch.resolved, &tag.property);
             let hint = match (tags.first(), target) {
                 (Some(first), _) => type_name(first),
                 (None, Some(target)) => type_name(target),
@@ -144,19 +144,16 @@ impl Lowering<'_> {
             }
             variants.push(TaggedVariant { ident, tags, component });
         }
-        if !self.is_told_apart(&type_refs, &tag.property) {
-            self.note(
-                at,
-                format!("the branches are no objects that `{}` alone tells apart; they are tried", tag.property),
-            );
+        if !self.is_distinguished_by(&type_refs, &tag.property) {
+            self.note(at, format!("`{}` alone doesn't tell the branches apart; they are tried in order", tag.property));
             return Ok(self.untagged_variants(at, &own_name, shape, type_refs));
         }
         for variant in &variants {
             self.tag_properties.insert(variant.component.clone(), tag.property.clone());
-            if tag.is_mapped {
+            if tag.is_from_discriminator {
                 let given =
                     variant.tags.iter().map(|own| (variant.component.clone(), tag.property.clone(), own.clone()));
-                self.mapped.extend(given);
+                self.discriminator_tags.extend(given);
             }
         }
         let string_variant = schema
@@ -167,9 +164,9 @@ impl Lowering<'_> {
         Ok(shape)
     }
 
-    /// Whether what the branches became are objects of their own that no other union tells apart by another property:
-    /// the decoder of an object is told the tag that was read, and knows one only.
-    fn is_told_apart(&self, type_refs: &[TypeRef], property: &str) -> bool {
+    /// Returns `true` if the branches are distinct objects that no other union tells apart by another property. The
+    /// generated decoder of an object skips one tag only.
+    fn is_distinguished_by(&self, type_refs: &[TypeRef], property: &str) -> bool {
         let mut distinct = HashSet::new();
         type_refs.iter().all(|type_ref| match &type_ref.shape {
             Shape::Named(name) => {
@@ -186,7 +183,7 @@ impl Lowering<'_> {
         })
     }
 
-    /// The variant whose one further required property takes a bare string.
+    /// Returns the variant of `x-string-shorthand`, if a string is all it requires.
     fn string_variant(&mut self, at: &str, wanted: &str, variants: &[TaggedVariant]) -> Option<String> {
         let variant = variants.iter().find(|variant| variant.tags.iter().any(|tag| tag == wanted))?;
         let Some(ComponentKind::Object { fields }) =
@@ -198,7 +195,7 @@ impl Lowering<'_> {
         match open.as_slice() {
             [field] if field.value == Shape::String.into() => Some(variant.ident.clone()),
             _ => {
-                self.note(at, format!("no bare string can stand for `{wanted}`: it needs more than one string"));
+                self.note(at, format!("`x-string-shorthand` is ignored: `{wanted}` requires more than one string"));
                 None
             }
         }
@@ -225,7 +222,7 @@ impl Lowering<'_> {
         Ok(self.untagged_variants(at, &own_name, shape, type_refs))
     }
 
-    /// `type: [A, B]`: one branch a type, each with its own keywords.
+    /// Lowers `type: [A, B]` to a union with a variant for each type.
     pub(super) fn type_list(
         &mut self,
         at: &str,
@@ -247,15 +244,15 @@ impl Lowering<'_> {
                 members.shift_remove("nullable");
                 members.shift_remove("description");
             }
-            // The pointer is the union's own: the branch has none, and must not be known under it.
+            // The branch has no place of its own; the union's pointer must not resolve to it.
             let branch_at = join(&join(at, "type"), one);
             type_refs.push(self.schema(&branch_at, &branch, &format!("{own_name}{}", type_name(one)), false)?);
         }
         Ok(TypeRef { shape: self.untagged_variants(at, &own_name, shape, type_refs), nullable })
     }
 
-    /// How many properties a value must have to be of this shape.
-    fn required(&self, shape: &Shape) -> usize {
+    /// Returns the number of required properties of a shape.
+    fn required_count(&self, shape: &Shape) -> usize {
         let Shape::Named(name) = shape else { return 0 };
         match self.components.get(name).map(|component| &component.kind) {
             Some(ComponentKind::Object { fields }) => fields.iter().filter(|field| field.required).count(),
@@ -263,7 +260,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// Whether a shape is a union of which the present one is a branch: to try one would be to try the other, for ever.
+    /// Returns `true` if a shape is a union that contains the current one. Trying one would try the other forever.
     fn is_unfinished_union(&self, shape: &Shape) -> bool {
         let Shape::Named(name) = shape else { return false };
         let is_pending =
@@ -271,20 +268,21 @@ impl Lowering<'_> {
         is_pending && !self.pending_objects.contains(name)
     }
 
-    /// The arms of an untagged union, or the plain type where they come to one. They are tried in
-    /// their order: the one that asks for most comes first, so that none swallows another.
+    /// Sets the variants of an untagged union, or returns the plain type if only one remains.
+    ///
+    /// Variants are tried in order. Those with the most required properties are first, so that none hides another.
     fn untagged_variants(&mut self, at: &str, own_name: &str, shape: Shape, mut type_refs: Vec<TypeRef>) -> Shape {
-        type_refs.sort_by_key(|type_ref| std::cmp::Reverse(self.required(&type_ref.shape)));
+        type_refs.sort_by_key(|type_ref| std::cmp::Reverse(self.required_count(&type_ref.shape)));
         let mut kept: Vec<TypeRef> = Vec::new();
         for type_ref in type_refs {
             if type_ref.shape == shape {
                 continue;
             }
             if self.is_unfinished_union(&type_ref.shape) {
-                self.note(at, "a branch is a union that this one is a branch of; it is left out");
+                self.note(at, "a branch is a union that contains this one; it is left out");
                 continue;
             }
-            // Every string of an open enum is a string, and every integer a number.
+            // An open enum has every string as a value, and every integer is a number.
             let text = |type_ref: &TypeRef| match &type_ref.shape {
                 Shape::String => true,
                 Shape::Named(name) => {
@@ -303,21 +301,21 @@ impl Lowering<'_> {
             }
         }
         let collapsed = match kept.as_slice() {
-            // What refers to the union must find it.
-            _ if self.seen.contains(own_name) => None,
+            // A schema refers to the union already.
+            _ if self.referenced.contains(own_name) => None,
             [] => Some(Shape::Any),
             [only] => Some(only.shape.clone()),
             _ if kept.iter().any(|type_ref| type_ref.shape == Shape::Any) => Some(Shape::Any),
             _ => None,
         };
         if let Some(shape) = collapsed {
-            // The name was given out for nothing; nobody has seen it yet.
+            // Nothing refers to the type yet.
             self.components.shift_remove(own_name);
             self.lowered.insert(at.to_owned(), super::SchemaState::Done(shape.clone().into()));
             return shape;
         }
         if kept.len() < 2 {
-            // An enum of one variant is none to typify.
+            // typify writes no enum for a single variant.
             kept.push(Shape::Any.into());
         }
         let mut idents = HashSet::new();

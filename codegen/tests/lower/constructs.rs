@@ -80,7 +80,7 @@ fn values_that_are_no_strings_are_their_plain_type() {
     let outcome = outcome.unwrap();
     outcome.has(&["i: i64", "n: f64", "b: bool", "l: Vec<Json>", "o: Json", "m: Json"]);
     assert_eq!(outcome.notes.len(), 6);
-    let mixed = "/components/schemas/A/properties/m: an enum of several types; taken as any JSON";
+    let mixed = "/components/schemas/A/properties/m: an enum of several types becomes any JSON";
     assert!(outcome.notes.iter().any(|note| note == mixed), "{:?}", outcome.notes);
 }
 
@@ -90,7 +90,7 @@ fn values_without_names_of_their_own_make_a_string() {
         &json!({"A": {"type": "object", "required": ["e"], "properties": {"e": {"enum": ["a-b", "a_b"]}}}}),
     ));
     outcome.unwrap().has(&["e: String"]).notes(&[
-        "/components/schemas/A/properties/e: the values of the enum can't be told apart as Rust names; taken as a string",
+        "/components/schemas/A/properties/e: two values of the enum have the same Rust name; it becomes a string",
     ]);
 }
 
@@ -155,8 +155,8 @@ fn references_that_lead_out_are_any_json_with_a_note() {
         "x": {"$ref": "other.json#/X"}, "y": {"$ref": "#anchor"}, "z": {"$dynamicRef": "#meta"},
     }}})));
     outcome.unwrap().has(&["x: Option<Json>", "y: Option<Json>", "z: Option<Json>"]).notes(&[
-        "/components/schemas/A/properties/x: the `$ref` other.json#/X leads out of the document; taken as any JSON",
-        "/components/schemas/A/properties/y: the `$ref` #anchor names an anchor or the whole document; taken as any JSON",
+        "/components/schemas/A/properties/x: the external `$ref` other.json#/X becomes any JSON; bundle the documents to keep its type",
+        "/components/schemas/A/properties/y: the `$ref` #anchor to an anchor or the whole document becomes any JSON",
     ]);
 }
 
@@ -184,7 +184,7 @@ fn a_schema_may_hold_itself() {
     })));
     let error = outcome.err().unwrap();
     assert!(
-        error.starts_with("spec.json: the `$ref` or `allOf` leads back to itself, at #/components/schemas/Loops"),
+        error.starts_with("spec.json: the `$ref` or `allOf` refers to itself, at #/components/schemas/Loops"),
         "{error}"
     );
     let outcome = generate(&schemas(&json!({
@@ -196,7 +196,7 @@ fn a_schema_may_hold_itself() {
     outcome
         .unwrap()
         .has(&["left: Option<Box<Tree>>"])
-        .notes(&["/components/schemas/Loop: the schema refers to itself and nothing else; taken as any JSON"]);
+        .notes(&["/components/schemas/Loop: the schema only refers to itself; it becomes any JSON"]);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn boolean_schemas_are_any_json() {
     outcome
         .unwrap()
         .has(&["t: Json", "f: Json"])
-        .notes(&["/components/schemas/A/properties/f: `false` allows nothing; taken as any JSON"]);
+        .notes(&["/components/schemas/A/properties/f: `false` allows no value; it becomes any JSON"]);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn tuples_are_lists_of_any_json() {
     outcome
         .unwrap()
         .has(&["t: Option<Vec<Json>>"])
-        .notes(&["/components/schemas/A/properties/t: the items of a tuple are taken as any JSON"]);
+        .notes(&["/components/schemas/A/properties/t: the items of a tuple become any JSON"]);
 }
 
 #[test]
@@ -231,8 +231,8 @@ fn maps_are_maps_and_further_properties_are_extra() {
         "patterns": {"type": "object", "patternProperties": {"^x": {"type": "string"}}},
     }}})));
     outcome.unwrap().has(&["map: Option<Map<i64>>", "free: Option<Json>", "open: Option<AOpen>", "closed: Option<AClosed>", "patterns: Option<Json>"]).notes(&[
-        "/components/schemas/A/properties/open: the type of further properties is not kept; they are raw JSON in `extra`",
-        "/components/schemas/A/properties/patterns: `patternProperties` are taken as any JSON",
+        "/components/schemas/A/properties/open: `additionalProperties` beside `properties` are any JSON in `extra`",
+        "/components/schemas/A/properties/patterns: `patternProperties` become any JSON",
     ]);
 }
 
@@ -288,7 +288,7 @@ fn a_document_of_version_3_0_passes_through() {
     );
     outcome.unwrap().has(&["x: Option<String>"]).notes(&[]);
     let error = generate(&json!({"swagger": "2.0"})).err().unwrap();
-    assert_eq!(error, "spec.json: the document must say which OpenAPI 3.x it is written in, at #/openapi");
+    assert_eq!(error, "spec.json: the document must have an `openapi` of 3.x, at #/openapi");
 }
 
 #[test]

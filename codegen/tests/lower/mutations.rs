@@ -216,12 +216,12 @@ fn every_change_of_the_contract_has_the_outcome_that_it_should() {
         (
             "it is no OpenAPI any more",
             |c| remove(c, "", "openapi"),
-            Outcome::Fails("the document must say which OpenAPI 3.x it is written in"),
+            Outcome::Fails("the document must have an `openapi` of 3.x"),
         ),
         (
             "a type is none",
             |c| set(c, "/components/schemas/AnthropicTool/properties/name", "type", json!("text")),
-            Outcome::Fails("`text` is no type of JSON Schema, at #/components/schemas/AnthropicTool/properties/name"),
+            Outcome::Fails("`text` is not a type of JSON Schema, at #/components/schemas/AnthropicTool/properties/name"),
         ),
         (
             "the schemas are a list",

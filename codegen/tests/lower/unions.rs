@@ -76,7 +76,7 @@ fn a_union_of_required_properties_is_the_object() {
     outcome
         .unwrap()
         .has(&["struct A", "a: Option<String>"])
-        .notes(&["/components/schemas/A: a union of required properties is not checked"]);
+        .notes(&["/components/schemas/A: `required` in the branches of a union is not checked"]);
 }
 
 #[test]
