@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
-#![doc = "\n# Longer reading\n\nThe [guide] shows how the parts fit together, a chapter for each.\n"]
-// The README's picture is a file of the repository, which rustdoc has no place for.
+#![doc = include_str!("docs/overview.md")]
+// The README's picture is a file of the repository, which rustdoc can't include.
 #![doc = "<style>p:has(> img[src='docs/chat.svg']) { display: none }</style>"]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -24,13 +24,23 @@ mod structured;
 pub mod tools;
 mod transport;
 
-// The public interface is:
+pub use reqwest;
+#[cfg(feature = "schemars")]
+pub use schemars;
+
+// The types of the contract that most programs name. `requirements.json` lists them, so that every contract has them. The
+// others are in `types`.
+#[doc(inline)]
+pub use self::generated::types::{
+    AnthropicMessage, AnthropicTool, CacheControl, ContentBlock, ContentBlockDelta, DocumentSource, ImageSource,
+    MessageCreateRequest, MessageResponse, OutputConfig, StopReason, StreamEvent, ToolUnion, Usage,
+};
 pub use self::{
     auth::{ApiKey, AuthScheme},
     client::{ClientBuilder, RequestOptions},
     content::ContentError,
     error::{ApiError, Error, ErrorKind, Result},
-    generated::{Client, types, types::*},
+    generated::{Client, types},
     json::{DecodeError, Extra, Json, JsonType, Map, ValidationError},
     messages::MessageContent,
     observe::Observer,
@@ -41,11 +51,6 @@ pub use self::{
     transport::ByteStream,
 };
 
-pub use reqwest;
-
-#[cfg(feature = "schemars")]
-pub use schemars;
-
 #[doc = include_str!("docs/guide.md")]
 pub mod guide {
     #[doc = include_str!("docs/getting-started.md")]
@@ -53,6 +58,9 @@ pub mod guide {
 
     #[doc = include_str!("docs/messages.md")]
     pub mod messages {}
+
+    #[doc = include_str!("docs/prompt-caching.md")]
+    pub mod prompt_caching {}
 
     #[doc = include_str!("docs/streaming.md")]
     #[doc = "```no_run"]
@@ -73,6 +81,12 @@ pub mod guide {
     #[doc = include_str!("docs/scaling.md")]
     pub mod scaling {}
 
+    #[doc = include_str!("docs/tenants.md")]
+    pub mod tenants {}
+
+    #[doc = include_str!("docs/from-python.md")]
+    pub mod from_python {}
+
     #[doc = include_str!("docs/regenerating.md")]
     pub mod regenerating {}
 
@@ -80,19 +94,20 @@ pub mod guide {
     pub mod versions {}
 }
 
-/// The contract that this build was generated from: the path that `ANTHROPIC_MESSAGES_OPENAPI`
-/// named, or `openapi.json` for the package's own.
+/// The path of the contract that the crate was generated from: the value of `ANTHROPIC_MESSAGES_OPENAPI`, or `openapi.json`
+/// for the contract of the package.
 pub const CONTRACT_SOURCE: &str = generated::CONTRACT_SOURCE;
 
-/// The SHA-256 of that file, in hexadecimal.
+/// The SHA-256 of the contract, in hexadecimal.
 pub const CONTRACT_SHA256: &str = generated::CONTRACT_SHA256;
 
-/// The address of the contract's first server; the client's default is its own.
+/// The address of the contract's first server. A client doesn't use it: its default is `https://api.anthropic.com/v1`.
 pub const CONTRACT_SERVER: &str = generated::CONTRACT_SERVER;
 
-/// The contract with the overlay applied: OpenAPI 3.1, as JSON.
+/// The contract with all overlays applied: an OpenAPI 3.1 document as JSON.
 pub const CONTRACT_DOCUMENT: &str = generated::CONTRACT_DOCUMENT;
 
-/// What of the contract the generated code does not express: pairs of a JSON pointer and what
-/// was lost there. cargo hides the build warnings of dependencies, so they are kept here.
+/// The parts of the contract that the generated code can't express, as pairs of a JSON pointer and a description.
+///
+/// Cargo hides the build warnings of dependencies, which is why they are available here.
 pub const LOWERING_NOTES: &[(&str, &str)] = generated::LOWERING_NOTES;

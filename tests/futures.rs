@@ -6,7 +6,7 @@
 #![cfg(test)]
 
 use anthropic_messages::{
-    AnthropicMessage, Client, CountTokensRequest, MessageCreateRequest, MessageStream, Response, types::MessageResponse,
+    AnthropicMessage, Client, MessageCreateRequest, MessageResponse, MessageStream, Response, types::CountTokensRequest,
 };
 
 fn size_of_sendable<F: Future + Send>(future: &F) -> usize {
