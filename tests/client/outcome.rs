@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use anthropic_messages::{
-    AnthropicMessage, AuthScheme, Client, ClientBuilder, CountTokensRequest, ErrorKind, Observer, observe,
+    AnthropicMessage, AuthScheme, Client, ClientBuilder, ErrorKind, Observer, observe, types::CountTokensRequest,
 };
 use anthropic_messages_testing::{At, Fault, Reply, Server};
 
