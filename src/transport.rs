@@ -4,7 +4,7 @@ mod answer;
 mod base_url;
 mod body;
 mod call;
-mod connector;
+mod dispatch;
 mod exchange;
 mod gate;
 #[allow(dead_code, reason = "generated code uses what its contract needs")]
@@ -25,7 +25,6 @@ pub(crate) use self::parameters::{InvalidRequest, QueryParam, RequestBuilderExt,
 pub(crate) use self::{
     answer::Answer,
     base_url::BaseUrl,
-    connector::ConnectorLayer,
     gate::{PAGE_LIMIT, begins_as_document, event_error},
     operation::{AnswerType, Answers, Operation},
     settings::{DEFAULT_TIMEOUT, Settings},
@@ -56,8 +55,6 @@ pub(crate) struct Shared {
     pub(crate) host: Arc<str>,
     /// The proxy that the HTTP client sends requests through, for messages.
     pub(crate) proxy: Option<String>,
-    /// `true` if the HTTP client has a [`ConnectorLayer`].
-    pub(crate) observes_connections: bool,
 }
 
 impl Transport {

@@ -354,13 +354,9 @@ impl ClientBuilder {
     /// [`configure_http`](Self::configure_http).
     ///
     /// [`connect_timeout`](Self::connect_timeout), [`no_proxy`](Self::no_proxy) and the HTTP version are those of the given
-    /// client. It should be built with `redirect::Policy::none()`: a client that follows redirects sends the request and an
-    /// `x-api-key` to wherever it is led. Such a response is discarded with
-    /// [`ErrorKind::Redirect`](crate::ErrorKind::Redirect), but the request has been sent by then. It should also have
-    /// `retry::never().max_retries_per_request(0)`, because with `never()` alone reqwest still copies each request. A total
-    /// timeout of its own also ends streams.
-    ///
-    /// The crate cannot observe its connections, so that a retry after a closed connection is never immediate.
+    /// client. It should be built with `redirect::Policy::none()`: a client that follows redirects sends an `x-api-key` to
+    /// wherever it is led. It never sends the body there. A response from elsewhere is discarded with
+    /// [`ErrorKind::Redirect`](crate::ErrorKind::Redirect). A total timeout of its own also ends streams.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http_client = Some(client);
         self

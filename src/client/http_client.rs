@@ -5,10 +5,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::proxy;
-use crate::{
-    error::{Error, Result},
-    transport::ConnectorLayer,
-};
+use crate::error::{Error, Result};
 
 /// The connection options of the builder.
 #[derive(Clone, Debug)]
@@ -73,7 +70,6 @@ pub(super) fn build(
         // `never` alone would still copy each request.
         .retry(reqwest::retry::never().max_retries_per_request(0))
         .referer(false)
-        .connector_layer(ConnectorLayer)
         .build()
         .map_err(|error| Error::configuration("the HTTP client cannot be built").with_source(error))?;
     Ok((client, proxy))

@@ -9,7 +9,7 @@ use super::{
     Shared,
     answer::Body,
     body::Reading,
-    connector::Progress,
+    dispatch::Dispatch,
     exchange::{self, Peer},
     gate::{self, AttemptFailure, Form, Origin},
     operation::Operation,
@@ -43,7 +43,8 @@ pub(super) struct Call<'a> {
     deadline: Option<Instant>,
     /// What is known of the current attempt, and of the ones before it.
     head: Head,
-    is_in_flight: bool,
+    /// The current attempt, or `None` between attempts.
+    dispatch: Option<Dispatch>,
     /// The error of the attempt before the current one or before the current delay.
     last: Option<Error>,
 }
@@ -65,7 +66,7 @@ impl<'a> Call<'a> {
             timeout,
             deadline: Instant::now().checked_add(timeout),
             head: Head::default(),
-            is_in_flight: false,
+            dispatch: None,
             last: None,
         }
     }
@@ -91,9 +92,8 @@ impl<'a> Call<'a> {
             let is_last = self.head.attempts > self.settings.retry.max_retries;
             let next = if is_last { None } else { request.try_clone().map(Box::new) };
             self.settings.apply(request.headers_mut());
-            self.is_in_flight = true;
             let ended = self.attempt(request).await;
-            self.is_in_flight = false;
+            self.dispatch = None;
             let AttemptFailure { error, outcome } = match ended {
                 Ok(body) => {
                     self.head.elapsed = self.elapsed();
@@ -134,20 +134,20 @@ impl<'a> Call<'a> {
             AttemptFailure::new(error, Outcome::NotSent { permanent: true })
         })?;
         let address = request.url().clone();
-        let peer = Peer { host: &self.shared.host, proxy: self.shared.proxy.as_deref() };
+        let peer = self.peer();
         // Skip the timer when the timeout of the call fires first.
         let limit = self.settings.response_timeout.filter(|limit| *limit < self.timeout);
         let response_deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let deadline = [self.deadline, response_deadline].into_iter().flatten().min();
-        let progress = Progress::new(deadline, self.shared.observes_connections);
-        let sending = progress.observe(self.shared.http.execute(*request));
-        let sent = match (response_deadline, limit) {
-            (Some(deadline), Some(limit)) => {
-                timeout_at(deadline, sending).await.map_err(|_| exchange::response_timed_out(peer, limit))?
-            }
+        let dispatch = &*self.dispatch.insert(Dispatch::default());
+        dispatch.observe(&mut request);
+        let sending = dispatch.run(self.shared.http.execute(*request));
+        let (sent, is_reused) = match (response_deadline, limit) {
+            (Some(deadline), Some(limit)) => timeout_at(deadline, sending)
+                .await
+                .map_err(|_| exchange::response_timed_out(peer, limit, !dispatch.cancel()))?,
             _ => sending.await,
         };
-        let mut response = sent.map_err(|error| exchange::classify(error, peer, &progress))?;
+        let mut response = sent.map_err(|error| exchange::classify(error, peer, is_reused))?;
         self.head.status = Some(response.status());
         self.head.headers = take_headers(&mut response, self.secret());
         self.head.elapsed = self.elapsed();
@@ -282,6 +282,11 @@ impl<'a> Call<'a> {
         gate::event_error(&event.event, &data, &self.head.headers, self.shared.timing.wall())
     }
 
+    /// The server and the proxy, for messages.
+    fn peer(&self) -> Peer<'a> {
+        Peer { host: &self.shared.host, proxy: self.shared.proxy.as_deref() }
+    }
+
     fn secret(&self) -> &[u8] {
         self.settings.credential.secret()
     }
@@ -304,12 +309,15 @@ impl<'a> Call<'a> {
     }
 
     fn timed_out(&mut self) -> Error {
-        let error = Error::timed_out(self.timeout);
+        let AttemptFailure { error, outcome } = match self.dispatch.take() {
+            Some(dispatch) if dispatch.cancel() => exchange::connect_timed_out(self.peer()),
+            Some(_) => AttemptFailure::new(Error::timed_out(self.timeout), Outcome::TimedOut),
+            None => AttemptFailure::new(Error::timed_out(self.timeout), Outcome::NotSent { permanent: false }),
+        };
         let error = match self.last.take() {
             Some(last) => error.with_source(last),
             None => error,
         };
-        let outcome = if self.is_in_flight { Outcome::TimedOut } else { Outcome::NotSent { permanent: false } };
         self.failed(error, &outcome, None)
     }
 }

@@ -2,10 +2,7 @@
 
 use std::{error::Error as StdError, io, time::Duration};
 
-use super::{
-    connector::{ConnectTimeout, Progress},
-    gate::AttemptFailure,
-};
+use super::gate::AttemptFailure;
 use crate::{
     error::{Error, ErrorKind},
     retry::Outcome,
@@ -18,17 +15,34 @@ pub(super) struct Peer<'a> {
     pub(super) proxy: Option<&'a str>,
 }
 
-/// No response began within a limit.
-pub(super) fn response_timed_out(peer: Peer<'_>, limit: Duration) -> AttemptFailure {
+/// No response began within a limit. `is_sent` if a connection had the request.
+pub(super) fn response_timed_out(peer: Peer<'_>, limit: Duration, is_sent: bool) -> AttemptFailure {
+    if !is_sent {
+        return connect_timed_out(peer);
+    }
     let sentence = format!("no response from {} within {limit:?}", peer.host);
     AttemptFailure::new(Error::new(ErrorKind::Timeout, sentence), Outcome::TimedOut)
 }
 
-/// Classifies an error of the HTTP client.
-pub(super) fn classify(error: reqwest::Error, peer: Peer<'_>, progress: &Progress) -> AttemptFailure {
+/// No connection took the request within a limit.
+pub(super) fn connect_timed_out(peer: Peer<'_>) -> AttemptFailure {
+    let sentence = format!("timed out connecting to {}{}", peer.host, through(peer));
+    AttemptFailure::new(Error::new(ErrorKind::Timeout, sentence), Outcome::NotSent { permanent: false })
+}
+
+fn through(peer: Peer<'_>) -> String {
+    peer.proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default()
+}
+
+/// Classifies an error of the HTTP client. `is_reused` if the connection had been open before.
+pub(super) fn classify(error: reqwest::Error, peer: Peer<'_>, is_reused: bool) -> AttemptFailure {
     // The address may hold what the caller put into the query.
     let error = error.without_url();
     let host = peer.host;
+    if error.is_connect() && error.is_timeout() {
+        let AttemptFailure { error: timed_out, outcome } = connect_timed_out(peer);
+        return AttemptFailure::new(timed_out.with_source(error), outcome);
+    }
     let (kind, sentence, outcome) = if error.is_connect() {
         connect(&error, peer)
     } else if error.is_builder() {
@@ -36,7 +50,7 @@ pub(super) fn classify(error: reqwest::Error, peer: Peer<'_>, progress: &Progres
     } else if error.is_timeout() {
         (ErrorKind::Timeout, format!("no response from {host} in time"), Outcome::TimedOut)
     } else {
-        exchange(&error, host, progress)
+        exchange(&error, host, is_reused)
     };
     AttemptFailure::new(Error::new(kind, sentence).with_source(error), outcome)
 }
@@ -44,11 +58,7 @@ pub(super) fn classify(error: reqwest::Error, peer: Peer<'_>, progress: &Progres
 /// Classifies an error that came before there was a connection.
 fn connect(error: &reqwest::Error, peer: Peer<'_>) -> (ErrorKind, String, Outcome) {
     let host = peer.host;
-    let through = peer.proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
-    if error.is_timeout() || causes(error).any(<dyn StdError>::is::<ConnectTimeout>) {
-        let sentence = format!("timed out connecting to {host}{through}");
-        return (ErrorKind::Timeout, sentence, Outcome::NotSent { permanent: false });
-    }
+    let through = through(peer);
     let texts: Vec<String> = causes(error).map(|cause| cause.to_string().to_ascii_lowercase()).collect();
     let says = |text: &str| texts.iter().any(|cause| cause.contains(text));
     if says("proxy authorization required") {
@@ -68,10 +78,10 @@ fn connect(error: &reqwest::Error, peer: Peer<'_>) -> (ErrorKind, String, Outcom
 }
 
 /// Classifies an error that came after there was a connection.
-fn exchange(error: &reqwest::Error, host: &str, progress: &Progress) -> (ErrorKind, String, Outcome) {
+fn exchange(error: &reqwest::Error, host: &str, is_reused: bool) -> (ErrorKind, String, Outcome) {
     let invalid = || (ErrorKind::Http, format!("invalid HTTP response from {host}"), Outcome::Committed);
     let closed = |outcome| (ErrorKind::Closed, format!("connection to {host} closed before a response began"), outcome);
-    let closed_after_sending = || closed(Outcome::Closed { reused: !progress.has_connected() });
+    let closed_after_sending = || closed(Outcome::Closed { reused: is_reused });
     #[cfg(feature = "http2")]
     if let Some(error) = causes(error).find_map(|cause| cause.downcast_ref::<h2::Error>()) {
         return match http2(error) {

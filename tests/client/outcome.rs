@@ -106,14 +106,20 @@ mod redirects {
 
     #[tokio::test]
     async fn that_a_callers_client_has_followed_are_refused_afterwards() {
-        let elsewhere = answering_all([message("stolen")]);
-        let to = format!("http://{}/v1/messages", elsewhere.address());
-        let server = answering([answer(307, &[("location", &to)], "")]);
-        let own = plain_http_client();
-        let client = builder(&server).api_key("k").http_client(own).build().unwrap();
-        let error = client.create_message(&request()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Redirect);
-        assert!(error.may_have_been_processed());
+        // A 307 would repeat the body elsewhere, so the client can't follow it.
+        for (status, followed) in [(303, 1), (307, 0)] {
+            let elsewhere = answering_all([message("stolen")]);
+            let to = format!("http://{}/v1/messages", elsewhere.address());
+            let server = answering([answer(status, &[("location", &to)], "")]);
+            let own = plain_http_client();
+            let client = builder(&server).api_key("k").http_client(own).build().unwrap();
+            let error = client.create_message(&request()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Redirect, "{status}");
+            assert_eq!(error.may_have_been_processed(), status == 303, "{status}");
+            let requests = elsewhere.requests();
+            assert_eq!(requests.len(), followed, "{status}");
+            assert!(requests.iter().all(|request| request.body().is_empty()), "{status}");
+        }
     }
 }
 

@@ -38,7 +38,6 @@ impl ClientBuilder {
         let mut headers = default_headers();
         let own = self.own_headers(&mut headers, surroundings.as_ref())?;
         let credential = self.credential(own, surroundings).map_err(Error::configuration)?;
-        let observes_connections = self.http_client.is_none();
         let target = http_client::Target {
             url: address.base.url(),
             is_encrypted: address.is_encrypted,
@@ -56,7 +55,6 @@ impl ClientBuilder {
             base: address.base,
             host: address.host.into(),
             proxy,
-            observes_connections,
         };
         let settings = Settings {
             credential,
