@@ -25,7 +25,7 @@ pub(crate) use self::parameters::{InvalidRequest, QueryParam, RequestBuilderExt,
 pub(crate) use self::{
     answer::Answer,
     base_url::BaseUrl,
-    gate::{PAGE_LIMIT, begins_as_document, event_error},
+    gate::{PAGE_LIMIT, begins_as_document, document_error, event_error, not_a_stream},
     operation::{AnswerType, Answers, Operation},
     settings::{DEFAULT_TIMEOUT, Settings},
     timing::TokioTiming,

@@ -150,6 +150,16 @@ fn table() -> Vec<Row> {
         (200, JSON, r#"{"error":true}"#.into(), Some(Server), false, true, "contains an error"),
         (200, JSON, r#"{"error":[{"message":"m"}]}"#.into(), Some(Server), false, true, ": m"),
         (200, JSON, r#"{"error":{"message":"m"},"content":[]}"#.into(), Some(Server), false, true, ": m"),
+        (
+            200,
+            JSON,
+            r#"{"err\u006fr":{"type":"overloaded_error","message":"m"}}"#.into(),
+            Some(Overloaded),
+            true,
+            false,
+            ": m",
+        ),
+        (200, JSON, r#"{"\u0065\u0072\u0072\u006F\u0072":"m"}"#.into(), Some(Server), false, true, ": m"),
         (200, JSON, coded("400"), Some(BadRequest), false, false, "internal_server_error: m"),
         (200, JSON, coded(r#""429""#), Some(RateLimit), true, false, "internal_server_error: m"),
         (200, JSON, coded("502"), Some(Server), true, true, "internal_server_error: m"),
@@ -168,7 +178,7 @@ fn table() -> Vec<Row> {
         // Redirects.
         (301, None, String::new(), Some(Redirect), false, false, "redirects are not followed"),
         (303, JSON, message_body("Hi"), Some(Redirect), false, true, "redirects are not followed"),
-        (304, None, String::new(), Some(Redirect), false, false, "redirects are not followed"),
+        (304, None, String::new(), Some(Status), false, false, "304 Not Modified from 127.0.0.1"),
         (307, HTML, "<html>".into(), Some(Redirect), false, false, "redirects are not followed"),
         // Error statuses decide, whatever their body says.
         rejected(400, BadRequest),
@@ -246,7 +256,7 @@ async fn whole_and_streamed_give_the_same_verdict_for_the_same_body() {
         String::new(),
     ];
     for status in [200, 201, 206, 299, 300, 302, 308, 400, 403, 404, 409, 429, 499, 500, 503, 529, 599] {
-        for content_type in [JSON, HTML, None] {
+        for content_type in [JSON, HTML, None, EVENTS] {
             for body in &bodies {
                 let [whole, stream, long] = [
                     verdict(Way::Whole, reply(status, content_type, body)).await,
@@ -254,6 +264,14 @@ async fn whole_and_streamed_give_the_same_verdict_for_the_same_body() {
                     verdict(Way::Long, reply(status, content_type, body)).await,
                 ];
                 let context = format!("{status} {content_type:?} {body}");
+                if content_type == EVENTS && (status == 200) {
+                    // A stream that has been handed on is not opened again, and one without events is cut off.
+                    assert_eq!(stream, Verdict { is_retried: false, ..long.clone() }, "{context}");
+                    let kind = if body.is_empty() { Some(ErrorKind::Incomplete) } else { whole.kind };
+                    let found = (long.kind, long.is_retried, long.may_have_been_processed);
+                    assert_eq!(found, (kind, whole.is_retried, whole.may_have_been_processed), "{context}");
+                    continue;
+                }
                 assert_eq!(stream, long, "{context}");
                 // Only what was expected in place of the page has two names.
                 let message = stream.message.replace("not a stream of events", "not JSON");
@@ -336,13 +354,24 @@ async fn a_document_that_calls_itself_a_stream_is_judged_as_a_document() {
         (error_body("overloaded_error", "m."), ErrorKind::Overloaded, "overloaded_error: m"),
         (r#"{"error":{"message":"m","code":401}}"#.to_owned(), ErrorKind::Authentication, ": m"),
         ("{\n\n \"error\": \"m\"\n\n}".to_owned(), ErrorKind::Server, ": m"),
-        (message_body("Hi"), ErrorKind::ContentType, "a document instead of a stream"),
-        ("<html>".to_owned(), ErrorKind::ContentType, "a document instead of a stream"),
+        (message_body("Hi"), ErrorKind::ContentType, "not a stream of events: it is a document"),
+        ("<html>".to_owned(), ErrorKind::ContentType, "not a stream of events: it is a document"),
     ] {
         let error = streamed([reply(200, EVENTS, &body)]).await;
         assert_eq!((error.kind(), error.body()), (kind, body.as_bytes()), "{error:?}");
         assert!(error.to_string().contains(said), "{error}");
-        assert_eq!(verdict(Way::Long, reply(200, EVENTS, &body)).await.kind, Some(kind), "{body}");
+        let long = verdict(Way::Long, reply(200, EVENTS, &body)).await;
+        assert_eq!(long.kind, Some(kind), "{body}");
+        assert!(long.message.contains(said), "{body}: {long:?}");
+    }
+}
+
+/// Events that are none of a message are handed on. If nothing else arrives, the error shows them.
+#[tokio::test]
+async fn a_stream_without_a_message_keeps_what_it_has() {
+    for data in [r#"{"detail":"Not found"}"#, r#"[{"message":"m"}]"#, r#"{"type":"brand_new"}"#] {
+        let error = streamed([reply(200, EVENTS, &format!("data: {data}\n\n"))]).await;
+        assert_eq!((error.kind(), error.body()), (ErrorKind::Incomplete, data.as_bytes()), "{error:?}");
     }
 }
 

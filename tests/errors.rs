@@ -327,7 +327,7 @@ mod kinds {
         let said = ", but redirects are not followed: to https://evil.example";
         assert!(error.to_string().starts_with("302 Found from 127.0.0.1:"), "{error}");
         assert!(checked(&error)[0].ends_with(said), "{error}");
-        let nowhere = answered(answer(304, &[], "")).await;
+        let nowhere = answered(answer(302, &[], "")).await;
         assert!(checked(&nowhere)[0].ends_with(": without an address"), "{nowhere}");
     }
 

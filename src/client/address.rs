@@ -23,12 +23,26 @@ pub(super) struct Address {
     pub(super) is_loopback: bool,
 }
 
-/// The path that a base URL without one gets.
+/// The path of the API's operations.
 const DEFAULT_PATH: &str = "/v1";
 
+/// The first segments of operations' paths.
+const RESOURCES: [&str; 4] = ["messages", "models", "files", "complete"];
+
+/// The base URLs that the default path is appended to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AppendPath {
+    /// Those without a path.
+    ToBareHost,
+    /// All but those that end in it, as the convention of the official SDKs for `ANTHROPIC_BASE_URL` is.
+    UnlessPresent,
+    /// None.
+    Never,
+}
+
 impl Address {
-    /// Checks a base URL, and adds the default path to one without a path if `default_path` is set.
-    pub(super) fn parse(text: &str, default_path: bool, allow_cleartext: bool) -> Result<Self> {
+    /// Checks a base URL, and appends the default path.
+    pub(super) fn parse(text: &str, append: AppendPath, allow_cleartext: bool) -> Result<Self> {
         let refuse = |problem: &str| Err(Error::configuration(format!("invalid base URL: {problem}")));
         // The parser drops some of these silently, and reads others as a slash.
         if text.chars().any(|character| character.is_whitespace() || character.is_control() || character == '\\') {
@@ -64,29 +78,35 @@ impl Address {
             let right = format!("{}://{host}{base}", url.scheme());
             return refuse(&format!("it names an operation, whose path the client appends itself; use {right}"));
         }
-        if default_path && url.path().trim_end_matches('/').is_empty() {
-            url.set_path(DEFAULT_PATH);
+        let path = url.path().trim_end_matches('/');
+        let appends = match append {
+            AppendPath::ToBareHost => path.is_empty(),
+            AppendPath::UnlessPresent => !path.ends_with(DEFAULT_PATH),
+            AppendPath::Never => false,
+        };
+        if appends {
+            let path = [path, DEFAULT_PATH].concat();
+            url.set_path(&path);
         }
         Ok(Self { host, base: BaseUrl::new(url), is_encrypted, is_loopback })
     }
 }
 
-/// The base URL for an `ANTHROPIC_BASE_URL`, which by the convention of the official SDKs does not contain `/v1`.
-pub(super) fn from_variable(text: &str) -> String {
-    let trimmed = text.trim_end_matches('/');
-    let path_ends = |end: &str| trimmed.ends_with(end) || trimmed.contains(&format!("{end}/"));
-    if trimmed.ends_with(DEFAULT_PATH) || path_ends("/v1/messages") {
-        trimmed.to_owned()
-    } else {
-        format!("{trimmed}{DEFAULT_PATH}")
+/// Returns the part of a path before an operation that it names, as in `/v1/messages`. Gateways have paths that go on after
+/// `/v1`, so that only resources of the API count.
+fn before_operation(path: &str) -> Option<String> {
+    let mut before = String::new();
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty()).peekable();
+    while let Some(segment) = segments.next() {
+        let is_version = segment.eq_ignore_ascii_case("v1");
+        before.push('/');
+        before.push_str(if is_version { "v1" } else { segment });
+        let is_resource = |next: &&str| RESOURCES.iter().any(|resource| next.eq_ignore_ascii_case(resource));
+        if is_version && segments.peek().is_some_and(is_resource) {
+            return Some(before);
+        }
     }
-}
-
-/// The part of a path before the operation that it names, as in `/v1/messages`.
-fn before_operation(path: &str) -> Option<&str> {
-    let path = path.trim_end_matches('/');
-    let (before, after) = path.split_once("/v1/messages")?;
-    (after.is_empty() || after.starts_with('/')).then(|| path.get(..before.len() + DEFAULT_PATH.len()))?
+    None
 }
 
 fn is_loopback(host: &Host<&str>) -> bool {
@@ -102,38 +122,33 @@ fn is_loopback(host: &Host<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        AppendPath::{Never, ToBareHost, UnlessPresent},
+        *,
+    };
 
-    fn base(text: &str, default_path: bool) -> String {
-        Address::parse(text, default_path, true)
+    fn base(text: &str, append: AppendPath) -> String {
+        Address::parse(text, append, true)
             .map_or_else(|error| error.to_string(), |address| address.base.as_str().to_owned())
     }
 
     #[test]
-    fn a_base_url_without_a_path_gets_the_default_one() {
-        for (text, with, without) in [
-            ("https://h.example", "https://h.example/v1", "https://h.example"),
-            ("https://h.example/", "https://h.example/v1", "https://h.example"),
-            ("https://h.example:8443", "https://h.example:8443/v1", "https://h.example:8443"),
+    fn the_default_path_is_appended_where_it_belongs() {
+        for (text, to_bare_host, unless_present) in [
+            ("https://h.example", "https://h.example/v1", "https://h.example/v1"),
+            ("https://h.example/", "https://h.example/v1", "https://h.example/v1"),
+            ("https://h.example:8443", "https://h.example:8443/v1", "https://h.example:8443/v1"),
             ("https://h.example/v1", "https://h.example/v1", "https://h.example/v1"),
             ("https://h.example/v1/", "https://h.example/v1", "https://h.example/v1"),
-            ("https://h.example/anthropic", "https://h.example/anthropic", "https://h.example/anthropic"),
-            ("https://h.example/messages", "https://h.example/messages", "https://h.example/messages"),
+            ("https://h.example/anthropic", "https://h.example/anthropic", "https://h.example/anthropic/v1"),
+            ("https://h.example/anthropic/v1", "https://h.example/anthropic/v1", "https://h.example/anthropic/v1"),
+            ("https://h.example/messages", "https://h.example/messages", "https://h.example/messages/v1"),
+            ("https://v1", "https://v1/v1", "https://v1/v1"),
+            ("https://h.example/apiv1", "https://h.example/apiv1", "https://h.example/apiv1/v1"),
         ] {
-            assert_eq!((base(text, true), base(text, false)), (with.to_owned(), without.to_owned()), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_variable_gains_the_default_path_unless_it_ends_in_it() {
-        for (text, expected) in [
-            ("https://h.example", "https://h.example/v1"),
-            ("https://h.example/", "https://h.example/v1"),
-            ("https://h.example/v1/", "https://h.example/v1"),
-            ("https://h.example/anthropic", "https://h.example/anthropic/v1"),
-            ("https://h.example/anthropic/v1", "https://h.example/anthropic/v1"),
-        ] {
-            assert_eq!(base(&from_variable(text), false), expected, "{text}");
+            let found = (base(text, ToBareHost), base(text, UnlessPresent), base(text, Never));
+            let as_written = text.trim_end_matches('/').to_owned();
+            assert_eq!(found, (to_bare_host.to_owned(), unless_present.to_owned(), as_written), "{text}");
         }
     }
 
@@ -144,12 +159,20 @@ mod tests {
             ("https://h.example/v1/messages/", "https://h.example/v1"),
             ("https://h.example/v1/messages/count_tokens", "https://h.example/v1"),
             ("https://h.example:8443/anthropic/v1/messages", "https://h.example:8443/anthropic/v1"),
+            ("https://h.example/v1/models", "https://h.example/v1"),
+            ("https://h.example/V1/Messages", "https://h.example/v1"),
+            ("https://h.example//v1//messages", "https://h.example/v1"),
+            ("https://h.example/v1/gateway/v1/messages", "https://h.example/v1/gateway/v1"),
         ] {
-            for text in [text.to_owned(), from_variable(text)] {
-                let problem = base(&text, true);
+            for append in [ToBareHost, UnlessPresent, Never] {
+                let problem = base(text, append);
                 assert!(problem.ends_with(&format!("use {right}")), "{text}: {problem}");
             }
         }
-        assert_eq!(base("https://h.example/v1/messages-gateway", true), "https://h.example/v1/messages-gateway");
+        for text in
+            ["https://h.example/v1/messages-gateway", "https://h.example/v1/account/anthropic", "https://v1/messages"]
+        {
+            assert_eq!(base(text, ToBareHost), text);
+        }
     }
 }

@@ -141,7 +141,7 @@ impl ClientBuilder {
     /// A base URL without a path gets `/v1`, because that is where the API and servers like it have their operations; see
     /// [`default_base_path`](Self::default_base_path). Any other path is used as written, without a slash at its end.
     ///
-    /// [`build`](Self::build) refuses a URL that ends in `/v1/messages`, one with a user name, a password, a query or a
+    /// [`build`](Self::build) refuses a URL that names an operation, such as `/v1/messages`, one with a user name, a password, a query or a
     /// fragment, and `http` to another host than this one (see [`allow_cleartext`](Self::allow_cleartext)).
     ///
     /// A server on this host is never asked through a proxy of the environment.
@@ -150,8 +150,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets whether a base URL without a path gets `/v1`. Defaults to `true`. With `false`, `https://host` sends to
-    /// `https://host/messages`.
+    /// Sets if the client appends `/v1` to a base URL without a path, and to an `ANTHROPIC_BASE_URL` that doesn't end in it.
+    /// Defaults to `true`. With `false`, `https://host` sends to `https://host/messages`.
     pub fn default_base_path(mut self, append: bool) -> Self {
         self.default_base_path = append;
         self

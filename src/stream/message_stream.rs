@@ -29,7 +29,7 @@ use crate::{
     json::Json,
     observe::CallRecorder,
     response::{Head, Response},
-    transport::{ByteStream, Settings},
+    transport::{ByteStream, PAGE_LIMIT, Settings},
 };
 
 /// A streamed reply.
@@ -114,13 +114,19 @@ struct CallContext {
     recorder: CallRecorder,
     /// The time at which the head of the response arrived.
     started: Instant,
-    /// The beginning of the body if it is a document instead of a stream.
+    /// The beginning of a body that is a document instead of a stream, or of events that are none of a message.
     document: Vec<u8>,
 }
 
 impl CallContext {
     fn new(response: Response<()>, settings: Arc<Settings>, recorder: CallRecorder) -> Box<Self> {
         Box::new(Self { response, settings, recorder, started: Instant::now(), document: Vec::new() })
+    }
+
+    /// Keeps what arrived in place of a message, as far as it explains an error.
+    fn keep_document(&mut self, bytes: &[u8]) {
+        let room = PAGE_LIMIT.saturating_sub(self.document.len());
+        self.document.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
     fn secret(&self) -> &[u8] {

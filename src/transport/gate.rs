@@ -59,7 +59,7 @@ pub(super) enum Form {
 
 /// Decides what to read of a response.
 pub(super) fn form(status: StatusCode, headers: &PackedHeaders, operation: &Operation) -> Form {
-    if status.is_redirection() {
+    if is_redirect(status) {
         return Form::Redirect;
     }
     if !status.is_success() || encoding(headers).is_some() {
@@ -96,7 +96,7 @@ pub(super) fn check(
     origin: &Origin<'_>,
 ) -> Result<(), AttemptFailure> {
     let reject = |error: Error, outcome| Err(AttemptFailure::new(error.with_body(body.clone()), outcome));
-    if status.is_redirection() {
+    if is_redirect(status) {
         let outcome = match status {
             // The request was processed, and its result is elsewhere.
             StatusCode::SEE_OTHER => Outcome::Committed,
@@ -125,26 +125,33 @@ pub(super) fn check(
     }
     if operation.answers != Answers::Bytes
         && !operation.declares_error
-        && let Some(api) = error_in(body)
+        && let Some(failure) = document_error(body, headers, origin.wall)
     {
-        let sentence = format!("{} from {} contains an error", status_text(status), origin.host);
-        let AttemptFailure { error, outcome } = api_error(status, headers, sentence, Some(api), origin.wall);
-        return reject(error, outcome);
+        return Err(failure);
     }
     if !names(operation, status) {
         let error = Error::new(ErrorKind::UnexpectedStatus, format!("unexpected status {}", status_text(status)));
         return reject(error, Outcome::Committed);
     }
-    let content_type = content_type(headers);
-    let is_json = content_type.is_none_or(is_json);
-    let expected = match operation.answers {
-        Answers::Json if !is_json => "JSON",
-        Answers::Events if !is_json => "a stream of events",
+    let content_type = content_type(headers).filter(|content_type| !is_json(content_type));
+    let error = match (operation.answers, content_type) {
+        (Answers::Events, Some(content_type)) if is_event_stream(content_type) => not_a_stream(),
+        (Answers::Events, Some(content_type)) => unexpected_type("a stream of events", content_type),
+        (Answers::Json, Some(content_type)) => unexpected_type("JSON", content_type),
         _ => return Ok(()),
     };
+    reject(error, Outcome::Committed)
+}
+
+fn unexpected_type(expected: &str, content_type: &[u8]) -> Error {
     let error = Error::new(ErrorKind::ContentType, format!("response is not {expected}"));
-    let detail = format!("its content type is {}", text(content_type.unwrap_or_default(), 100));
-    reject(error.with_detail(detail), Outcome::Committed)
+    error.with_detail(format!("its content type is {}", text(content_type, 100)))
+}
+
+/// The error of a document that calls itself a stream of events.
+pub(crate) fn not_a_stream() -> Error {
+    let error = Error::new(ErrorKind::ContentType, "response is not a stream of events");
+    error.with_detail("it is a document".to_owned())
 }
 
 /// Where a response came from, for messages and dates.
@@ -176,6 +183,14 @@ pub(crate) fn event_error(
     Some(AttemptFailure::new(error.with_body(Bytes::copy_from_slice(data)), outcome))
 }
 
+/// Judges a document that arrived with a success. Returns `None` unless it says that it is an error.
+pub(crate) fn document_error(body: &Bytes, headers: &PackedHeaders, wall: SystemTime) -> Option<AttemptFailure> {
+    let api = error_in(body)?;
+    let AttemptFailure { error, outcome } =
+        api_error(StatusCode::OK, headers, "response contains an error".to_owned(), Some(api), wall);
+    Some(AttemptFailure::new(error.with_body(body.clone()), outcome))
+}
+
 fn api_error(
     status: StatusCode,
     headers: &PackedHeaders,
@@ -193,10 +208,16 @@ fn api_error(
 
 /// The error that a success contains.
 fn error_in(body: &[u8]) -> Option<ApiError> {
-    static MENTION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
+    // The word, or a letter of it as an escape, as no server writes letters otherwise.
+    static MENTIONS: LazyLock<[Finder<'static>; 3]> =
+        LazyLock::new(|| ["\"error\"", r"\u006", r"\u0072"].map(Finder::new));
     // Nearly every body is no error, and a search tells so without decoding it.
-    MENTION.find(body)?;
-    ApiError::in_success(body)
+    if MENTIONS.iter().any(|mention| mention.find(body).is_some()) { ApiError::in_success(body) } else { None }
+}
+
+/// Returns `true` for statuses that lead elsewhere. A 304 says that the resource is as it was.
+fn is_redirect(status: StatusCode) -> bool {
+    status.is_redirection() && status != StatusCode::NOT_MODIFIED
 }
 
 fn names(operation: &Operation, status: StatusCode) -> bool {

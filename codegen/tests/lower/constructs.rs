@@ -230,10 +230,19 @@ fn maps_are_maps_and_further_properties_are_extra() {
         "closed": {"type": "object", "properties": {"x": {"type": "string"}}, "additionalProperties": false},
         "patterns": {"type": "object", "patternProperties": {"^x": {"type": "string"}}},
     }}})));
-    outcome.unwrap().has(&["map: Option<Map<i64>>", "free: Option<Json>", "open: Option<AOpen>", "closed: Option<AClosed>", "patterns: Option<Json>"]).notes(&[
-        "/components/schemas/A/properties/open: `additionalProperties` beside `properties` are any JSON in `extra`",
-        "/components/schemas/A/properties/patterns: `patternProperties` become any JSON",
-    ]);
+    outcome
+        .unwrap()
+        .has(&[
+            "map: Option<Map<i64>>",
+            "free: Option<Json>",
+            "open: Option<AOpen>",
+            "closed: Option<AClosed>",
+            "patterns: Option<Json>",
+        ])
+        .notes(&[
+            "/components/schemas/A/properties/open: `additionalProperties` beside `properties` are any JSON in `extra`",
+            "/components/schemas/A/properties/patterns: `patternProperties` become any JSON",
+        ]);
 }
 
 #[test]

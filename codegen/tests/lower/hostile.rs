@@ -42,8 +42,7 @@ fn schemas_that_multiply_end_in_a_sentence() {
         json!({"properties": {format!("p{index}"): {"type": "string"}}, "oneOf": [next, more]})
     };
     let error = generate(&chain(40, link)).err().unwrap();
-    let problem =
-        "spec.json: the schemas multiply beyond the generator's limit when merged, at #/components";
+    let problem = "spec.json: the schemas multiply beyond the generator's limit when merged, at #/components";
     assert!(error.starts_with(problem), "{error}");
     let error = generate(&chain(300, |_, next| json!({"allOf": [next, {"required": ["x"]}]}))).err().unwrap();
     assert!(error.starts_with("spec.json: `allOf` is nested more than 200 deep"), "{error}");
@@ -98,7 +97,11 @@ fn an_object_is_told_apart_by_one_property_only() {
     let outcome = outcome.unwrap();
     // The union that is met first has it.
     assert_eq!(outcome.notes.len(), 1, "{:?}", outcome.notes);
-    assert!(outcome.notes[0].ends_with("alone doesn't tell the branches apart; they are tried in order"), "{:?}", outcome.notes);
+    assert!(
+        outcome.notes[0].ends_with("alone doesn't tell the branches apart; they are tried in order"),
+        "{:?}",
+        outcome.notes
+    );
     let source: String = outcome.source.split_whitespace().collect();
     assert_eq!(source.matches("reader.tag(").count(), 1);
 }

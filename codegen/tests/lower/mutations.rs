@@ -221,7 +221,9 @@ fn every_change_of_the_contract_has_the_outcome_that_it_should() {
         (
             "a type is none",
             |c| set(c, "/components/schemas/AnthropicTool/properties/name", "type", json!("text")),
-            Outcome::Fails("`text` is not a type of JSON Schema, at #/components/schemas/AnthropicTool/properties/name"),
+            Outcome::Fails(
+                "`text` is not a type of JSON Schema, at #/components/schemas/AnthropicTool/properties/name",
+            ),
         ),
         (
             "the schemas are a list",

@@ -8,7 +8,7 @@ use super::{ANTHROPIC_VERSION, ClientBuilder};
 use crate::{
     auth::{AuthScheme, Credential, EnvConfig},
     client::{
-        address::{self, Address},
+        address::{self, Address, AppendPath},
         http_client,
         options::{self, BETA},
     },
@@ -77,10 +77,11 @@ impl ClientBuilder {
 
     fn address(&self, surroundings: Option<&EnvConfig>) -> Result<Address> {
         let variable = || surroundings?.base_url.as_deref();
+        let default_path = |append| if self.default_base_path { append } else { AppendPath::Never };
         match (&self.base_url, variable()) {
-            (Some(url), _) => Address::parse(url, self.default_base_path, self.allow_cleartext),
-            (None, Some(url)) => Address::parse(&address::from_variable(url), false, self.allow_cleartext),
-            (None, None) => Address::parse(address::DEFAULT, false, false),
+            (Some(url), _) => Address::parse(url, default_path(AppendPath::ToBareHost), self.allow_cleartext),
+            (None, Some(url)) => Address::parse(url, default_path(AppendPath::UnlessPresent), self.allow_cleartext),
+            (None, None) => Address::parse(address::DEFAULT, AppendPath::Never, false),
         }
     }
 

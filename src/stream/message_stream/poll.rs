@@ -23,7 +23,7 @@ use crate::{
         event, sse,
         sse::Decoder,
     },
-    transport::{PAGE_LIMIT, begins_as_document, event_error},
+    transport::{begins_as_document, document_error, event_error, not_a_stream},
 };
 
 /// The limits on reading the rest of the body after `message_stop`. It is read so that the connection can be reused, which
@@ -91,7 +91,12 @@ impl MessageStream {
             self.event_count += 1;
             let mut read = match read {
                 Ok(StreamEvent::Error(_) | StreamEvent::Unknown(_)) | Err(_) => {
-                    check_unusual(&event, read, self.event_count, self.call.as_deref(), self.accumulator.has_started())
+                    let has_started = self.accumulator.has_started();
+                    let checked = check_unusual(&event, read, self.event_count, self.call.as_deref(), has_started);
+                    if let Some(call) = self.call.as_deref_mut().filter(|_| !has_started && checked.is_ok()) {
+                        call.keep_document(event.data.as_bytes());
+                    }
+                    checked
                 }
                 Ok(event) => Ok(event),
             };
@@ -250,22 +255,23 @@ impl MessageStream {
     fn keep_document(&mut self, chunk: &Bytes) {
         let Some(call) = self.call.as_deref_mut().filter(|_| self.event_count == 0) else { return };
         if !call.document.is_empty() || (self.byte_count == chunk.len() as u64 && begins_as_document(chunk)) {
-            let room = PAGE_LIMIT.saturating_sub(call.document.len());
-            call.document.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
+            call.keep_document(chunk);
         }
     }
 
     /// Returns the error of a stream that ended too early, or of a document in place of a stream.
     fn incomplete(&self) -> Error {
-        let Some(call) = self.call.as_deref().filter(|call| self.event_count == 0 && !call.document.is_empty()) else {
+        let Some(call) = self.call.as_deref().filter(|_| !self.accumulator.has_started()) else {
             return Error::incomplete();
         };
         let document = redacted(Bytes::copy_from_slice(&call.document), call.secret());
+        if self.event_count > 0 || document.is_empty() {
+            return Error::incomplete().with_body(document);
+        }
         let headers = &call.response.head().headers;
-        match event_error("message", &document, headers, SystemTime::now()) {
+        match document_error(&document, headers, SystemTime::now()) {
             Some(failure) => failure.into_error(false),
-            None => Error::new(ErrorKind::ContentType, "response is a document instead of a stream of events")
-                .with_body(document),
+            None => not_a_stream().with_body(document),
         }
     }
 
