@@ -327,7 +327,8 @@ async fn a_count_without_its_number_is_no_count() {
     ] {
         let server = answering_all([reply(200, JSON, body)]);
         let client = Client::builder().api_key("k").base_url(server.base_url()).timing(NoWaiting::default());
-        let request = anthropic_messages::CountTokensRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")]);
+        let request =
+            anthropic_messages::types::CountTokensRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")]);
         let outcome = client.build().unwrap().count_tokens(&request).await;
         assert_eq!(outcome.as_ref().err().map(Error::kind), kind, "{body}");
         if let Err(error) = outcome {
