@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use anthropic_messages::{
-    AnthropicTool, ErrorKind, Json, JsonOutputFormat,
+    AnthropicTool, ErrorKind, Json,
     schemars::{self, JsonSchema},
+    types::JsonOutputFormat,
     types::ToolUnion,
 };
 use indexmap::IndexMap;

@@ -1,8 +1,9 @@
 //! Structured output.
 
 use anthropic_messages::{
-    Effort, ErrorKind, MessageResponse, OutputConfig, Result,
+    ErrorKind, MessageResponse, OutputConfig, Result,
     schemars::{self, JsonSchema},
+    types::Effort,
 };
 use anthropic_messages_testing::{Reply, Server};
 use serde::Deserialize;
