@@ -3,7 +3,12 @@
 use std::ffi::OsString;
 
 pub use crate::transport::Timing;
-use crate::{client::ClientBuilder, stream::sse::Decoder};
+use crate::{
+    client::ClientBuilder,
+    json::{DecodeError, read_slice},
+    stream::sse::Decoder,
+    types::MessageResponse,
+};
 
 /// Settings that only tests have.
 pub trait TestClientBuilder {
@@ -31,4 +36,12 @@ impl TestClientBuilder for ClientBuilder {
 #[must_use]
 pub fn steps(decoder: &Decoder) -> u64 {
     decoder.steps()
+}
+
+/// Reads a message as the client reads the body of a response, without the second pass that `Deserialize` needs.
+///
+/// # Errors
+/// Fails if the bytes are not a message.
+pub fn read_message(json: &[u8]) -> Result<MessageResponse, DecodeError> {
+    read_slice(json)
 }
