@@ -3,7 +3,7 @@
 mod api;
 mod kind;
 
-use std::{borrow::Cow, error, fmt, time::Duration};
+use std::{borrow::Cow, error, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -75,7 +75,9 @@ struct Inner {
     retry_stop: Option<RetryStop>,
     api: Option<ApiError>,
     pointer: Option<String>,
-    partial: Option<Box<MessageResponse>>,
+    /// Shared only for its drop, which is one function then. A `Box` would put the drop code of every content block into
+    /// every place that drops an error.
+    partial: Option<Arc<MessageResponse>>,
 }
 
 impl Error {
@@ -155,7 +157,7 @@ impl Error {
     /// Returns the part of the message that had arrived when its stream failed, without copying it.
     #[must_use]
     pub fn into_partial_message(self) -> Option<MessageResponse> {
-        self.0.partial.map(|message| *message)
+        self.0.partial.and_then(Arc::into_inner)
     }
 
     /// Returns the response headers, or an empty map if no response arrived.
@@ -278,7 +280,7 @@ impl Error {
     /// Sets the part of the message that had arrived.
     #[must_use]
     pub(crate) fn with_partial(mut self, message: MessageResponse) -> Self {
-        self.0.partial = Some(Box::new(message));
+        self.0.partial = Some(Arc::new(message));
         self
     }
 

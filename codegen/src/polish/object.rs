@@ -88,6 +88,7 @@ pub(super) fn object(
             docs(written.field.description.as_deref(), &format!("The field `{}`.", written.field.name), None);
         quote!(#documentation pub #field_ident: #full,)
     });
+    let clone = clone(&ident, &written);
     let builders = builders(&ident, &written, &tags, methods);
     let decode = serde::decode(&ident, name, &written, &tags, tag);
     let encode = serde::encode(&ident, &written, &tags);
@@ -96,13 +97,14 @@ pub(super) fn object(
     let merge = component.merges.then(|| merge(&ident, &written));
     Ok(quote! {
         #documentation
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Debug, PartialEq)]
         #[non_exhaustive]
         pub struct #ident {
             #(#declarations)*
             /// Members that the contract does not name, as they were sent.
             pub extra: crate::json::Extra,
         }
+        #clone
         #builders
         #decode
         #encode
@@ -110,6 +112,23 @@ pub(super) fn object(
         #empty
         #merge
     })
+}
+
+/// `Clone`, as a function of its own: the derived one asks to be inlined, and a union would hold the code of all that is
+/// in it, once for each of its variants.
+fn clone(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
+    let fields: Vec<&Ident> = written.iter().map(|written| &written.ident).collect();
+    quote! {
+        impl ::std::clone::Clone for #ident {
+            #[inline(never)]
+            fn clone(&self) -> Self {
+                Self {
+                    #(#fields: ::std::clone::Clone::clone(&self.#fields),)*
+                    extra: ::std::clone::Clone::clone(&self.extra),
+                }
+            }
+        }
+    }
 }
 
 /// The value of a field that has one only, such as the media type of a PDF.
