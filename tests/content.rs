@@ -3,7 +3,7 @@
 #![cfg(test)]
 
 use anthropic_messages::{
-    AnthropicMessage, MessageCreateRequest, MessageResponse,
+    AnthropicMessage, Json, MessageCreateRequest, MessageResponse,
     types::{
         CacheControl, CitationsConfig, ContentBlock, ContentBlockDocument, ContentBlockThinking, ContentBlockToolUse,
         DocumentSource, ImageSource, StopReason, Usage,
@@ -184,21 +184,34 @@ fn a_cache_breakpoint_is_refused_where_it_can_not_go() {
     }
 }
 
+/// Code that set a member before the contract named it sets the field afterwards.
 #[test]
-fn parameters_that_newer_models_dropped_are_set_as_extra_fields() {
-    let request = MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hi")], 10)
+fn an_extra_member_that_is_a_field_sets_the_field() {
+    let request = || MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hi")], 10);
+    let by_name = request()
         .set_extra("temperature", 0.2)
-        .set_extra("top_k", 5);
+        .set_extra("top_k", 5)
+        .set_extra("model", "claude-opus-5")
+        .set_extra("novel", true);
     let expected = json!({
-        "model": "claude-sonnet-5",
+        "model": "claude-opus-5",
         "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}],
         "max_tokens": 10,
         "temperature": 0.2,
         "top_k": 5,
+        "novel": true,
     });
-    assert_eq!(serde_json::to_value(&request).unwrap(), expected);
+    assert_eq!(serde_json::to_value(&by_name).unwrap(), expected);
     assert_valid("MessageCreateRequest", &expected);
-    assert_eq!(request.check(), Ok(()));
+    assert_eq!(by_name.check(), Ok(()));
+    assert_eq!(by_name.extra.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["novel"]);
+    let by_setter = request().temperature(0.2).top_k(5).set_extra("model", "claude-opus-5").set_extra("novel", true);
+    assert_eq!(by_name, by_setter);
+    let null = request().temperature(0.2).set_extra("temperature", Json::null());
+    assert_eq!((null.temperature, serde_json::to_value(&null).unwrap()["temperature"].is_null()), (None, true));
+    let misfit = request().set_extra("temperature", "hot");
+    assert_eq!(misfit.check().unwrap_err().pointer(), "/temperature");
+    assert!(serde_json::to_string(&misfit).is_err());
 }
 
 #[test]

@@ -209,8 +209,8 @@ fn a_request_is_checked_before_it_is_sent() {
     let empty = MessageCreateRequest::new("claude-sonnet-5", Vec::<AnthropicMessage>::new(), 1024);
     assert_eq!(empty.check().unwrap_err().pointer(), "/messages");
 
-    let twice =
-        MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hi")], 1024).set_extra("model", "x");
+    let mut twice = MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hi")], 1024);
+    twice.extra.insert("model", "x");
     assert_eq!(twice.check().unwrap_err().to_string(), "/model is set twice: `extra` repeats the field `model`");
     assert!(serde_json::to_string(&twice).unwrap_err().to_string().contains("`extra` repeats the field `model`"));
 

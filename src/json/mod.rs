@@ -28,7 +28,7 @@ pub(crate) use self::{
     empty::Empty,
     extra::{Source, keep_source},
     macros::{deserialize_from_json, string_enum, union},
-    object::ObjectReader,
+    object::{ObjectReader, with_field},
     read::{FromJson, find_members, read_recording, read_slice, read_str, string_or_list},
     reader::{Reader, SplitString, missing},
     union::{Form, untagged},

@@ -1,12 +1,26 @@
 //! Reading the objects of the contract, and keeping what it does not name.
 
+use indexmap::IndexMap;
+use serde::Serialize;
+
 use super::{
     error::DecodeError,
     extra::Extra,
-    read::FromJson,
+    read::{FromJson, read_slice},
     reader::{Member, Reader, missing},
     value::Json,
 };
+
+/// Returns a copy of an object with one of its fields set from JSON, or `None` if it has no such field or the value doesn't
+/// fit.
+pub(crate) fn with_field<T: Serialize + FromJson>(object: &T, fields: &[&str], name: &str, value: &Json) -> Option<T> {
+    if !fields.contains(&name) {
+        return None;
+    }
+    let mut members: IndexMap<String, Json> = read_slice(&serde_json::to_vec(object).ok()?).ok()?;
+    members.insert(name.to_owned(), value.clone());
+    read_slice(&serde_json::to_vec(&members).ok()?).ok()
+}
 
 /// Reads the members of an object, in any order.
 ///

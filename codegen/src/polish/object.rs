@@ -244,16 +244,23 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[
 
             #(#setters)*
 
-            /// Sets a member that the contract does not name. One that it names is refused by
-            /// [`check`](Self::check) and when the value is written.
+            /// Sets a member by its name in JSON, for members that the contract doesn't name. If the contract names it after
+            /// all, this sets the field, so that code written before the contract had the field still works. A value that
+            /// doesn't fit the field is refused by [`check`](Self::check) and when the object is serialized.
             #[must_use]
             pub fn set_extra(
                 mut self,
                 name: impl ::std::convert::Into<::std::string::String>,
                 value: impl ::std::convert::Into<crate::json::Json>,
             ) -> Self {
-                self.extra.insert(name, value);
-                self
+                let (name, value) = (name.into(), value.into());
+                match crate::json::with_field(&self, Self::FIELDS, &name, &value) {
+                    ::std::option::Option::Some(changed) => changed,
+                    ::std::option::Option::None => {
+                        self.extra.insert(name, value);
+                        self
+                    }
+                }
             }
 
             #set_null
