@@ -2,7 +2,7 @@
 
 use std::{env, error, fs, path::Path};
 
-use anthropic_messages_codegen::{Contract, Requirements, finish, run, settings};
+use anthropic_messages_codegen::{Contract, Lowered, Requirements, finish, run, settings};
 use sha2::{Digest, Sha256};
 
 type Error = Box<dyn error::Error + Send + Sync>;
@@ -18,13 +18,15 @@ fn main() {
 
 fn generate() -> Result<(), Error> {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-env-changed=ANTHROPIC_MESSAGES_STRICT");
     let name = chosen("ANTHROPIC_MESSAGES_OPENAPI", "openapi.json")?;
     let overlay = chosen("ANTHROPIC_MESSAGES_OVERLAY", "overlay.json")?;
     let text = read(&name)?;
     let mut contract = Contract::parse(&name, &text)?;
     if overlay != "none" {
-        contract = contract.overlay(&overlay, &read(&overlay)?)?;
+        let text = read(&overlay)?;
+        let is_ours = overlay == "overlay.json";
+        contract =
+            if is_ours { contract.built_in_overlay(&overlay, &text)? } else { contract.overlay(&overlay, &text)? };
     }
     let requirements = Requirements::parse(REQUIREMENTS, &read(REQUIREMENTS)?)?;
 
@@ -35,17 +37,6 @@ fn generate() -> Result<(), Error> {
         .map_err(|error| format!("{name}: progenitor can't take the lowered contract: {error}"))?;
     let generated = finish(&lowered, &requirements, code)?;
 
-    if env::var("ANTHROPIC_MESSAGES_STRICT").is_ok_and(|value| value == "1")
-        && let Some(note) = lowered.notes.first()
-    {
-        return Err(format!(
-            "{name}: {}, at #{} (ANTHROPIC_MESSAGES_STRICT makes what can't be kept an error; {} in all)",
-            note.text,
-            note.pointer,
-            lowered.notes.len()
-        )
-        .into());
-    }
     let constants = format!(
         "pub(crate) const CONTRACT_SOURCE: &str = {name:?};\n\
          pub(crate) const CONTRACT_SHA256: &str = {:?};\n\
@@ -59,20 +50,56 @@ fn generate() -> Result<(), Error> {
     let write = |file: &str, text: &str| fs::write(Path::new(&out).join(file), text);
     write("constants.rs", &constants)?;
     write("contract.json", &contract.to_json()?)?;
-    // For tests: every type, and what a reviewer reads.
+    // For tests: a table of the types, and the surface for reviews.
     write("types.rs", &generated.types)?;
     write("surface.txt", &generated.surface)?;
     write("generated.rs", &generated.source)?;
-    Ok(())
+    let notes: String = lowered.notes.iter().map(|note| format!("{note}\n")).collect();
+    write("notes.txt", &notes)?;
+    report_notes(&name, &lowered, &Path::new(&out).join("notes.txt"))
 }
 
-/// What the code in `src` needs of a contract.
+/// Fails on notes that `ANTHROPIC_MESSAGES_STRICT` doesn't accept. Without it, prints how many notes there are, unless
+/// the contract is the package's own.
+fn report_notes(name: &str, lowered: &Lowered, file: &Path) -> Result<(), Error> {
+    const VARIABLE: &str = "ANTHROPIC_MESSAGES_STRICT";
+    println!("cargo::rerun-if-env-changed={VARIABLE}");
+    let strict = env::var(VARIABLE).unwrap_or_default();
+    let (accepted, remedy) = match strict.as_str() {
+        "" | "0" => {
+            if !lowered.notes.is_empty() && name != "openapi.json" {
+                let count = lowered.notes.len();
+                println!("cargo::warning={name}: {count} parts of the contract can't be kept; see {}", file.display());
+            }
+            return Ok(());
+        }
+        "1" => (String::new(), "keep a list of accepted notes and name it in the variable".to_owned()),
+        list => {
+            let list = chosen(VARIABLE, list)?;
+            (read(&list)?, format!("accept them with `cp {} {list}`", file.display()))
+        }
+    };
+    match lowered.notes_beyond(&accepted).as_slice() {
+        [] => Ok(()),
+        new @ [first, ..] => Err(format!("{name}: {first} ({VARIABLE}: {} new notes; {remedy})", new.len()).into()),
+    }
+}
+
+/// The parts of a contract that the code in `src` needs.
 const REQUIREMENTS: &str = "src/requirements.json";
 
-/// The file that a variable names, or the package's own.
+/// Returns the path in a variable, or the default if the variable isn't set.
 fn chosen(variable: &str, default: &str) -> Result<String, Error> {
     println!("cargo::rerun-if-env-changed={variable}");
     let Ok(path) = env::var(variable) else { return Ok(default.to_owned()) };
+    if path.is_empty() {
+        return Err(format!("{variable} is set and empty; unset it, or give an absolute path").into());
+    }
+    if path.contains("://") {
+        return Err(
+            format!("{variable} is a URL, and the build uses no network; download the file and give its path").into()
+        );
+    }
     if path != "none" && !Path::new(&path).is_absolute() {
         return Err(format!(
             "{variable} is the relative path {path:?}, and a build script can't know what it is relative to; in \
@@ -85,5 +112,5 @@ fn chosen(variable: &str, default: &str) -> Result<String, Error> {
 
 fn read(path: &str) -> Result<String, Error> {
     println!("cargo::rerun-if-changed={path}");
-    fs::read_to_string(path).map_err(|error| format!("{path}: the file can't be read: {error}").into())
+    fs::read_to_string(path).map_err(|error| format!("{path}: failed to read the file: {error}").into())
 }

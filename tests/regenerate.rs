@@ -196,8 +196,8 @@ fn a_stale_or_contradicting_overlay_fails_with_one_sentence() {
     actions.insert(0, json!({"target": "$.components.schemas.Gone", "update": {"description": "x"}}));
     assert_fails(
         &build("stale", &contract().to_string(), Some(&stale)),
-        "overlay.json: action 0 (target $.components.schemas.Gone): the target matches nothing in the contract: it has \
-         changed, and this action needs a look",
+        "overlay.json: action 0 (target $.components.schemas.Gone): the target matches nothing in the contract; remove \
+         the action, or point it to where the schema is now",
     );
 
     let mut contradicting = overlay();
@@ -220,15 +220,26 @@ fn a_relative_path_is_refused_with_the_line_to_write() {
 }
 
 #[test]
-fn a_note_is_an_error_where_that_is_asked_for() {
+fn a_note_is_an_error_in_strict_mode_unless_it_is_accepted() {
     let mut changed = contract();
     changed["components"]["schemas"]["AnthropicTool"]["properties"]["shape"] = json!({"$ref": "elsewhere.json"});
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let path = folder.join("noted.json");
     std::fs::write(&path, changed.to_string()).unwrap();
-    let mut command = cargo();
-    let build = run(command.env("ANTHROPIC_MESSAGES_OPENAPI", &path).env("ANTHROPIC_MESSAGES_STRICT", "1"));
-    assert_fails(&build, "(ANTHROPIC_MESSAGES_STRICT makes what can't be kept an error; 1 in all)");
+    let strict =
+        |value: &str| run(cargo().env("ANTHROPIC_MESSAGES_OPENAPI", &path).env("ANTHROPIC_MESSAGES_STRICT", value));
+    assert_fails(&strict("1"), "1 new notes; keep a list of accepted notes and name it in the variable)");
+
+    let list = folder.join("accepted.txt");
+    std::fs::write(&list, "").unwrap();
+    let refused = strict(list.to_str().unwrap());
+    assert!(!refused.success);
+    // The command in the error accepts the note.
+    let (_, rest) = refused.messages.split_once("accept them with `cp ").unwrap();
+    let (notes, _) = rest.split_once(' ').unwrap();
+    std::fs::copy(notes, &list).unwrap();
+    let accepted = strict(list.to_str().unwrap());
+    assert!(accepted.success, "{}", accepted.messages);
 }
 
 /// A crate outside that names its contract in `.cargo/config.toml`, relative to its own folder.

@@ -108,75 +108,104 @@ mod requirements;
 mod run;
 mod surface;
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use openapiv3::OpenAPI;
 use proc_macro2::TokenStream;
 use progenitor::{GenerationSettings, InterfaceStyle};
 
-use self::node::Node;
 pub use self::{
     lower::model::{Lowered, Note},
     requirements::Requirements,
     run::run,
 };
+use self::{node::Node, overlay::OnNarrowing};
 
 /// An OpenAPI 3.x document, with the overlays that were applied to it.
 #[derive(Clone, Debug)]
 pub struct Contract {
     name: String,
     document: Node,
+    /// The notes of overlays.
+    notes: Vec<Note>,
 }
 
 impl Contract {
-    /// Reads a document. `name` is the file's name, for errors.
+    /// Reads a document. `name` is the file name, for errors.
     ///
     /// # Errors
-    /// When the text is not JSON.
+    /// Fails if the text isn't JSON or a member of an object is repeated.
     pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
-        Ok(Self { name: name.to_owned(), document: parse(name, text)? })
+        Ok(Self { name: name.to_owned(), document: parse(name, text)?, notes: Vec::new() })
     }
 
-    /// Applies an [OpenAPI Overlay](https://spec.openapis.org/overlay/v1.0.0.html). It may open and describe: add a
-    /// member, repeat one, or append to an array.
+    /// Applies an [OpenAPI Overlay](https://spec.openapis.org/overlay/v1.0.0.html).
+    ///
+    /// An overlay opens and describes: it may add a member, repeat one, or append to an array.
     ///
     /// # Errors
-    /// When the overlay is malformed, the target of an action matches nothing, or an action contradicts the document.
-    /// The error names the action and the place.
+    /// Fails if the overlay is malformed, the target of an action matches nothing, or an action contradicts the document
+    /// or excludes values that it allows. The error has the action and the JSON pointer.
     pub fn overlay(self, name: &str, text: &str) -> Result<Self, Error> {
-        let document = overlay::apply(self.document, &parse(name, text)?).map_err(|error| Error::new(name, error))?;
-        Ok(Self { document, ..self })
+        self.with_overlay(name, text, OnNarrowing::Refuse)
+    }
+
+    /// Applies an overlay that was written for another version of the contract.
+    ///
+    /// Where this contract allows more values than the overlay, the overlay's keyword is skipped and noted. Everything
+    /// else is as in [`overlay`](Self::overlay).
+    ///
+    /// # Errors
+    /// Fails like [`overlay`](Self::overlay), except for actions that exclude values.
+    pub fn built_in_overlay(self, name: &str, text: &str) -> Result<Self, Error> {
+        self.with_overlay(name, text, OnNarrowing::Note)
+    }
+
+    fn with_overlay(mut self, name: &str, text: &str, on_narrowing: OnNarrowing) -> Result<Self, Error> {
+        let overlay = parse(name, text)?;
+        self.document = overlay::apply(self.document, &overlay, on_narrowing, &mut self.notes)
+            .map_err(|error| Error::new(name, error))?;
+        Ok(self)
     }
 
     /// Lowers the contract to the OpenAPI 3.0 that progenitor reads.
     ///
     /// # Errors
-    /// When the document is not OpenAPI 3.x, or a `$ref` points to nothing. The error names the place.
+    /// Fails if the document isn't OpenAPI 3.x or a `$ref` can't be resolved. The error has the JSON pointer.
     pub fn lower(&self) -> Result<Lowered, Error> {
-        lower::lower(&self.name, &self.document).map_err(|error| Error::new(&self.name, error))
+        let mut lowered = lower::lower(&self.name, &self.document).map_err(|error| Error::new(&self.name, error))?;
+        lowered.notes.splice(..0, self.notes.iter().cloned());
+        Ok(lowered)
     }
 
     /// Returns the document with its overlays as JSON.
     ///
     /// # Errors
-    /// When the document can't be written as JSON.
+    /// Fails if the document can't be written as JSON.
     pub fn to_json(&self) -> Result<String, Error> {
         serde_json::to_string(&self.document).map_err(|error| Error::new(&self.name, error))
     }
 }
 
 impl Lowered {
-    /// Returns the lowered contract as progenitor takes it.
+    /// Returns the lowered contract as the input of progenitor.
     ///
     /// # Errors
-    /// When it is not OpenAPI 3.0, which is a bug of the lowering.
+    /// Fails if it isn't OpenAPI 3.0, which is a bug of the lowering.
     pub fn openapi(&self) -> Result<OpenAPI, Error> {
         serde_json::from_value(self.document.clone())
-            .map_err(|error| Error::new(&self.name, format!("the lowered contract is no OpenAPI 3.0: {error}")))
+            .map_err(|error| Error::new(&self.name, format!("the lowered contract is not OpenAPI 3.0: {error}")))
+    }
+
+    /// Returns the notes that a list doesn't have. The list has a note per line, as [`Note`] is displayed.
+    #[must_use]
+    pub fn notes_beyond(&self, accepted: &str) -> Vec<&Note> {
+        let accepted: HashSet<&str> = accepted.lines().map(str::trim).collect();
+        self.notes.iter().filter(|note| !accepted.contains(note.to_string().as_str())).collect()
     }
 }
 
-/// Returns the settings of progenitor's generator that [`finish`] expects its output to be made with.
+/// Returns the settings of progenitor's generator that [`finish`] expects.
 #[must_use]
 pub fn settings() -> GenerationSettings {
     let mut settings = GenerationSettings::default();
@@ -196,11 +225,11 @@ pub struct Generated {
     pub surface: String,
 }
 
-/// Turns the code that progenitor generated for a lowered contract into the code that is compiled.
+/// Rewrites the code that progenitor generated for a lowered contract.
 ///
 /// # Errors
-/// When the code has items that are not expected, or lacks some that are: another version of progenitor must not lead
-/// to wrong code silently.
+/// Fails if the code has unknown items or lacks expected ones, so that another version of progenitor can't lead to wrong
+/// code.
 pub fn finish(lowered: &Lowered, requirements: &Requirements, code: TokenStream) -> Result<Generated, Error> {
     let failed = |error: &dyn fmt::Display| Error::new("progenitor's output", error);
     let code = syn::parse2(code).map_err(|error| failed(&error))?;
@@ -212,7 +241,7 @@ pub fn finish(lowered: &Lowered, requirements: &Requirements, code: TokenStream)
     })
 }
 
-/// The error of a generation that failed: one sentence, with the file and the place.
+/// The error of the generator: one sentence with the file and the place.
 #[derive(Debug)]
 pub struct Error {
     file: Option<String>,
@@ -237,6 +266,17 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 fn parse(name: &str, text: &str) -> Result<Node, Error> {
-    serde_json::from_str(text.trim_start_matches('\u{FEFF}'))
-        .map_err(|error| Error::new(name, format!("the file is not JSON: {error}")))
+    let text = text.trim_start_matches('\u{FEFF}');
+    serde_json::from_str(text).map_err(|error| {
+        let is_yaml = !text.trim_start().starts_with(['{', '[']) && text.contains(':');
+        Error::new(
+            name,
+            match is_yaml {
+                _ if text.trim().is_empty() => "the file is empty".to_owned(),
+                true => "the file is YAML, and only JSON is read; convert it, for example with `yq -o=json`".to_owned(),
+                false if error.is_data() => error.to_string(),
+                false => format!("the file is not JSON: {error}"),
+            },
+        )
+    })
 }

@@ -147,6 +147,10 @@ impl<'de> Deserialize<'de> for Node {
     }
 }
 
+/// The name under which serde_json passes a number if another crate of the build enables its feature
+/// `arbitrary_precision`.
+const ARBITRARY_PRECISION: &str = "$serde_json::private::Number";
+
 struct NodeVisitor;
 
 impl<'de> Visitor<'de> for NodeVisitor {
@@ -190,9 +194,34 @@ impl<'de> Visitor<'de> for NodeVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
         let mut members = IndexMap::new();
-        while let Some((name, node)) = access.next_entry()? {
+        while let Some((name, node)) = access.next_entry::<String, Node>()? {
+            if name == ARBITRARY_PRECISION {
+                let number = node.as_str().and_then(|text| serde_json::from_str(text).ok());
+                return number.map(Node::Number).ok_or_else(|| de::Error::custom("a number is malformed"));
+            }
+            // The last one would win silently.
+            if members.contains_key(&name) {
+                return Err(de::Error::custom(format!("the member `{name}` is repeated; remove one of the two")));
+            }
             members.insert(name, node);
         }
         Ok(Node::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_member_is_an_error_with_its_place() {
+        let error = serde_json::from_str::<Node>("{\"a\": {\"b\": 1,\n\"b\": 2}}").unwrap_err().to_string();
+        assert_eq!(error, "the member `b` is repeated; remove one of the two at line 2 column 7");
+    }
+
+    #[test]
+    fn numbers_are_numbers_under_arbitrary_precision_too() {
+        let number = serde_json::from_str::<Node>(r#"[{"$serde_json::private::Number": "12"}]"#).unwrap();
+        assert_eq!(number, serde_json::from_str::<Node>("[12]").unwrap());
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn is_true(schema: &Node, keyword: &str) -> bool {
 }
 
 /// Returns the names in `type`, which is a string or a list.
-pub(super) fn types(schema: &Node) -> Vec<String> {
+pub(crate) fn types(schema: &Node) -> Vec<String> {
     match schema.get("type") {
         Some(Node::String(name)) => vec![name.clone()],
         Some(Node::Array(names)) => names.iter().filter_map(Node::as_str).map(str::to_owned).collect(),

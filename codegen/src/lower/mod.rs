@@ -8,7 +8,7 @@ pub(crate) mod model;
 
 mod all_of;
 mod emit;
-mod keywords;
+pub(crate) mod keywords;
 mod names;
 mod operations;
 mod parameters;
@@ -36,6 +36,10 @@ use super::node::{Node, join};
 /// Fails if the document isn't OpenAPI 3.x or a `$ref` can't be resolved. The error has the JSON pointer.
 pub(crate) fn lower(name: &str, document: &Node) -> Result<Lowered, LowerError> {
     let version = document.get("openapi").and_then(Node::as_str).unwrap_or_default();
+    if document.get("swagger").is_some() {
+        let problem = "the document is Swagger 2.0; convert it to OpenAPI 3, for example with `swagger2openapi`";
+        return Err(LowerError::new("/swagger", problem));
+    }
     if !version.starts_with("3.") {
         return Err(LowerError::new("/openapi", "the document must have an `openapi` of 3.x"));
     }

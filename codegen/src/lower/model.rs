@@ -1,5 +1,7 @@
 //! The model between lowering and finishing: the generated types and operations.
 
+use std::fmt;
+
 use indexmap::IndexMap;
 use serde_json::Value;
 
@@ -27,6 +29,12 @@ pub struct Note {
     pub pointer: String,
     /// The construct, and what happens instead.
     pub text: String,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}: {}", self.pointer, self.text)
+    }
 }
 
 /// A generated type.

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod constructs;
+mod documents;
 mod hostile;
 mod mutations;
 mod operations;

@@ -12,7 +12,7 @@ fn build(contract: &Value) -> Result<String, String> {
     let (overlay, required) = (include_str!("../../../overlay.json"), include_str!("../../../src/requirements.json"));
     let requirements = Requirements::parse("requirements.json", required).unwrap();
     let contract = Contract::parse("openapi.json", &contract.to_string())
-        .and_then(|contract| contract.overlay("overlay.json", overlay))
+        .and_then(|contract| contract.built_in_overlay("overlay.json", overlay))
         .map_err(|error| error.to_string())?;
     let (_, generated) = crate::build(&contract, &requirements)?;
     syn::parse_file(&generated.source).map_err(|error| error.to_string())?;
