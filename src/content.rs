@@ -1,7 +1,7 @@
 //! Comfort on what stands inside a message: images and documents, results of tools, cache
 //! breakpoints, citations, and why a reply ended.
 
-use std::fmt;
+use std::{fmt, iter::Sum, ops::AddAssign};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -281,6 +281,65 @@ impl StopReason {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         self == "refusal"
+    }
+}
+
+/// Adds the counts. Service tier, speed and region stay if both sides agree.
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        let is_first = *self == Self::empty();
+        add(&mut self.input_tokens, other.input_tokens);
+        add(&mut self.output_tokens, other.output_tokens);
+        add(&mut self.cache_creation_input_tokens, other.cache_creation_input_tokens);
+        add(&mut self.cache_read_input_tokens, other.cache_read_input_tokens);
+        if let Some(other) = other.cache_creation {
+            let own = self.cache_creation.get_or_insert_with(Empty::empty);
+            add(&mut own.ephemeral_5m_input_tokens, other.ephemeral_5m_input_tokens);
+            add(&mut own.ephemeral_1h_input_tokens, other.ephemeral_1h_input_tokens);
+        }
+        if let Some(other) = other.output_tokens_details {
+            let own = self.output_tokens_details.get_or_insert_with(Empty::empty);
+            add(&mut own.thinking_tokens, other.thinking_tokens);
+        }
+        if let Some(other) = other.server_tool_use {
+            let own = self.server_tool_use.get_or_insert_with(Empty::empty);
+            add(&mut own.web_search_requests, other.web_search_requests);
+            add(&mut own.web_fetch_requests, other.web_fetch_requests);
+        }
+        agree(&mut self.service_tier, other.service_tier, is_first);
+        agree(&mut self.speed, other.speed, is_first);
+        agree(&mut self.inference_geo, other.inference_geo, is_first);
+    }
+}
+
+impl Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(usages: I) -> Self {
+        usages.fold(Self::default(), |mut sum, usage| {
+            sum += usage;
+            sum
+        })
+    }
+}
+
+impl<'a> Sum<&'a Usage> for Usage {
+    fn sum<I: Iterator<Item = &'a Usage>>(usages: I) -> Self {
+        usages.cloned().sum()
+    }
+}
+
+/// Adds a count, if it is reported.
+fn add(sum: &mut Option<i64>, count: Option<i64>) {
+    if let Some(count) = count {
+        *sum = Some(sum.unwrap_or_default().saturating_add(count));
+    }
+}
+
+/// Keeps a value that is the same on both sides.
+fn agree<T: PartialEq>(own: &mut Option<T>, other: Option<T>, is_first: bool) {
+    if is_first {
+        *own = other;
+    } else if *own != other {
+        *own = None;
     }
 }
 

@@ -17,6 +17,7 @@ pub mod observe;
 mod redact;
 mod response;
 pub mod retry;
+pub mod rules;
 #[cfg(feature = "schemars")]
 mod schema;
 mod stream;

@@ -4,9 +4,14 @@
 //! is reached through them just as well.
 
 use crate::{
-    generated::types::{AnthropicMessage, ContentBlock, ContentBlockText, ContentBlockToolUse, MessageResponse},
-    json::Empty,
+    generated::types::{
+        AnthropicMessage, ContentBlock, ContentBlockText, ContentBlockToolUse, CountTokensRequest,
+        CountTokensRequestSystem, MessageCreateRequest, MessageCreateRequestSystem, MessageResponse,
+        WebFetchToolResultContent,
+    },
+    json::{Empty, JsonType},
     response::Response,
+    rules,
 };
 
 /// What a turn consists of: text, one block, or several.
@@ -109,15 +114,66 @@ impl MessageResponse {
     }
 }
 
-/// Echoes a reply as a turn of the conversation: every block as it came, signatures, unknown
-/// fields and unknown blocks included.
+/// Converts a reply into a turn of the conversation, with all blocks as they arrived, signatures, unknown fields and unknown
+/// blocks included.
+///
+/// The API rejects some of what it returns. Therefore empty text blocks are left out, the document of a web fetch loses
+/// members that are `null`, and half of a surrogate pair in the input of a tool call becomes U+FFFD. The content is empty if
+/// nothing else was in it: don't send such a turn.
 impl From<MessageResponse> for AnthropicMessage {
     fn from(reply: MessageResponse) -> Self {
-        Self::turn("assistant", reply.content.unwrap_or_default())
+        let mut content = reply.content.unwrap_or_default();
+        content.retain(|block| !matches!(block, ContentBlock::Text(text) if text.text.is_empty()));
+        content.iter_mut().for_each(make_sendable);
+        Self::turn("assistant", content)
     }
 }
 
-/// Echoes a reply as a turn of the conversation, see [`MessageResponse`].
+/// Changes what the API returns in a block and rejects in a request.
+fn make_sendable(block: &mut ContentBlock) {
+    match block {
+        ContentBlock::WebFetchToolResult(result) => {
+            result.extra.clear_nulls();
+            if result.extra.get("citations").is_some_and(|citations| citations.json_type() == JsonType::Null) {
+                result.extra.remove("citations");
+            }
+            if let Some(WebFetchToolResultContent::WebFetchResult(page)) = &mut result.content
+                && let Some(document) = &mut page.content
+            {
+                document.extra.clear_nulls();
+            }
+        }
+        ContentBlock::ToolUse(call) => rules::replace_lone_surrogates(&mut call.input),
+        ContentBlock::ServerToolUse(call) => rules::replace_lone_surrogates(&mut call.input),
+        _ => {}
+    }
+}
+
+/// Creates the request that counts the input tokens of another one. Members that only the creation of a message has are left
+/// out, as are those in `extra`.
+impl From<&MessageCreateRequest> for CountTokensRequest {
+    fn from(request: &MessageCreateRequest) -> Self {
+        let system = request.system.clone().map(|system| match system {
+            MessageCreateRequestSystem::String(text) => CountTokensRequestSystem::String(text),
+            MessageCreateRequestSystem::Array(blocks) => CountTokensRequestSystem::Array(blocks),
+            MessageCreateRequestSystem::Unknown(json) => CountTokensRequestSystem::Unknown(json),
+        });
+        Self {
+            model: request.model.clone(),
+            messages: request.messages.clone(),
+            system,
+            tools: request.tools.clone(),
+            tool_choice: request.tool_choice.clone(),
+            thinking: request.thinking.clone(),
+            output_config: request.output_config.clone(),
+            cache_control: request.cache_control.clone(),
+            speed: request.speed.clone(),
+            ..Self::empty()
+        }
+    }
+}
+
+/// Converts a reply into a turn of the conversation, as for [`MessageResponse`].
 impl From<Response<MessageResponse>> for AnthropicMessage {
     fn from(reply: Response<MessageResponse>) -> Self {
         reply.into_inner().into()

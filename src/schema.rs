@@ -4,7 +4,6 @@ mod strict;
 
 use std::collections::BTreeSet;
 
-use percent_encoding::percent_decode_str;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{
     Serialize, Serializer,
@@ -16,22 +15,22 @@ use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::AnthropicTool,
     json::{Empty, Json},
+    rules,
 };
 
-/// Where the schemas of named types stand.
+/// The keyword of the schemas of named types.
 const DEFINITIONS: &str = "$defs";
 
-/// What the API refuses at the root of a tool's schema.
-const REFUSED_AT_ROOT: [&str; 3] = ["oneOf", "anyOf", "allOf"];
+/// Keywords that the API rejects at the root of a tool's schema.
+const REJECTED_AT_ROOT: [&str; 3] = ["oneOf", "anyOf", "allOf"];
 
 impl AnthropicTool {
-    /// A tool whose input is a Rust type.
+    /// Creates a tool whose input is a Rust type.
     ///
-    /// The schema says what serde reads: names, optional fields, the representation of enums, and
-    /// doc comments as descriptions. A model writes fields in the order of the schema: required ones
-    /// stand first, in the order of the type. Optional ones follow by name, or in the order of the
-    /// type where a program turns on `preserve_order` of `serde_json`. Types that are used in several
-    /// places or contain themselves stand once, in `$defs`.
+    /// The schema describes what serde reads: names, optional fields, the representation of enums, and doc comments as
+    /// descriptions. The ranges of integer types are bounds. A model writes fields in the order of the schema: required
+    /// ones first, in the order of the type. Optional ones follow by name, or in the order of the type if a program turns
+    /// on `preserve_order` of `serde_json`. Types that occur in several places or contain themselves are in `$defs`.
     ///
     /// ```
     /// use anthropic_messages::{AnthropicTool, schemars::{self, JsonSchema}};
@@ -49,9 +48,8 @@ impl AnthropicTool {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Contract`] when the root of the schema is no object, or has `oneOf`, `anyOf` or
-    /// `allOf` beside it: the API refuses both. That is so for every type but structs with named
-    /// fields and maps. The message names the type.
+    /// Fails with [`ErrorKind::Contract`] if the root of the schema is not an object, or has `oneOf`, `anyOf` or `allOf`: the
+    /// API rejects both. Only structs with named fields and maps have such a schema. The message names the type.
     pub fn of<T: JsonSchema + ?Sized>(name: impl Into<String>, description: impl Into<String>) -> Result<Self> {
         Ok(Self {
             name: name.into(),
@@ -61,20 +59,21 @@ impl AnthropicTool {
         })
     }
 
-    /// A tool whose input always fits its schema: the API holds the model to it (`strict`).
+    /// Creates a tool whose input is guaranteed to fit its schema (`strict`).
     ///
-    /// The schema is that of [`of`](Self::of), changed to what the API can hold a model to: objects
-    /// take no members but those named, `oneOf` becomes `anyOf`, and limits such as `minimum` move
-    /// into the description.
+    /// The schema is that of [`of`](Self::of) with the changes that the API requires: objects have no members but those
+    /// named, `oneOf` becomes `anyOf`, an `Option` that can be left out is not `null` as well, and limits such as `minimum`
+    /// move into the description.
     ///
     /// # Errors
-    /// As [`of`](Self::of), and [`ErrorKind::Contract`] for maps and other objects with members of
-    /// any name, which have no strict schema.
+    /// Fails as [`of`](Self::of) does, and with [`ErrorKind::Contract`] for a type that has no strict schema: one that
+    /// contains itself, a map, a tuple, or a value of any type, and patterns with look-around, back-references or word
+    /// boundaries. The message names the type and the place.
     pub fn strict_of<T: JsonSchema + ?Sized>(name: impl Into<String>, description: impl Into<String>) -> Result<Self> {
         Self::of::<T>(name, description)?.into_strict()
     }
 
-    /// The same tool with its schema made strict.
+    /// Makes the schema strict.
     pub(crate) fn into_strict(mut self) -> Result<Self> {
         let unreadable =
             |error| Error::new(ErrorKind::Contract, "the schema of a tool can't be read").with_source(error);
@@ -85,7 +84,7 @@ impl AnthropicTool {
     }
 }
 
-/// The schema that a reply's text shall fit.
+/// Returns the schema of structured output.
 pub(crate) fn of_output<T: JsonSchema + ?Sized>() -> Result<Json> {
     json(&strict::strict(of::<T>(), &format!("`{}`", T::schema_name()))?)
 }
@@ -99,20 +98,20 @@ fn of_tool<T: JsonSchema + ?Sized>() -> Result<Map<String, Value>> {
         );
         Err(Error::new(ErrorKind::Contract, sentence))
     };
-    if let Some(keyword) = REFUSED_AT_ROOT.iter().find(|keyword| schema.contains_key(**keyword)) {
+    if let Some(keyword) = REJECTED_AT_ROOT.iter().find(|keyword| schema.contains_key(**keyword)) {
         return refused(format!("has `{keyword}` at its root"));
     }
     match schema.get("type") {
         Some(Value::String(name)) if name == "object" => Ok(schema),
-        _ => refused("is no object".to_owned()),
+        _ => refused("is not an object".to_owned()),
     }
 }
 
-/// The schema of a type. Its root is the type itself, never a reference.
+/// Returns the schema of a type. Its root is the type itself, not a reference.
 fn of<T: JsonSchema + ?Sized>() -> Map<String, Value> {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.meta_schema = None);
     let root = settings.into_generator().into_root_schema_for::<T>().to_value();
-    // The one schema that is no object is `true`, of a type that takes anything.
+    // The only schema that is not an object is `true`, of a type that accepts anything.
     let Value::Object(mut schema) = root else { return Map::new() };
     if schema.get("title").and_then(Value::as_str) == Some(&*T::schema_name()) {
         schema.remove("title");
@@ -122,22 +121,81 @@ fn of<T: JsonSchema + ?Sized>() -> Map<String, Value> {
         merge(&mut schema, definition);
         drop_unused(&mut schema);
     }
-    schema
+    let mut schema = Value::Object(schema);
+    normalize(&mut schema);
+    match schema {
+        Value::Object(mut schema) => {
+            if schema.get("type").is_some_and(|name| name == "object") && !schema.contains_key("additionalProperties") {
+                schema.entry("properties").or_insert_with(|| Map::new().into());
+            }
+            schema
+        }
+        _ => Map::new(),
+    }
 }
 
-/// The definition that a `$ref` of this document names.
+/// Replaces the formats of Rust's integers, which no validator knows, with the bounds that they stand for.
+fn normalize(schema: &mut Value) {
+    match schema {
+        Value::Object(keywords) => {
+            if let Some(format) = keywords.get("format").and_then(Value::as_str)
+                && let Some((minimum, maximum)) = integer_bounds(format)
+            {
+                keywords.remove("format");
+                if let Some(minimum) = minimum {
+                    keywords.entry("minimum").or_insert(minimum);
+                }
+                if let Some(maximum) = maximum {
+                    keywords.entry("maximum").or_insert(maximum);
+                }
+            }
+            for (keyword, value) in keywords {
+                match value {
+                    Value::Object(schemas)
+                        if keyword == "properties" || SCHEMAS_BY_NAME.contains(&keyword.as_str()) =>
+                    {
+                        schemas.values_mut().for_each(normalize);
+                    }
+                    _ if DATA.contains(&keyword.as_str()) => {}
+                    value => normalize(value),
+                }
+            }
+        }
+        Value::Array(schemas) => schemas.iter_mut().for_each(normalize),
+        _ => {}
+    }
+}
+
+/// Returns the least and the greatest value of an integer format, as far as JSON numbers of 64 bits express them. `None` if it
+/// is no integer format.
+fn integer_bounds(format: &str) -> Option<(Option<Value>, Option<Value>)> {
+    let bounds = |minimum: i64, maximum: u64| Some((Some(minimum.into()), Some(maximum.into())));
+    match format {
+        "int8" => bounds(i8::MIN.into(), 127),
+        "int16" => bounds(i16::MIN.into(), 32_767),
+        "int32" => bounds(i32::MIN.into(), 2_147_483_647),
+        "int64" | "int" => bounds(i64::MIN, i64::MAX.unsigned_abs()),
+        "uint8" => bounds(0, u8::MAX.into()),
+        "uint16" => bounds(0, u16::MAX.into()),
+        "uint32" => bounds(0, u32::MAX.into()),
+        "uint64" | "uint" => bounds(0, u64::MAX),
+        "int128" => Some((None, None)),
+        "uint128" => Some((Some(0.into()), None)),
+        _ => None,
+    }
+}
+
+/// Returns the definition that a `$ref` refers to.
 fn definition<'a>(root: &'a Map<String, Value>, reference: Option<&Value>) -> Option<&'a Map<String, Value>> {
     root.get(DEFINITIONS)?.get(definition_name(reference?)?)?.as_object()
 }
 
-/// The name of the definition that a `$ref` is about.
+/// Returns the name of the definition that a `$ref` refers to.
 fn definition_name(reference: &Value) -> Option<String> {
-    let name = reference.as_str()?.strip_prefix("#/$defs/")?;
-    Some(percent_decode_str(name).decode_utf8().ok()?.replace("~1", "/").replace("~0", "~"))
+    Some(rules::unescaped(reference.as_str()?.strip_prefix("#/$defs/")?))
 }
 
-/// Adds to a schema what another one says: members and requirements come together, of everything
-/// else what stands there stays.
+/// Merges another schema into one. Members and requirements are joined, and other keywords stay as they are.
 fn merge(schema: &mut Map<String, Value>, other: Map<String, Value>) {
     for (keyword, value) in other {
         match (schema.get_mut(&keyword), value) {
@@ -159,7 +217,7 @@ fn merge(schema: &mut Map<String, Value>, other: Map<String, Value>) {
     }
 }
 
-/// Drops the definitions that nothing names.
+/// Removes definitions that nothing refers to.
 fn drop_unused(root: &mut Map<String, Value>) {
     let Some(Value::Object(mut definitions)) = root.remove(DEFINITIONS) else { return };
     let (mut used, mut waiting) = (BTreeSet::new(), Vec::new());
@@ -177,7 +235,7 @@ fn drop_unused(root: &mut Map<String, Value>) {
     }
 }
 
-/// The names of the definitions that a value refers to.
+/// Collects the names of the definitions that a value refers to.
 fn references(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => {

@@ -1,4 +1,4 @@
-//! Structured output: replies that are a Rust type.
+//! Structured output: replies that decode into a Rust type.
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -17,13 +17,13 @@ use crate::{
 
 #[cfg(feature = "schemars")]
 impl JsonOutputFormat {
-    /// The format whose schema is that of a Rust type, for `output_config`.
+    /// Creates the format with the schema of a Rust type, for `output_config`.
     ///
-    /// The schema is a strict one, see [`AnthropicTool::strict_of`](crate::AnthropicTool::strict_of),
-    /// and may be of any shape.
+    /// The schema is strict, see [`AnthropicTool::strict_of`](crate::AnthropicTool::strict_of). Unlike the input of a tool, it
+    /// can have any type at its root.
     ///
     /// # Errors
-    /// [`ErrorKind::Contract`] for a type without a strict schema, such as one with a map in it.
+    /// Fails with [`ErrorKind::Contract`] if the type has no strict schema, for example because it contains a map.
     pub fn of<T: schemars::JsonSchema + ?Sized>() -> Result<Self> {
         Ok(Self { schema: crate::schema::of_output::<T>()?, ..Self::empty() })
     }
@@ -31,9 +31,8 @@ impl JsonOutputFormat {
 
 #[cfg(feature = "schemars")]
 impl MessageCreateRequest {
-    /// Asks for a reply whose text is JSON of a Rust type, to be read by
-    /// [`MessageResponse::structured`]. It sets `output_config.format` and keeps the rest of
-    /// `output_config`.
+    /// Requests a reply whose text is JSON of a Rust type, to be decoded by [`MessageResponse::structured`]. Sets
+    /// `output_config.format` and keeps the rest of `output_config`.
     ///
     /// ```no_run
     /// use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest, schemars::{self, JsonSchema}};
@@ -52,7 +51,7 @@ impl MessageCreateRequest {
     /// ```
     ///
     /// # Errors
-    /// As [`JsonOutputFormat::of`].
+    /// Fails as [`JsonOutputFormat::of`] does.
     pub fn structured<T: schemars::JsonSchema + ?Sized>(mut self) -> Result<Self> {
         let format = JsonOutputFormat::of::<T>()?;
         self.output_config.get_or_insert_with(OutputConfig::empty).format = Some(format);

@@ -6,7 +6,6 @@ mod tools {
     mod conversation;
     mod execution;
     mod output;
-    mod schema;
     mod steps;
     mod structured;
     mod truncation;

@@ -55,6 +55,7 @@ pub struct ClientBuilder {
     response_timeout: Option<Duration>,
     idle_timeout: Duration,
     event_timeout: Option<Duration>,
+    check_requests: bool,
     retry: RetryPolicy,
     max_response_bytes: u64,
     max_error_bytes: u64,
@@ -82,6 +83,7 @@ impl Default for ClientBuilder {
             response_timeout: None,
             idle_timeout: Duration::from_secs(90),
             event_timeout: None,
+            check_requests: true,
             retry: RetryPolicy::default(),
             max_response_bytes: 64 * 1024 * 1024,
             max_error_bytes: 1024 * 1024,
@@ -266,6 +268,13 @@ impl ClientBuilder {
     /// without showing it, and to 600 s for a [`create_message`](crate::Client::create_message) that is sent as a stream.
     pub fn event_timeout(mut self, timeout: Duration) -> Self {
         self.event_timeout = Some(timeout);
+        self
+    }
+
+    /// Checks messages against the [rules](crate::rules) that the API enforces beyond its contract, before they are sent. A
+    /// violation fails with [`ErrorKind::Contract`](crate::ErrorKind::Contract) instead of a 400. Defaults to `true`.
+    pub fn check_requests(mut self, check: bool) -> Self {
+        self.check_requests = check;
         self
     }
 

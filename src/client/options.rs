@@ -84,6 +84,13 @@ impl RequestOptions {
         self
     }
 
+    /// Checks messages against the rules of the API, see
+    /// [`ClientBuilder::check_requests`](crate::ClientBuilder::check_requests).
+    pub fn check_requests(mut self, check: bool) -> Self {
+        self.settings.check_requests = check;
+        self
+    }
+
     /// Sets a header, in place of one with the same name, whoever set that. A header
     /// `authorization` or `x-api-key` takes the place of the credential.
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {

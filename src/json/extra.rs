@@ -157,6 +157,13 @@ impl Extra {
         }
     }
 
+    /// Forgets which fields are explicitly `null`, so that they are left out.
+    pub(crate) fn clear_nulls(&mut self) {
+        if let Some(members) = &mut self.0 {
+            members.nulls = Nulls::default();
+        }
+    }
+
     fn is_null(&self, fields: &'static [&'static str], index: usize) -> bool {
         self.0.as_ref().is_some_and(|members| members.nulls.contains(index) && members.nulls.fields == fields)
     }

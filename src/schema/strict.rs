@@ -1,16 +1,18 @@
-//! Schemas that the API can hold a model to.
+//! Strict schemas.
 //!
-//! For `strict` tools and for `output_config` the API turns a schema into a grammar, which knows
-//! less than JSON Schema: every object must have `additionalProperties: false`, there is no
-//! `oneOf`, and numbers and lengths have no limits. A schema is changed so far as it means the
-//! same, limits become words for the model to read, and what has no such schema is an error.
+//! For `strict` tools and for `output_config` the API compiles a schema into a grammar, which expresses less than JSON Schema:
+//! every object must have `additionalProperties: false`, there is no `oneOf`, and numbers and lengths have no limits. A schema
+//! is changed as long as its meaning stays, limits become words for the model to read, and anything else is an error.
 
 use serde_json::{Map, Value};
 
-use super::{definition, definition_name, drop_unused, merge};
-use crate::error::{Error, ErrorKind, Result};
+use super::{definition, drop_unused, merge};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    rules,
+};
 
-/// Keywords that limit a value and that no grammar expresses; the model reads them instead.
+/// Keywords that limit a value and that no grammar expresses. The model reads them instead.
 const LIMITS: [&str; 12] = [
     "minimum",
     "maximum",
@@ -30,37 +32,48 @@ const LIMITS: [&str; 12] = [
 const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
-/// Keywords that say something about a schema and restrict nothing.
+/// Keywords that describe a schema and restrict nothing.
 const ANNOTATIONS: [&str; 5] = ["title", "description", "default", "examples", "deprecated"];
 
-/// The schema in its strict form. `owner` is what messages call it.
+/// Returns the strict form of a schema. `owner` is its name in error messages.
 ///
 /// # Errors
-/// [`ErrorKind::Contract`] for objects with members of any name, for several flattened enums in
-/// one type, and for an enum in whose variant a type contains itself.
+/// Fails with [`ErrorKind::Contract`] for a type that contains itself, for objects with members of any name, for several
+/// flattened enums in one type, and for what [`rules::unsupported`] finds.
 pub(super) fn strict(mut root: Map<String, Value>, owner: &str) -> Result<Map<String, Value>> {
+    if let Some(circle) = rules::circular_reference(&Value::Object(root.clone())) {
+        let problem = match circle.as_slice() {
+            [name, _] if name == "#" => "contains itself, which a strict schema can't".to_owned(),
+            _ => format!("contains itself, which a strict schema can't: {}", circle.join(" -> ")),
+        };
+        return Err(error(owner, &problem, ""));
+    }
     let document = root.clone();
     let definitions = root.remove(super::DEFINITIONS);
-    let mut pass = Pass { document: &document, owner, open: Vec::new(), path: Vec::new() };
+    let mut pass = Pass { document: &document, owner, path: Vec::new() };
     pass.schema(&mut root)?;
     if let Some(Value::Object(mut definitions)) = definitions {
         for (name, definition) in &mut definitions {
-            pass.open = vec![name.clone()];
             pass.path = vec![super::DEFINITIONS.to_owned(), name.clone()];
             pass.value(definition)?;
         }
         root.insert(super::DEFINITIONS.to_owned(), definitions.into());
     }
     drop_unused(&mut root);
-    Ok(root)
+    let schema = Value::Object(root);
+    if let Some(unsupported) = rules::unsupported(&schema) {
+        return Err(error(owner, unsupported.problem, &unsupported.pointer));
+    }
+    match schema {
+        Value::Object(root) => Ok(root),
+        _ => Ok(Map::new()),
+    }
 }
 
 struct Pass<'a> {
     document: &'a Map<String, Value>,
     owner: &'a str,
-    /// The definitions that the place at hand is a part of.
-    open: Vec<String>,
-    /// The place at hand.
+    /// The current place.
     path: Vec<String>,
 }
 
@@ -73,54 +86,41 @@ impl Pass<'_> {
     }
 
     fn schema(&mut self, schema: &mut Map<String, Value>) -> Result<()> {
-        let opened = self.open.len();
-        self.resolve(schema)?;
+        self.resolve(schema);
         if let Some(branches) = schema.remove("oneOf") {
             if schema.contains_key("anyOf") {
-                return Err(self.error("combines several enums"));
+                return Err(self.error("combines several enums, which a strict schema can't"));
             }
             schema.insert("anyOf".to_owned(), branches);
         }
         if schema.contains_key("allOf") {
-            return Err(self.error("combines several enums"));
+            return Err(self.error("combines several enums, which a strict schema can't"));
         }
         distribute(schema);
         self.close(schema)?;
+        drop_optional_nulls(schema);
         describe_limits(schema);
         self.members(schema)?;
-        self.open.truncate(opened);
         Ok(())
     }
 
-    /// Puts a definition in the place of a `$ref` that has anything beside it.
-    fn resolve(&mut self, schema: &mut Map<String, Value>) -> Result<()> {
+    /// Replaces a `$ref` that has other keywords beside it with its definition.
+    fn resolve(&self, schema: &mut Map<String, Value>) {
         while schema.len() > 1
-            && let Some(reference) = schema.get("$ref").cloned()
+            && let Some(definition) = definition(self.document, schema.get("$ref"))
         {
-            let name = definition_name(&reference);
-            let again = name.as_ref().is_none_or(|name| self.open.contains(name));
-            match definition(self.document, Some(&reference)) {
-                Some(definition) if !again => {
-                    schema.remove("$ref");
-                    merge(schema, definition.clone());
-                    self.open.extend(name);
-                }
-                _ if schema.keys().all(|keyword| keyword == "$ref" || is_annotation(keyword)) => {
-                    schema.retain(|keyword, _| keyword == "$ref");
-                }
-                _ => return Err(self.error("contains itself in a variant of an enum")),
-            }
+            schema.remove("$ref");
+            merge(schema, definition.clone());
         }
-        Ok(())
     }
 
-    /// Lets an object have no members but those that it names.
+    /// Restricts an object to the members that it names.
     fn close(&self, schema: &mut Map<String, Value>) -> Result<()> {
         let is_object = schema.contains_key("properties") || names_object(schema.get("type"));
         schema.remove("unevaluatedProperties");
         let is_open = schema.get("additionalProperties").is_some_and(|value| *value != Value::Bool(false));
         if is_open || schema.contains_key("patternProperties") {
-            return Err(self.error("has members of any name"));
+            return Err(self.error("has members of any name, which a strict schema can't have; use a list of pairs"));
         }
         if is_object {
             schema.insert("additionalProperties".to_owned(), false.into());
@@ -128,7 +128,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Goes into the schemas that this one is made of.
+    /// Converts the schemas within this one.
     fn members(&mut self, schema: &mut Map<String, Value>) -> Result<()> {
         for (keyword, value) in schema.iter_mut() {
             self.path.push(keyword.clone());
@@ -153,16 +153,46 @@ impl Pass<'_> {
 
     fn error(&self, problem: &str) -> Error {
         let pointer: String = self.path.iter().map(|part| format!("/{part}")).collect();
-        let place = if pointer.is_empty() { String::new() } else { format!(", at {pointer}") };
-        Error::new(
-            ErrorKind::Contract,
-            format!("the schema of {} {problem}, which has no strict schema{place}", self.owner),
-        )
+        error(self.owner, problem, &pointer)
     }
 }
 
-/// Members beside `anyOf`, as of a flattened enum, go into each of its branches: an object that
-/// takes no other members must name all of them.
+fn error(owner: &str, problem: &str, pointer: &str) -> Error {
+    let place = if pointer.is_empty() { String::new() } else { format!(", at {pointer}") };
+    Error::new(ErrorKind::Contract, format!("the schema of {owner} {problem}{place}"))
+}
+
+/// Removes `null` from members that can be left out: the API limits the number of optional members and of members with
+/// several types, and an `Option` would count as both.
+fn drop_optional_nulls(schema: &mut Map<String, Value>) {
+    let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    let Some(Value::Object(members)) = schema.get_mut("properties") else { return };
+    let optional = members.iter_mut().filter(|(name, _)| !required.iter().any(|required| required == *name));
+    for (_, member) in optional {
+        let Value::Object(member) = member else { continue };
+        if let Some(Value::Array(types)) = member.get_mut("type") {
+            types.retain(|name| name != "null");
+            if let [single] = types.as_slice() {
+                let single = single.clone();
+                member.insert("type".to_owned(), single);
+            }
+            if let Some(Value::Array(values)) = member.get_mut("enum") {
+                values.retain(|value| !value.is_null());
+            }
+        }
+        if let Some(Value::Array(branches)) = member.get_mut("anyOf") {
+            branches.retain(|branch| branch.get("type").is_none_or(|name| name != "null"));
+            if let [Value::Object(single)] = branches.as_slice() {
+                let single = single.clone();
+                member.remove("anyOf");
+                merge(member, single);
+            }
+        }
+    }
+}
+
+/// Moves members beside `anyOf`, as of a flattened enum, into each of its branches: an object that takes no other members must
+/// name all of them.
 fn distribute(schema: &mut Map<String, Value>) {
     if !schema.contains_key("properties") {
         return;
@@ -212,7 +242,7 @@ fn describe_limits(schema: &mut Map<String, Value>) {
     schema.insert("description".to_owned(), description.into());
 }
 
-/// The formats of Rust's fractions say no more than that a number is one.
+/// Returns `true` for the formats of `f32` and `f64`, which say nothing about a number.
 fn is_fractional(format: &Value) -> bool {
     format == "float" || format == "double"
 }

@@ -8,6 +8,7 @@ use crate::{
         types::{MessageCreateRequest, MessageResponse},
     },
     response::Response,
+    rules,
     transport::{Answer, DEFAULT_TIMEOUT, Settings},
 };
 
@@ -31,12 +32,13 @@ impl Client {
     /// the same.
     ///
     /// # Errors
-    /// Fails if the request violates the contract or cannot be sent, if the API answers with an error, and if the response
-    /// is not a message. [`ErrorKind`](crate::ErrorKind) lists all kinds. With a stream, [`Error::partial_message`] returns
+    /// Fails if the request violates the contract or the [rules](crate::rules) of the API, if it cannot be sent, if the API
+    /// answers with an error, and if the response is not a message. [`ErrorKind`](crate::ErrorKind) lists all kinds. With a stream, [`Error::partial_message`] returns
     /// what had arrived.
     ///
     /// [`Error::partial_message`]: crate::Error::partial_message
     pub async fn create_message(&self, request: &MessageCreateRequest) -> Result<Response<MessageResponse>> {
+        self.check_rules(request)?;
         let is_long = Some(request.max_tokens).is_some_and(may_exceed_timeout);
         let is_streamed = request.stream == Some(true) || (is_long && self.transport.settings().timeout.is_none());
         if !is_streamed {
@@ -86,7 +88,18 @@ impl Client {
     /// error page of a gateway.
     pub async fn stream_message(&self, request: &MessageCreateRequest) -> Result<MessageStream> {
         // Boxed so that a task which reads the stream doesn't keep space for the future that opens it.
-        Box::pin(async { MessageStream::from_answer(self.create_message_stream(request).await?) }).await
+        Box::pin(async {
+            self.check_rules(request)?;
+            MessageStream::from_answer(self.create_message_stream(request).await?)
+        })
+        .await
+    }
+
+    fn check_rules(&self, request: &MessageCreateRequest) -> Result<()> {
+        if self.transport.settings().check_requests {
+            rules::check(request)?;
+        }
+        Ok(())
     }
 }
 

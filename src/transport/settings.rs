@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) max_event_bytes: Option<usize>,
     /// Whether an attempt includes the first event of a stream, so that an error there is retried.
     pub(crate) checks_first_event: bool,
+    /// Whether requests are checked against the rules of the API that its contract doesn't state.
+    pub(crate) check_requests: bool,
     /// The first option that cannot be used. Calls fail with it.
     pub(crate) invalid_option: Option<String>,
 }
@@ -103,6 +105,7 @@ mod tests {
             max_error_bytes: 0,
             max_event_bytes: None,
             checks_first_event: false,
+            check_requests: true,
             invalid_option: None,
         };
         let names = ["accept", "authorization", "content-type", "x-api-key", "x-operation", "x-call"];

@@ -7,7 +7,7 @@ use jsonschema::Validator;
 use jsonschema::error::{ValidationError, ValidationErrorKind};
 use serde_json::{Map, Value, json};
 
-use anthropic_messages::CONTRACT_DOCUMENT;
+use anthropic_messages::{CONTRACT_DOCUMENT, MessageCreateRequest, rules};
 
 /// The routes of a contract document and the schemas of their request bodies.
 #[derive(Debug)]
@@ -140,14 +140,22 @@ impl Operation {
     ///
     /// Returns a message that starts with the JSON pointer of the invalid value.
     pub(crate) fn check(&self, body: &[u8]) -> Result<(), String> {
-        let Some(rules) = &self.body else {
+        let Some(expected) = &self.body else {
             return Ok(());
         };
-        if body.is_empty() && !rules.required {
+        if body.is_empty() && !expected.required {
             return Ok(());
         }
-        let value: Value = serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
-        rules.validator.validate(&value).map_err(|error| explain(&error))
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|error| self.violation(body).unwrap_or_else(|| format!("the body is not JSON: {error}")))?;
+        expected.validator.validate(&value).map_err(|error| explain(&error))?;
+        self.violation(body).map_or(Ok(()), Err)
+    }
+
+    /// The sentence that the API answers with to a message that breaks a rule which the contract doesn't state.
+    fn violation(&self, body: &[u8]) -> Option<String> {
+        let request: MessageCreateRequest = self.creates_messages.then(|| serde_json::from_slice(body).ok())??;
+        rules::check(&request).err().map(|violation| violation.message().to_owned())
     }
 }
 

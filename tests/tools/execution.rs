@@ -310,7 +310,7 @@ async fn a_tool_without_a_schema_sends_nothing() {
     assert_eq!(tool.definition().unwrap_err().kind(), ErrorKind::Contract);
     let error = server.client().unwrap().run_tools(request(), [tool]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Contract);
-    assert!(error.to_string().starts_with("the schema of `Array_of_uint8` is no object"), "{error}");
+    assert!(error.to_string().starts_with("the schema of `Array_of_uint8` is not an object"), "{error}");
     let error = server.client().unwrap().run_tools(request(), [weather(), weather()]).await.unwrap_err();
     assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Contract, "two tools have the name `weather`"));
     assert_eq!(server.requests().len(), 0);

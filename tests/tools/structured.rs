@@ -42,7 +42,7 @@ async fn the_schema_is_sent_and_the_reply_is_read() {
         sent,
         json!({"effort": "low", "format": {"type": "json_schema", "schema": {
             "type": "object",
-            "properties": {"name": {"type": "string"}, "email": {"type": ["string", "null"]}},
+            "properties": {"name": {"type": "string"}, "email": {"type": "string"}},
             "required": ["name"],
             "additionalProperties": false
         }}})

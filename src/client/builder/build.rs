@@ -70,6 +70,7 @@ impl ClientBuilder {
             max_error_bytes: self.max_error_bytes,
             max_event_bytes: self.max_event_bytes,
             checks_first_event: false,
+            check_requests: self.check_requests,
             invalid_option: None,
         };
         Ok(Client { transport: Transport::new(shared, settings) })

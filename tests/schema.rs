@@ -1,4 +1,6 @@
-//! The schemas of Rust types.
+//! The schemas of Rust types, as tools and structured output send them.
+
+#![cfg(test)]
 
 use std::collections::BTreeMap;
 
@@ -120,6 +122,22 @@ struct Formula {
     formula: Expression,
 }
 
+fn int32() -> Value {
+    json!({"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX})
+}
+
+fn int64() -> Value {
+    json!({"type": "integer", "minimum": i64::MIN, "maximum": i64::MAX})
+}
+
+fn strict_int32() -> Value {
+    json!({"type": "integer", "description": "(minimum: -2147483648, maximum: 2147483647)"})
+}
+
+fn strict_int64() -> Value {
+    json!({"type": "integer", "description": "(minimum: -9223372036854775808, maximum: 9223372036854775807)"})
+}
+
 fn tool<T: JsonSchema>() -> AnthropicTool {
     AnthropicTool::of::<T>("name", "What it does").unwrap()
 }
@@ -204,7 +222,7 @@ fn values_in_a_schema_keep_their_members() {
 fn a_struct_has_its_fields_and_its_comments() {
     let point = json!({
         "type": "object",
-        "properties": {"x": {"type": "integer", "format": "int32"}, "y": {"type": "integer", "format": "int32"}},
+        "properties": {"x": int32(), "y": int32()},
         "required": ["x", "y"]
     });
     same(
@@ -213,7 +231,7 @@ fn a_struct_has_its_fields_and_its_comments() {
             "type": "object",
             "properties": {
                 "name": {"type": "string", "description": "Its name."},
-                "zoom": {"type": ["integer", "null"], "format": "uint8", "minimum": 0, "maximum": 255},
+                "zoom": {"type": ["integer", "null"], "minimum": 0, "maximum": 255},
                 "centre": {"$ref": "#/$defs/Point", "description": "Its middle."},
                 "tags": {"type": "array", "items": {"type": "string"}},
                 "exit": {"anyOf": [{"$ref": "#/$defs/Point"}, {"type": "null"}]}
@@ -231,8 +249,8 @@ fn a_strict_struct_is_closed_and_its_limits_are_words() {
         let mut point = json!({
             "type": "object",
             "properties": {
-                "x": {"type": "integer", "description": "(format: int32)"},
-                "y": {"type": "integer", "description": "(format: int32)"}
+                "x": strict_int32(),
+                "y": strict_int32()
             },
             "required": ["x", "y"],
             "additionalProperties": false
@@ -250,10 +268,10 @@ fn a_strict_struct_is_closed_and_its_limits_are_words() {
             "type": "object",
             "properties": {
                 "name": {"type": "string", "description": "Its name."},
-                "zoom": {"type": ["integer", "null"], "description": "(format: uint8, minimum: 0, maximum: 255)"},
+                "zoom": {"type": "integer", "description": "(minimum: 0, maximum: 255)"},
                 "centre": point(Some("Its middle.")),
                 "tags": {"type": "array", "items": {"type": "string"}},
-                "exit": {"anyOf": [{"$ref": "#/$defs/Point"}, {"type": "null"}]}
+                "exit": {"$ref": "#/$defs/Point"}
             },
             "required": ["name", "centre", "tags"],
             "description": "A place on a map.",
@@ -265,7 +283,7 @@ fn a_strict_struct_is_closed_and_its_limits_are_words() {
 
 #[test]
 fn a_map_takes_members_of_any_name() {
-    let counts = json!({"type": "object", "additionalProperties": {"type": "integer", "format": "int64"}});
+    let counts = json!({"type": "object", "additionalProperties": int64()});
     same(&schema::<Maps>(), json!({"type": "object", "properties": {"counts": counts}, "required": ["counts"]}));
     same(&schema::<BTreeMap<String, i64>>(), counts);
 }
@@ -273,8 +291,8 @@ fn a_map_takes_members_of_any_name() {
 #[test]
 fn enums_keep_their_representation_and_their_constants() {
     let schema = schema::<Enums>();
-    let integer = json!({"type": "integer", "format": "int64"});
-    let x = json!({"type": "object", "properties": {"x": {"type": "integer", "format": "int32"}}, "required": ["x"]});
+    let integer = int64();
+    let x = json!({"type": "object", "properties": {"x": int32()}, "required": ["x"]});
     let tag = |kind: &str| json!({"type": "string", "const": kind});
     same(&schema["$defs"]["Unit"], json!({"type": "string", "enum": ["celsius", "degrees_fahrenheit"]}));
     same(
@@ -310,9 +328,9 @@ fn enums_keep_their_representation_and_their_constants() {
 
 #[test]
 fn a_strict_enum_names_all_members_in_each_variant() {
-    let number = json!({"type": "integer", "description": "(format: int32)"});
+    let number = strict_int32();
     let variant = |kind: &str, members: Value| {
-        let mut properties = json!({"id": {"type": "integer", "description": "(format: int64)"},
+        let mut properties = json!({"id": strict_int64(),
             "kind": {"type": "string", "const": kind}});
         properties.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         let names: Vec<_> = properties.as_object().unwrap().keys().cloned().collect();
@@ -330,15 +348,10 @@ fn a_strict_enum_names_all_members_in_each_variant() {
 
 #[test]
 fn a_recursive_type_refers_to_itself() {
-    let integer = json!({"type": "integer", "format": "int64"});
+    let integer = int64();
     let children = json!({"type": "array", "items": {"$ref": "#"}});
     let properties = json!({"value": integer, "children": children});
     same(&schema::<Tree>(), json!({"type": "object", "properties": properties, "required": ["value", "children"]}));
-    let strict = strict_schema::<Formula>();
-    let node = &strict["$defs"]["Expression"]["anyOf"][1];
-    same(&node["required"], json!(["kind", "left", "right"]));
-    same(&node["properties"]["left"], json!({"$ref": "#/$defs/Expression"}));
-    assert!(strict["$defs"].get("Node").is_none(), "nothing refers to it any more");
 }
 
 #[test]
@@ -362,12 +375,12 @@ fn a_root_that_is_no_object_is_an_error_that_names_the_type() {
         (AnthropicTool::of::<Internal>("a", "b"), "`Internal` has `oneOf` at its root"),
         (AnthropicTool::of::<Flattened>("a", "b"), "`Flattened` has `oneOf` at its root"),
         (AnthropicTool::of::<Option<Point>>("a", "b"), "`Nullable_Point` has `anyOf` at its root"),
-        (AnthropicTool::of::<Unit>("a", "b"), "`Unit` is no object"),
-        (AnthropicTool::of::<Vec<Point>>("a", "b"), "`Array_of_Point` is no object"),
-        (AnthropicTool::of::<(i32, i32)>("a", "b"), "is no object"),
-        (AnthropicTool::of::<String>("a", "b"), "`string` is no object"),
-        (AnthropicTool::of::<()>("a", "b"), "`null` is no object"),
-        (AnthropicTool::of::<Value>("a", "b"), "`AnyValue` is no object"),
+        (AnthropicTool::of::<Unit>("a", "b"), "`Unit` is not an object"),
+        (AnthropicTool::of::<Vec<Point>>("a", "b"), "`Array_of_Point` is not an object"),
+        (AnthropicTool::of::<(i32, i32)>("a", "b"), "is not an object"),
+        (AnthropicTool::of::<String>("a", "b"), "`string` is not an object"),
+        (AnthropicTool::of::<()>("a", "b"), "`null` is not an object"),
+        (AnthropicTool::of::<Value>("a", "b"), "`AnyValue` is not an object"),
     ];
     for (result, problem) in cases {
         let message = refused(result);
@@ -388,10 +401,11 @@ fn what_has_no_strict_schema_is_an_error_that_names_the_place() {
     let error = AnthropicTool::strict_of::<Maps>("name", "").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the schema of the tool `name` has members of any name, which has no strict schema, at /properties/counts"
+        "the schema of the tool `name` has members of any name, which a strict schema can't have; use a list of pairs, at \
+         /properties/counts"
     );
     let error = JsonOutputFormat::of::<Both>().unwrap_err();
-    assert_eq!(error.to_string(), "the schema of `Both` combines several enums, which has no strict schema");
+    assert_eq!(error.to_string(), "the schema of `Both` combines several enums, which a strict schema can't");
     assert_eq!(error.kind(), ErrorKind::Contract);
 }
 
@@ -424,7 +438,7 @@ fn keywords(schema: &Value, found: &mut Vec<String>) {
 
 #[track_caller]
 fn accepted<T: JsonSchema>() {
-    let contract: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+    let contract: Value = serde_json::from_str(include_str!("../openapi.json")).unwrap();
     let contract = jsonschema::validator_for(&contract["components"]["schemas"]["AnthropicTool"]).unwrap();
     let mut tools = vec![tool::<T>()];
     tools.extend(AnthropicTool::strict_of::<T>("name", "What it does"));
@@ -452,9 +466,7 @@ fn every_schema_is_accepted_by_the_meta_schema_and_the_contract() {
     accepted::<Tree>();
     accepted::<Formula>();
     let mut found = Vec::new();
-    for strict in
-        [strict_schema::<Place>(), strict_schema::<Enums>(), strict_schema::<Outer>(), strict_schema::<Formula>()]
-    {
+    for strict in [strict_schema::<Place>(), strict_schema::<Outer>()] {
         keywords(&strict, &mut found);
     }
     for keyword in ["oneOf", "allOf", "minimum", "maximum", "maxItems"] {
@@ -470,12 +482,25 @@ where
     let json = serde_json::to_value(value).unwrap();
     let mut schemas = vec![schema::<T>()];
     schemas.extend(JsonOutputFormat::of::<T>().ok().map(|format| format.schema.to::<Value>().unwrap()));
-    for schema in schemas {
+    for (schema, json) in schemas.into_iter().zip([json.clone(), without_nulls(&json)]) {
         let validator = jsonschema::draft202012::new(&schema).unwrap();
         prop_assert!(validator.is_valid(&json), "{json} under {schema}");
     }
     prop_assert_eq!(&serde_json::from_value::<T>(json).unwrap(), value);
     Ok(())
+}
+
+/// A value as a model writes it under a strict schema, where an absent member is never `null`.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name.clone(), without_nulls(value)))
+            .collect(),
+        Value::Array(items) => items.iter().map(without_nulls).collect(),
+        value => value.clone(),
+    }
 }
 
 fn point() -> impl Strategy<Value = Point> {
@@ -547,4 +572,128 @@ proptest! {
         holds(&tree)?;
         holds(&Formula { formula })?;
     }
+}
+
+#[test]
+fn a_type_that_contains_itself_has_no_strict_schema() {
+    #[derive(JsonSchema)]
+    #[expect(dead_code)]
+    struct Mutual {
+        first: First,
+    }
+    #[derive(JsonSchema)]
+    #[expect(dead_code)]
+    struct First {
+        second: Option<Box<Second>>,
+    }
+    #[derive(JsonSchema)]
+    #[expect(dead_code)]
+    struct Second {
+        first: Vec<First>,
+    }
+    let message = |tool: anthropic_messages::Result<AnthropicTool>| tool.unwrap_err().to_string();
+    let cases = [
+        (
+            AnthropicTool::strict_of::<Tree>("t", ""),
+            "the schema of the tool `t` contains itself, which a strict schema can't",
+        ),
+        (
+            AnthropicTool::strict_of::<Mutual>("t", ""),
+            "the schema of the tool `t` contains itself, which a strict schema can't: First -> Second -> First",
+        ),
+        (
+            AnthropicTool::strict_of::<Formula>("t", ""),
+            "the schema of the tool `t` contains itself, which a strict schema can't: Expression -> Node -> Expression",
+        ),
+    ];
+    for (tool, expected) in cases {
+        assert_eq!(message(tool), expected);
+    }
+    assert_eq!(JsonOutputFormat::of::<Tree>().unwrap_err().kind(), ErrorKind::Contract);
+}
+
+#[test]
+fn what_no_grammar_expresses_is_an_error_with_its_place() {
+    #[derive(JsonSchema)]
+    #[expect(dead_code)]
+    struct Code {
+        #[schemars(regex(pattern = r"^(?=.*\d)\w+$"))]
+        code: String,
+    }
+    #[derive(JsonSchema)]
+    #[expect(dead_code)]
+    struct Pair {
+        pair: (bool, String),
+    }
+    #[derive(JsonSchema)]
+    #[expect(dead_code)]
+    struct Any {
+        any: Value,
+    }
+    let cases = [
+        (AnthropicTool::strict_of::<Code>("t", ""), "a pattern with look-around", "/properties/code/pattern"),
+        (AnthropicTool::strict_of::<Pair>("t", ""), "a tuple", "/properties/pair/prefixItems"),
+        (AnthropicTool::strict_of::<Any>("t", ""), "accepts any value", "/properties/any"),
+    ];
+    for (tool, problem, place) in cases {
+        let message = tool.unwrap_err().to_string();
+        assert!(message.contains(problem) && message.ends_with(&format!(", at {place}")), "{message}");
+    }
+    assert!(AnthropicTool::of::<Code>("t", "").is_ok() && AnthropicTool::of::<Pair>("t", "").is_ok());
+}
+
+#[test]
+fn a_struct_without_fields_has_properties() {
+    #[derive(JsonSchema)]
+    struct NoArgs {}
+    same(&schema::<NoArgs>(), json!({"type": "object", "properties": {}}));
+    same(&strict_schema::<NoArgs>(), json!({"type": "object", "properties": {}, "additionalProperties": false}));
+}
+
+#[test]
+fn the_ranges_of_integers_are_bounds_and_in_strict_schemas_words() {
+    #[derive(JsonSchema)]
+    #[expect(dead_code)]
+    struct Integers {
+        a: i8,
+        b: u16,
+        c: u32,
+        d: u64,
+        e: i128,
+        f: u128,
+        g: usize,
+    }
+    let plain = &schema::<Integers>()["properties"];
+    let bounds = |name: &str| (plain[name].get("minimum").cloned(), plain[name].get("maximum").cloned());
+    assert_eq!(bounds("a"), (Some(json!(-128)), Some(json!(127))));
+    assert_eq!(bounds("b"), (Some(json!(0)), Some(json!(65_535))));
+    assert_eq!(bounds("c"), (Some(json!(0)), Some(json!(u32::MAX))));
+    assert_eq!(bounds("d"), (Some(json!(0)), Some(json!(u64::MAX))));
+    assert_eq!(bounds("e"), (None, None));
+    assert_eq!(bounds("f"), (Some(json!(0)), None));
+    assert_eq!(bounds("g"), (Some(json!(0)), Some(json!(u64::MAX))));
+    let mut found = Vec::new();
+    keywords(plain, &mut found);
+    keywords(&strict_schema::<Integers>(), &mut found);
+    assert!(found.iter().any(|name| name == "minimum") && !found.iter().any(|name| name == "format"), "{found:?}");
+    same(&strict_schema::<Integers>()["properties"]["a"]["description"], json!("(minimum: -128, maximum: 127)"));
+}
+
+#[test]
+fn an_option_costs_one_optional_member_and_no_union() {
+    #[derive(JsonSchema)]
+    #[expect(dead_code)]
+    struct Options {
+        number: Option<f64>,
+        unit: Option<Unit>,
+        list: Option<Vec<Option<String>>>,
+        point: Option<Point>,
+    }
+    let strict = strict_schema::<Options>();
+    let properties = &strict["properties"];
+    same(&properties["number"], json!({"type": "number"}));
+    same(&properties["unit"], json!({"$ref": "#/$defs/Unit"}));
+    same(&properties["point"], json!({"$ref": "#/$defs/Point"}));
+    same(&properties["list"], json!({"type": "array", "items": {"type": ["string", "null"]}}));
+    assert!(strict.get("required").is_none());
 }
