@@ -1,4 +1,4 @@
-//! Rows 31 to 46: bodies that are read whole.
+//! Bodies of complete replies.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn row_31_a_page_instead_of_a_message_is_refused_once() {
+async fn a_page_instead_of_a_message_is_refused_once() {
     let server = answering([answer(200, &[("content-type", "text/html")], "<html>Sign in</html>")]);
     let error = failing(&client(&server)).await;
     assert_eq!((error.kind(), server.requests().len()), (ErrorKind::ContentType, 1));
@@ -23,12 +23,12 @@ async fn row_31_a_page_instead_of_a_message_is_refused_once() {
 }
 
 #[tokio::test]
-async fn row_31_a_message_without_a_content_type_is_read() {
+async fn a_message_without_a_content_type_is_read() {
     assert_eq!(said(&client(&answering([answer(200, &[], message_body("Hi"))]))).await, "Hi");
 }
 
 #[tokio::test]
-async fn row_32_an_error_in_a_success_is_an_error_and_is_retried_by_its_type() {
+async fn an_error_in_a_success_is_an_error_and_is_retried_by_its_type() {
     let overloaded = json(200, error_body("overloaded_error", "Later."));
     let server = answering([overloaded, message("Hi")]);
     assert_eq!(client(&server).create_message(&request()).await.unwrap().attempts(), 2);
@@ -38,7 +38,7 @@ async fn row_32_an_error_in_a_success_is_an_error_and_is_retried_by_its_type() {
 }
 
 #[tokio::test]
-async fn row_32_an_error_of_another_shape_in_a_success_is_no_message() {
+async fn an_error_of_another_shape_in_a_success_is_no_message() {
     let bodies = [
         r#"{"type":"error","error":"Overloaded"}"#,
         r#"{"type":"error","error":["x"]}"#,
@@ -56,7 +56,7 @@ async fn row_32_an_error_of_another_shape_in_a_success_is_no_message() {
 }
 
 #[tokio::test]
-async fn row_41_an_error_with_half_a_character_is_read() {
+async fn an_error_with_half_a_character_is_read() {
     let body = r#"{"type":"error","error":{"type":"invalid_request_error","message":"bad: \ud83d"},"request_id":5}"#;
     for status in [200, 400] {
         let error = answered(json(status, body)).await;
@@ -66,27 +66,27 @@ async fn row_41_an_error_with_half_a_character_is_read() {
 }
 
 #[tokio::test]
-async fn row_32_a_message_that_speaks_of_errors_is_a_message() {
+async fn a_message_that_speaks_of_errors_is_a_message() {
     let body = message_body(r#"{\"type\":\"error\",\"error\":{\"type\":\"x\"}}"#);
     let text = said(&client(&answering([json(200, body)]))).await;
     assert_eq!(text, r#"{"type":"error","error":{"type":"x"}}"#);
 }
 
 #[tokio::test]
-async fn row_34_an_empty_success_is_a_decode_error() {
+async fn an_empty_success_is_a_decode_error() {
     let error = answered(json(200, "")).await;
     assert_eq!((error.kind(), error.pointer()), (ErrorKind::Decode, Some("")));
     assert_eq!(answered(json(200, "   ")).await.kind(), ErrorKind::Decode);
 }
 
 #[tokio::test]
-async fn row_34_a_success_without_content_is_not_a_message() {
+async fn a_success_without_content_is_not_a_message() {
     let error = answered(Reply::empty(204)).await;
     assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::UnexpectedStatus, 204));
 }
 
 #[tokio::test]
-async fn row_35_a_body_that_declares_too_much_is_not_read() {
+async fn a_body_that_declares_too_much_is_not_read() {
     let server = RawServer::start(|connection| {
         connection.request();
         connection.send("HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n");
@@ -108,7 +108,7 @@ fn endless(status: u16) -> RawServer {
 }
 
 #[tokio::test]
-async fn row_35_a_body_without_end_is_read_up_to_the_limit() {
+async fn a_body_without_end_is_read_up_to_the_limit() {
     let server = endless(200);
     let error = failing(&builder(&server).max_response_bytes(1_000_000).build().unwrap()).await;
     assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
@@ -117,7 +117,7 @@ async fn row_35_a_body_without_end_is_read_up_to_the_limit() {
 }
 
 #[tokio::test]
-async fn row_35_an_error_without_end_keeps_its_status_and_its_beginning() {
+async fn an_error_without_end_keeps_its_status_and_its_beginning() {
     let server = endless(400);
     let error = failing(&builder(&server).max_error_bytes(100_000).build().unwrap()).await;
     assert_eq!(error.kind(), ErrorKind::BadRequest);
@@ -127,7 +127,7 @@ async fn row_35_an_error_without_end_keeps_its_status_and_its_beginning() {
 
 /// However the body is framed, and wherever it is cut into pieces.
 #[tokio::test]
-async fn row_35_the_body_of_an_error_is_kept_up_to_the_limit() {
+async fn the_body_of_an_error_is_kept_up_to_the_limit() {
     let body: Vec<u8> = (0..3000).map(|number| b'a' + u8::try_from(number % 26).unwrap()).collect();
     for framing in [Framing::Length, Framing::Chunked, Framing::UntilClose] {
         for chunking in [Chunking::Whole, Chunking::Bytes(700)] {
@@ -143,7 +143,7 @@ async fn row_35_the_body_of_an_error_is_kept_up_to_the_limit() {
 }
 
 #[tokio::test]
-async fn row_35_a_body_of_exactly_the_limit_is_read() {
+async fn a_body_of_exactly_the_limit_is_read() {
     let body = message_body("Hi");
     let server = answering([json(200, &body)]);
     let length = body.len() as u64;
@@ -153,7 +153,7 @@ async fn row_35_a_body_of_exactly_the_limit_is_read() {
 }
 
 #[tokio::test]
-async fn row_36_a_compressed_body_is_not_asked_for_and_is_refused() {
+async fn a_compressed_body_is_not_asked_for_and_is_refused() {
     for coding in ["gzip", "br", "zstd", "deflate", "identity, gzip"] {
         let server = answering([answer(200, &[("content-encoding", coding)], "\x1f\u{8b}")]);
         let error = failing(&client(&server)).await;
@@ -180,12 +180,12 @@ async fn is_truncated(reply: Reply) {
 }
 
 #[tokio::test]
-async fn row_37_a_body_shorter_than_declared_is_truncated() {
+async fn a_body_shorter_than_declared_is_truncated() {
     is_truncated(cut(Fault::close)).await;
 }
 
 #[tokio::test]
-async fn row_37_a_chunk_shorter_than_declared_is_truncated() {
+async fn a_chunk_shorter_than_declared_is_truncated() {
     let server = RawServer::start(|connection| {
         connection.request();
         connection.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n10\r\n{}");
@@ -195,36 +195,36 @@ async fn row_37_a_chunk_shorter_than_declared_is_truncated() {
 }
 
 #[tokio::test]
-async fn row_37_chunks_without_their_end_are_truncated() {
+async fn chunks_without_their_end_are_truncated() {
     is_truncated(message("Hi").framed(Framing::Chunked).fault(Fault::close(At::AfterEvent(1)))).await;
 }
 
 #[tokio::test]
-async fn row_37_a_chunk_of_no_size_is_truncated() {
+async fn a_chunk_of_no_size_is_truncated() {
     is_truncated(cut(Fault::malformed_chunk)).await;
 }
 
 #[tokio::test]
-async fn row_37_a_reset_in_a_body_is_truncated() {
+async fn a_reset_in_a_body_is_truncated() {
     let error = answered(cut(Fault::reset)).await;
     assert!(matches!(error.kind(), ErrorKind::Truncated | ErrorKind::Closed), "{error:?}");
     assert!(error.may_have_been_processed());
 }
 
 #[tokio::test]
-async fn row_37_a_truncated_error_keeps_its_status_and_what_came() {
+async fn a_truncated_error_keeps_its_status_and_what_came() {
     let body = error_body("authentication_error", "No.");
     let error = answered(json(401, &body).fault(Fault::close(At::AfterByte(8)))).await;
     assert_eq!((error.kind(), error.body()), (ErrorKind::Authentication, &b"{\"type\":"[..]));
 }
 
 #[tokio::test]
-async fn row_37_a_body_that_ends_with_its_connection_is_read() {
+async fn a_body_that_ends_with_its_connection_is_read() {
     assert_eq!(said(&client(&answering([message("Hi").framed(Framing::UntilClose)]))).await, "Hi");
 }
 
 #[tokio::test]
-async fn row_38_a_body_that_trickles_runs_into_the_calls_limit() {
+async fn a_body_that_trickles_runs_into_the_calls_limit() {
     let server = answering([message("Hi").fault(Fault::slow_bytes(Duration::from_millis(5)))]);
     let error = failing(&builder(&server).timeout(Duration::from_millis(80)).build().unwrap()).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 1));
@@ -235,7 +235,7 @@ async fn row_38_a_body_that_trickles_runs_into_the_calls_limit() {
 }
 
 #[tokio::test]
-async fn row_38_a_stream_that_trickles_runs_into_the_calls_limit() {
+async fn a_stream_that_trickles_runs_into_the_calls_limit() {
     let pings = Fault::endless_pings(At::AfterEvent(4), Duration::from_millis(5));
     let server = answering([Reply::text("one two three").delta_length(5).fault(pings)]);
     let client = builder(&server).timeout(Duration::from_secs(1)).build().unwrap();
@@ -261,7 +261,7 @@ impl Observer for UseUpTheTime {
 }
 
 #[tokio::test]
-async fn row_38_a_message_that_came_within_the_limit_is_no_timeout() {
+async fn a_message_that_came_within_the_limit_is_no_timeout() {
     // In one piece, and the connection is left open, whose end is waited for longer than the limit is.
     let mut answer = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n".to_vec();
     let message = message_body("Hi");
@@ -289,7 +289,7 @@ impl Observer for StopTheClock {
 }
 
 #[tokio::test]
-async fn row_38_the_body_of_an_error_is_waited_for_ten_seconds() {
+async fn the_body_of_an_error_is_waited_for_ten_seconds() {
     let server = answering([answer(403, &[], "beginning and end").fault(Fault::stall(At::AfterByte(9)))]);
     let client = Client::builder().api_key("k").base_url(server.base_url()).no_proxy().observer(StopTheClock).build();
     let error = failing(&client.unwrap()).await;
@@ -298,7 +298,7 @@ async fn row_38_the_body_of_an_error_is_waited_for_ten_seconds() {
 }
 
 #[tokio::test]
-async fn row_38_the_body_of_an_error_does_not_use_up_the_call() {
+async fn the_body_of_an_error_does_not_use_up_the_call() {
     let server = answering([answer(403, &[], "beginning and end").fault(Fault::stall(At::AfterByte(9)))]);
     let builder = Client::builder().api_key("k").base_url(server.base_url()).no_proxy().observer(StopTheClock);
     let error = failing(&builder.timeout(Duration::from_secs(8)).build().unwrap()).await;
@@ -311,7 +311,7 @@ fn nested(levels: usize) -> String {
 }
 
 #[tokio::test]
-async fn row_39_a_message_nested_without_end_is_a_decode_error() {
+async fn a_message_nested_without_end_is_a_decode_error() {
     for levels in [200, 100_000] {
         let body = format!(r#"{{"id":"m","content":[{{"type":"text","text":{}}}]}}"#, nested(levels));
         assert_eq!(answered(json(200, body)).await.kind(), ErrorKind::Decode, "{levels}");
@@ -319,14 +319,14 @@ async fn row_39_a_message_nested_without_end_is_a_decode_error() {
 }
 
 #[tokio::test]
-async fn row_39_an_error_nested_without_end_keeps_its_status() {
+async fn an_error_nested_without_end_keeps_its_status() {
     let body = format!(r#"{{"type":"error","error":{{"type":"x","message":"y","details":{}}}}}"#, nested(100_000));
     let error = answered(json(403, body)).await;
     assert_eq!((error.kind(), error.api_error().is_none()), (ErrorKind::Permission, true));
 }
 
 #[tokio::test]
-async fn row_40_a_field_given_twice_harms_nothing() {
+async fn a_field_given_twice_harms_nothing() {
     let server = answering([json(200, r#"{"id":"a","id":"b","content":[]}"#)]);
     match client(&server).create_message(&request()).await {
         Ok(reply) => assert_eq!(reply.text(), ""),
@@ -335,7 +335,7 @@ async fn row_40_a_field_given_twice_harms_nothing() {
 }
 
 #[tokio::test]
-async fn row_41_a_character_cut_in_half_does_not_lose_the_message() {
+async fn a_character_cut_in_half_does_not_lose_the_message() {
     for (sent, read) in [
         (r"a\ud83d", "a\u{fffd}"),
         (r"\ude00b", "\u{fffd}b"),
@@ -347,7 +347,7 @@ async fn row_41_a_character_cut_in_half_does_not_lose_the_message() {
 }
 
 #[tokio::test]
-async fn row_42_numbers_of_any_size_in_unknown_fields_do_not_lose_the_message() {
+async fn numbers_of_any_size_in_unknown_fields_do_not_lose_the_message() {
     for number in ["1e400", "123456789012345678901234567890", "-0", "0.1234567890123456789"] {
         let body = message_body("Hi").replacen('{', &format!(r#"{{"new":{number},"#), 1);
         assert_eq!(said(&client(&answering([json(200, body)]))).await, "Hi", "{number}");
@@ -355,7 +355,7 @@ async fn row_42_numbers_of_any_size_in_unknown_fields_do_not_lose_the_message() 
 }
 
 #[tokio::test]
-async fn row_43_control_characters_are_kept_or_refused() {
+async fn control_characters_are_kept_or_refused() {
     assert_eq!(said(&client(&answering([message(r"a\u0000\u001fb")]))).await, "a\0\u{1f}b");
     for raw in ["a\0b", "a\nb", "a\u{1f}b"] {
         match client(&answering([message(raw)])).create_message(&request()).await {
@@ -366,14 +366,14 @@ async fn row_43_control_characters_are_kept_or_refused() {
 }
 
 #[tokio::test]
-async fn row_44_bytes_that_are_not_utf_8_are_a_decode_error() {
+async fn bytes_that_are_not_utf_8_are_a_decode_error() {
     let body = message_body("MARK").replace("MARK", "\u{1}").into_bytes();
     let body: Vec<u8> = body.into_iter().map(|byte| if byte == 1 { 0xff } else { byte }).collect();
     assert_eq!(answered(json(200, body)).await.kind(), ErrorKind::Decode);
 }
 
 #[tokio::test]
-async fn row_45_what_is_not_json_is_a_decode_error() {
+async fn what_is_not_json_is_a_decode_error() {
     let body = message_body("Hi");
     for broken in [format!("{body}x"), format!("{body}{body}"), body.replace(":3", ":NaN"), format!("{body},")] {
         assert_eq!(answered(json(200, broken)).await.kind(), ErrorKind::Decode);
@@ -381,7 +381,7 @@ async fn row_45_what_is_not_json_is_a_decode_error() {
 }
 
 #[tokio::test]
-async fn row_45_one_byte_order_mark_is_passed_over() {
+async fn one_byte_order_mark_is_passed_over() {
     let body = message_body("Hi");
     assert_eq!(said(&client(&answering([json(200, format!("\u{feff}{body}"))]))).await, "Hi");
     assert_eq!(answered(json(200, format!("\u{feff}\u{feff}{body}"))).await.kind(), ErrorKind::Decode);
@@ -390,7 +390,7 @@ async fn row_45_one_byte_order_mark_is_passed_over() {
 }
 
 #[tokio::test]
-async fn row_46_blocks_and_values_of_tomorrow_do_not_lose_the_message() {
+async fn blocks_and_values_of_tomorrow_do_not_lose_the_message() {
     let body = r#"{"id":"m","type":"message","role":"assistant","model":"new","stop_reason":"tired","content":[{"type":"hologram","depth":3},{"type":"text","text":"Hi"}],"usage":null,"new":{"a":[1]}}"#;
     assert_eq!(said(&client(&answering([json(200, body)]))).await, "Hi");
 }

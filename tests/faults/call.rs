@@ -1,4 +1,4 @@
-//! Rows 69 to 83: connections, runtimes and clients that are shared, and what is never sent.
+//! Shared connections, runtimes and clients, and headers that are never sent.
 
 use std::sync::{
     Arc,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn row_69_a_connection_with_leftover_bytes_is_not_used_again() {
+async fn a_connection_with_leftover_bytes_is_not_used_again() {
     let server = RawServer::start(|connection| {
         let number = connection.number;
         while connection.request().is_some() {
@@ -30,7 +30,7 @@ async fn row_69_a_connection_with_leftover_bytes_is_not_used_again() {
 }
 
 #[test]
-fn row_70_a_client_outlives_its_runtime() {
+fn a_client_outlives_its_runtime() {
     let server = answering([message("Hi")]);
     let client = client(&server);
     for _ in 0..3 {
@@ -41,7 +41,7 @@ fn row_70_a_client_outlives_its_runtime() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn row_72_64_tasks_share_a_client() {
+async fn sixty_four_tasks_share_a_client() {
     let server = answering([message("Hi")]);
     let client = client(&server);
     let calls: Vec<_> = (0..64)
@@ -72,7 +72,7 @@ impl Observer for Panicking {
 }
 
 #[tokio::test]
-async fn row_73_a_panic_in_an_observer_is_the_callers_and_breaks_nothing() {
+async fn a_panic_in_an_observer_is_the_callers_and_breaks_nothing() {
     let server = answering([api_error(529, "overloaded_error"), message("Hi")]);
     let client = builder(&server).observer(Panicking(Arc::default())).build().unwrap();
     let call = tokio::spawn({
@@ -84,7 +84,7 @@ async fn row_73_a_panic_in_an_observer_is_the_callers_and_breaks_nothing() {
 }
 
 #[tokio::test]
-async fn row_81_no_referer_is_sent() {
+async fn no_referer_is_sent() {
     let server = answering([message("Hi")]);
     let client = client(&server);
     said(&client).await;
@@ -93,7 +93,7 @@ async fn row_81_no_referer_is_sent() {
 }
 
 #[tokio::test]
-async fn row_82_cookies_are_not_kept() {
+async fn cookies_are_not_kept() {
     let headers = [("content-type", "application/json"), ("set-cookie", "a=b; Path=/")];
     let server = answering([answer(200, &headers, message_body("Hi"))]);
     let client = client(&server);
@@ -104,14 +104,14 @@ async fn row_82_cookies_are_not_kept() {
 }
 
 #[tokio::test]
-async fn row_83_a_request_that_is_too_large_is_told_and_not_repeated() {
+async fn a_request_that_is_too_large_is_told_and_not_repeated() {
     let error = answered(api_error(413, "request_too_large")).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::RequestTooLarge, 1));
     assert!(!error.may_have_been_processed());
 }
 
 #[tokio::test]
-async fn row_83_a_server_that_answers_before_it_has_read_the_request_is_heard() {
+async fn a_server_that_answers_before_it_has_read_the_request_is_heard() {
     let server = RawServer::start(|connection| {
         connection.head();
         connection.send("HTTP/1.1 413 Large\r\ncontent-length: 9\r\nconnection: close\r\n\r\ntoo large");

@@ -1,4 +1,4 @@
-//! Rows 1 to 5: connecting.
+//! Connecting.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -61,14 +61,14 @@ fn plain(address: SocketAddr) -> ClientBuilder {
 }
 
 #[tokio::test]
-async fn row_01_a_name_that_is_not_found_is_looked_up_again() {
+async fn a_name_that_is_not_found_is_looked_up_again() {
     let server = answering([message("Hi")]);
     let reply = named(server.address().port(), 2, &[server.address()]).create_message(&request()).await.unwrap();
     assert_eq!((reply.attempts(), server.requests().len()), (3, 1));
 }
 
 #[tokio::test]
-async fn row_01_a_name_that_is_never_found_is_told_with_its_host() {
+async fn a_name_that_is_never_found_is_told_with_its_host() {
     let error = failing(&named(4711, usize::MAX, &[])).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Connect, 3));
     assert!(!error.may_have_been_processed());
@@ -76,14 +76,14 @@ async fn row_01_a_name_that_is_never_found_is_told_with_its_host() {
 }
 
 #[tokio::test]
-async fn row_02_a_refused_connection_is_tried_again_and_was_not_processed() {
+async fn a_refused_connection_is_tried_again_and_was_not_processed() {
     let error = failing(&plain(unused_port()).build().unwrap()).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Connect, 3));
     assert_eq!((error.retry_stop(), error.may_have_been_processed()), (Some(RetryStop::Attempts), false));
 }
 
 #[tokio::test]
-async fn row_03_a_connection_that_takes_too_long_is_a_timeout_and_was_not_processed() {
+async fn a_connection_that_takes_too_long_is_a_timeout_and_was_not_processed() {
     // With its queue full, the listener lets further connections wait for ever.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -151,7 +151,7 @@ async fn only_a_reused_connection_that_closes_is_replaced_at_once() {
 }
 
 #[tokio::test]
-async fn row_05_a_dead_address_of_a_host_does_not_hide_a_live_one() {
+async fn a_dead_address_of_a_host_does_not_hide_a_live_one() {
     let server = answering([message("Hi")]);
     let dead = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], unused_port().port()));
     assert_eq!(said(&named(server.address().port(), 0, &[dead, server.address()])).await, "Hi");
@@ -254,13 +254,13 @@ mod tls {
     }
 
     #[tokio::test]
-    async fn row_04_a_certificate_that_is_trusted_is_taken() {
+    async fn a_certificate_that_is_trusted_is_taken() {
         let (server, roots) = serve("localhost", false);
         assert_eq!(said(&over(server.address, roots)).await, "Hi");
     }
 
     #[tokio::test]
-    async fn row_04_a_certificate_that_no_one_vouches_for_is_refused_once() {
+    async fn a_certificate_that_no_one_vouches_for_is_refused_once() {
         let (server, _) = serve("localhost", false);
         let base = format!("https://localhost:{}/v1", server.address.port());
         let client = Client::builder().api_key("k").base_url(base).no_proxy().timing(NoWaiting::default());
@@ -268,19 +268,19 @@ mod tls {
     }
 
     #[tokio::test]
-    async fn row_04_a_certificate_for_another_host_is_refused_once() {
+    async fn a_certificate_for_another_host_is_refused_once() {
         let (server, roots) = serve("elsewhere.test", false);
         refused(&server, &over(server.address, roots)).await;
     }
 
     #[tokio::test]
-    async fn row_04_a_certificate_that_has_expired_is_refused_once() {
+    async fn a_certificate_that_has_expired_is_refused_once() {
         let (server, roots) = serve("localhost", true);
         refused(&server, &over(server.address, roots)).await;
     }
 
     #[tokio::test]
-    async fn row_04_a_server_without_tls_is_refused_once() {
+    async fn a_server_without_tls_is_refused_once() {
         let server = RawServer::start(|connection| {
             connection.send("HTTP/1.1 400 Bad\r\ncontent-length: 13\r\n\r\nthis is plain");
             connection.wait_for_close();
@@ -289,7 +289,7 @@ mod tls {
     }
 
     #[tokio::test]
-    async fn row_04_an_address_with_tls_is_never_called_without() {
+    async fn an_address_with_tls_is_never_called_without() {
         let server = answering([message("Hi")]);
         let client =
             over(server.address(), RootCertStore::empty()).with_options(|o| o.timeout(Duration::from_millis(100)));

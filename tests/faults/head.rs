@@ -1,4 +1,4 @@
-//! Rows 10 to 30: what happens before a body is read.
+//! Faults before the body of a response, and retries.
 
 use std::{pin::Pin, time::Duration};
 
@@ -21,7 +21,7 @@ fn resetting() -> Server {
 }
 
 #[tokio::test]
-async fn row_10_a_reset_before_the_answer_is_tried_again_and_may_have_been_processed() {
+async fn a_reset_before_the_answer_is_tried_again_and_may_have_been_processed() {
     let server = resetting();
     let error = failing(&client(&server)).await;
     assert_eq!((error.kind(), error.attempts(), server.requests().len()), (ErrorKind::Closed, 3, 3));
@@ -29,7 +29,7 @@ async fn row_10_a_reset_before_the_answer_is_tried_again_and_may_have_been_proce
 }
 
 #[tokio::test]
-async fn row_10_a_reset_before_the_answer_is_told_where_the_policy_says_so() {
+async fn a_reset_before_the_answer_is_told_where_the_policy_says_so() {
     let server = resetting();
     let error = failing(&client(&server).with_options(|o| o.retry_ambiguous(RetryAmbiguous::Never))).await;
     assert_eq!((error.attempts(), error.retry_stop()), (1, Some(RetryStop::Ambiguous)));
@@ -37,7 +37,7 @@ async fn row_10_a_reset_before_the_answer_is_told_where_the_policy_says_so() {
 }
 
 #[tokio::test]
-async fn row_11_a_connection_that_was_closed_while_idle_is_replaced_unseen() {
+async fn a_connection_that_was_closed_while_idle_is_replaced_unseen() {
     let server = answering([message("Hi").fault(Fault::close(At::AfterEvent(1)))]);
     let client = client(&server).with_options(|o| o.retry_ambiguous(RetryAmbiguous::Never));
     assert_eq!(said(&client).await, "Hi");
@@ -54,7 +54,7 @@ fn racing(fault: fn(At) -> Fault) -> Server {
 }
 
 #[tokio::test]
-async fn row_12_a_connection_that_closes_under_a_request_is_replaced_at_once() {
+async fn a_connection_that_closes_under_a_request_is_replaced_at_once() {
     for fault in [Fault::close, Fault::reset] {
         let server = racing(fault);
         let timing = crate::support::timing::NoWaiting::default();
@@ -67,7 +67,7 @@ async fn row_12_a_connection_that_closes_under_a_request_is_replaced_at_once() {
 }
 
 #[tokio::test]
-async fn row_12_a_request_that_may_have_been_processed_is_not_repeated_where_the_policy_says_so() {
+async fn a_request_that_may_have_been_processed_is_not_repeated_where_the_policy_says_so() {
     let server = racing(Fault::close);
     let client = client(&server).with_options(|o| o.retry_ambiguous(RetryAmbiguous::Never));
     assert_eq!(said(&client).await, "Hi");
@@ -76,7 +76,7 @@ async fn row_12_a_request_that_may_have_been_processed_is_not_repeated_where_the
 }
 
 #[tokio::test]
-async fn row_13_an_answer_that_never_begins_is_a_timeout_and_is_not_repeated() {
+async fn an_answer_that_never_begins_is_a_timeout_and_is_not_repeated() {
     let server = silent();
     let error = failing(&builder(&server).response_timeout(Duration::from_millis(200)).build().unwrap()).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 1));
@@ -89,7 +89,7 @@ async fn row_13_an_answer_that_never_begins_is_a_timeout_and_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn row_13_an_answer_that_never_begins_is_asked_for_again_where_the_policy_says_so() {
+async fn an_answer_that_never_begins_is_asked_for_again_where_the_policy_says_so() {
     let server = silent();
     let builder = builder(&server).response_timeout(Duration::from_millis(200)).retry_ambiguous(RetryAmbiguous::Always);
     let error = failing(&builder.build().unwrap()).await;
@@ -98,19 +98,19 @@ async fn row_13_an_answer_that_never_begins_is_asked_for_again_where_the_policy_
 }
 
 #[tokio::test]
-async fn row_15_the_server_may_ask_for_a_retry() {
+async fn the_server_may_ask_for_a_retry() {
     let server = answering([answer(400, &[("x-should-retry", "true")], ""), message("Hi")]);
     assert_eq!(client(&server).create_message(&request()).await.unwrap().attempts(), 2);
 }
 
 #[tokio::test]
-async fn row_15_the_server_may_forbid_a_retry() {
+async fn the_server_may_forbid_a_retry() {
     let error = answered(answer(529, &[("x-should-retry", "false")], "")).await;
     assert_eq!((error.attempts(), error.retry_stop()), (1, Some(RetryStop::Permanent)));
 }
 
 #[tokio::test]
-async fn row_17_a_wait_beyond_the_calls_limit_is_not_begun() {
+async fn a_wait_beyond_the_calls_limit_is_not_begun() {
     let server = answering([answer(429, &[("retry-after", "30")], "")]);
     let error = failing(&client(&server).with_options(|o| o.timeout(Duration::from_secs(20)))).await;
     assert_eq!((error.attempts(), error.retry_stop()), (1, Some(RetryStop::Deadline)));
@@ -131,7 +131,7 @@ impl Timing for Standing {
 }
 
 #[tokio::test]
-async fn row_19_a_dead_server_is_not_stormed() {
+async fn a_dead_server_is_not_stormed() {
     const CALLS: usize = 300;
     let server = answering([api_error(529, "overloaded_error")]);
     let client = builder(&server).timing(Standing).build().unwrap();
@@ -149,7 +149,7 @@ async fn row_19_a_dead_server_is_not_stormed() {
 }
 
 #[tokio::test]
-async fn row_22_a_request_is_repeated_unchanged_and_the_attempts_are_told() {
+async fn a_request_is_repeated_unchanged_and_the_attempts_are_told() {
     let server = answering([api_error(503, "api_error"), api_error(503, "api_error"), message("Hi")]);
     let reply = client(&server).create_message(&request()).await.unwrap();
     assert_eq!(reply.attempts(), 3);
@@ -179,7 +179,7 @@ impl Timing for Endless {
 }
 
 #[tokio::test]
-async fn row_24_a_call_that_is_dropped_while_it_waits_sends_nothing_more() {
+async fn a_call_that_is_dropped_while_it_waits_sends_nothing_more() {
     let server = answering([api_error(529, "overloaded_error"), message("Hi")]);
     let (waits, mut begun) = mpsc::unbounded_channel();
     let client = builder(&server).timing(Endless(waits)).build().unwrap();
@@ -196,7 +196,7 @@ async fn row_24_a_call_that_is_dropped_while_it_waits_sends_nothing_more() {
 }
 
 #[tokio::test]
-async fn row_24_calls_that_are_dropped_at_any_point_close_their_connections() {
+async fn calls_that_are_dropped_at_any_point_close_their_connections() {
     let unanswered = message("Hi").fault(Fault::stall(At::BeforeHeaders));
     let server = Server::builder().default_reply(unanswered).start().unwrap();
     server.when(Matcher::header("x-wanted", "1")).reply(message("Hi")).times(2);
@@ -227,21 +227,21 @@ async fn row_24_calls_that_are_dropped_at_any_point_close_their_connections() {
 }
 
 #[tokio::test]
-async fn row_27_a_redirect_to_itself_is_followed_by_nothing() {
+async fn a_redirect_to_itself_is_followed_by_nothing() {
     let server = answering([answer(308, &[("location", "/v1/messages")], "")]);
     let error = failing(&client(&server)).await;
     assert_eq!((error.kind(), server.requests().len()), (ErrorKind::Redirect, 1));
 }
 
 #[tokio::test]
-async fn row_28_interim_answers_are_passed_over() {
+async fn interim_answers_are_passed_over() {
     let mut bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".to_vec();
     bytes.extend(json(&message_body("Hi")));
     assert_eq!(said(&client(&RawServer::answering(bytes))).await, "Hi");
 }
 
 #[tokio::test]
-async fn row_28_interim_answers_without_end_run_into_the_limit() {
+async fn interim_answers_without_end_run_into_the_limit() {
     let server = RawServer::start(|connection| {
         connection.request();
         while connection.send("HTTP/1.1 100 Continue\r\n\r\n") {}
@@ -261,51 +261,51 @@ async fn breaks_the_rules(head: impl Into<Vec<u8>>) -> String {
 }
 
 #[tokio::test]
-async fn row_29_more_than_a_hundred_headers_are_refused() {
+async fn more_than_a_hundred_headers_are_refused() {
     let headers: String = (0..101).map(|number| format!("x-{number}: y\r\n")).collect();
     let said = breaks_the_rules(format!("HTTP/1.1 200 OK\r\n{headers}\r\n")).await;
     assert!(said.ends_with("limits of 100 headers and 408 KiB"), "{said}");
 }
 
 #[tokio::test]
-async fn row_29_a_head_of_a_mebibyte_is_refused() {
+async fn a_head_of_a_mebibyte_is_refused() {
     drop(breaks_the_rules(format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(1024 * 1024))).await);
 }
 
 #[tokio::test]
-async fn row_29_a_malformed_status_line_is_refused() {
+async fn a_malformed_status_line_is_refused() {
     drop(breaks_the_rules("HTTP/1.1 abc OK\r\n\r\n").await);
 }
 
 #[tokio::test]
-async fn row_29_a_version_that_does_not_exist_is_refused() {
+async fn a_version_that_does_not_exist_is_refused() {
     drop(breaks_the_rules("HTTP/7.7 200 OK\r\n\r\n").await);
 }
 
 #[tokio::test]
-async fn row_29_a_header_with_a_nul_is_refused() {
+async fn a_header_with_a_nul_is_refused() {
     drop(breaks_the_rules("HTTP/1.1 200 OK\r\nx: a\0b\r\n\r\n").await);
 }
 
 #[tokio::test]
-async fn row_29_a_length_that_is_none_is_refused() {
+async fn a_length_that_is_none_is_refused() {
     drop(breaks_the_rules("HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n").await);
 }
 
 #[tokio::test]
-async fn row_29_two_lengths_are_refused() {
+async fn two_lengths_are_refused() {
     drop(breaks_the_rules("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}").await);
 }
 
 #[tokio::test]
-async fn row_29_a_length_beside_chunks_does_not_count() {
+async fn a_length_beside_chunks_does_not_count() {
     let head =
         "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\ne\r\n{\"content\":[]}\r\n0\r\n\r\n";
     assert_eq!(said(&client(&RawServer::answering(head))).await, "");
 }
 
 #[tokio::test]
-async fn row_30_headers_that_are_not_text_harm_nothing() {
+async fn headers_that_are_not_text_harm_nothing() {
     let reply = Reply::empty(429).header("request-id", b"\x80\xff").header("retry-after", b"\xfe");
     let error = answered(reply.header("x-should-retry", b"\x81").header("content-type", b"\xff")).await;
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::RateLimit, 3));
@@ -313,7 +313,7 @@ async fn row_30_headers_that_are_not_text_harm_nothing() {
 }
 
 #[tokio::test]
-async fn row_30_the_first_of_ten_request_ids_counts() {
+async fn the_first_of_ten_request_ids_counts() {
     let ids = (0..10).map(|number| format!("req_{number}"));
     let error = answered(ids.fold(Reply::empty(400), |reply, id| reply.header("request-id", id))).await;
     assert_eq!(error.request_id(), Some("req_0"));

@@ -1,4 +1,4 @@
-//! Row 66: what an HTTP/2 server may do to a stream or a connection.
+//! Streams and connections that an HTTP/2 server resets.
 
 use std::{
     io::Read as _,
@@ -59,7 +59,7 @@ pub(crate) fn client(url: &str) -> Client {
 }
 
 #[tokio::test]
-async fn row_66_a_call_goes_over_http2() {
+async fn a_call_goes_over_http2() {
     let (url, requests) = serve(First::Answer).await;
     let client = client(&url);
     assert_eq!((said(&client).await, said(&client).await), ("Hi".to_owned(), "Hi".to_owned()));
@@ -67,7 +67,7 @@ async fn row_66_a_call_goes_over_http2() {
 }
 
 #[tokio::test]
-async fn row_66_a_stream_that_was_refused_was_not_processed() {
+async fn a_stream_that_was_refused_was_not_processed() {
     let (url, _) = serve(First::Reset(Reason::REFUSED_STREAM)).await;
     let client = client(&url).with_options(|o| o.retry_ambiguous(RetryAmbiguous::Never));
     assert_eq!(client.create_message(&request()).await.unwrap().attempts(), 2);
@@ -79,7 +79,7 @@ async fn row_66_a_stream_that_was_refused_was_not_processed() {
 }
 
 #[tokio::test]
-async fn row_66_a_stream_that_was_reset_may_have_been_processed() {
+async fn a_stream_that_was_reset_may_have_been_processed() {
     for reason in [Reason::INTERNAL_ERROR, Reason::CANCEL, Reason::ENHANCE_YOUR_CALM] {
         let (url, requests) = serve(First::Reset(reason)).await;
         let error = failing(&client(&url).with_options(|o| o.retry_ambiguous(RetryAmbiguous::Never))).await;
@@ -94,7 +94,7 @@ async fn row_66_a_stream_that_was_reset_may_have_been_processed() {
 }
 
 #[tokio::test]
-async fn row_66_a_connection_that_goes_away_is_counted_as_an_attempt() {
+async fn a_connection_that_goes_away_is_counted_as_an_attempt() {
     for reason in [Reason::NO_ERROR, Reason::INTERNAL_ERROR] {
         let (url, requests) = serve(First::GoAway(reason)).await;
         let reply = client(&url).create_message(&request()).await.unwrap();

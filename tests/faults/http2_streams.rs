@@ -1,4 +1,4 @@
-//! Rows 47 to 68 over HTTP/2, where all calls to a server share one connection.
+//! Streams over HTTP/2, where all calls to a server share one connection.
 
 use std::{future::poll_fn, sync::Arc, thread, time::Duration};
 
@@ -40,7 +40,7 @@ async fn still_works(client: &Client, server: &Server, connections: usize) {
 }
 
 #[tokio::test]
-async fn row_47_a_reset_of_the_stream_keeps_what_came_and_the_connection() {
+async fn a_reset_of_the_stream_keeps_what_came_and_the_connection() {
     let server = streams::server();
     let client = of(&server);
     for count in 1..9 {
@@ -55,7 +55,7 @@ async fn row_47_a_reset_of_the_stream_keeps_what_came_and_the_connection() {
 }
 
 #[tokio::test]
-async fn row_48_a_stream_cut_at_any_byte_is_no_success() {
+async fn a_stream_cut_at_any_byte_is_no_success() {
     for (fault, clean) in [(Fault::end as fn(At) -> Fault, true), (Fault::close, false)] {
         // Each request is answered with one byte more than the one before it.
         let stream = Reply::raw(200, "text/event-stream", format!("{START}{END}"));
@@ -81,7 +81,7 @@ async fn row_48_a_stream_cut_at_any_byte_is_no_success() {
 }
 
 #[tokio::test]
-async fn row_49_a_silent_stream_is_given_up_and_its_connection_is_not() {
+async fn a_silent_stream_is_given_up_and_its_connection_is_not() {
     let server = streams::server();
     server.reply(reply().fault(Fault::stall(At::AfterEvent(3))));
     let client = of(&server).with_options(|o| o.idle_timeout(Duration::from_millis(200)));
@@ -93,7 +93,7 @@ async fn row_49_a_silent_stream_is_given_up_and_its_connection_is_not() {
 }
 
 #[tokio::test]
-async fn row_61_dropping_a_stream_resets_it_and_leaves_its_connection() {
+async fn dropping_a_stream_resets_it_and_leaves_its_connection() {
     for events in 0..8 {
         let server = streams::server();
         let client = of(&server);
@@ -110,7 +110,7 @@ async fn row_61_dropping_a_stream_resets_it_and_leaves_its_connection() {
 }
 
 #[tokio::test]
-async fn row_62_a_hundred_streams_at_once_share_one_connection() {
+async fn a_hundred_streams_at_once_share_one_connection() {
     let server = streams::server();
     let client = of(&server);
     server.reply(reply()).times(101);
@@ -165,7 +165,7 @@ const CONNECTION_WINDOW: usize = 5 * 1024 * 1024;
 
 /// The documented price of HTTP/2: `ClientBuilder::http2`.
 #[tokio::test]
-async fn row_64_streams_that_are_not_read_hold_their_siblings_up() {
+async fn streams_that_are_not_read_hold_their_siblings_up() {
     let (sent, mut filled) = watch::channel(0);
     let sent = Arc::new(sent);
     let client = serve(server::Builder::new(), move |number, mut body| {
@@ -199,7 +199,7 @@ async fn row_64_streams_that_are_not_read_hold_their_siblings_up() {
 }
 
 #[tokio::test]
-async fn row_64_streams_that_are_not_read_hold_nothing_up_over_http1() {
+async fn streams_that_are_not_read_hold_nothing_up_over_http1() {
     let server = streams::server();
     server.reply(reply().fault(Fault::endless_line(At::AfterEvent(1)))).times(3);
     server.reply(reply());
@@ -216,7 +216,7 @@ async fn row_64_streams_that_are_not_read_hold_nothing_up_over_http1() {
 
 /// What versions of h2 below 0.4.19 end a connection over.
 #[tokio::test]
-async fn row_64_many_small_frames_that_are_not_read_do_not_end_the_connection() {
+async fn many_small_frames_that_are_not_read_do_not_end_the_connection() {
     const FRAMES: usize = 600;
     let client = serve(server::Builder::new(), |number, mut body| {
         if number == 0 {
@@ -237,7 +237,7 @@ async fn row_64_many_small_frames_that_are_not_read_do_not_end_the_connection() 
 }
 
 #[tokio::test]
-async fn row_65_a_call_that_waits_for_a_free_stream_runs_into_its_limit() {
+async fn a_call_that_waits_for_a_free_stream_runs_into_its_limit() {
     let mut settings = server::Builder::new();
     settings.max_concurrent_streams(2);
     let client = serve(settings, |number, body| if number < 2 { hold(body) } else { end(body) }).await;
@@ -288,7 +288,7 @@ fn forgotten(rest: &'static str) -> (Client, oneshot::Sender<()>) {
 const NOTICED: Duration = Duration::from_secs(30);
 
 #[tokio::test]
-async fn row_67_a_connection_that_died_under_a_stream_is_noticed() {
+async fn a_connection_that_died_under_a_stream_is_noticed() {
     let (client, silence) = forgotten("");
     let mut stream = open(&client).await;
     stream.next().await.unwrap().unwrap();
@@ -303,7 +303,7 @@ async fn row_67_a_connection_that_died_under_a_stream_is_noticed() {
 }
 
 #[tokio::test]
-async fn row_67_a_connection_that_died_before_a_call_is_noticed() {
+async fn a_connection_that_died_before_a_call_is_noticed() {
     let (client, silence) = forgotten(END);
     open(&client).await.final_message().await.unwrap();
     silence.send(()).unwrap();
@@ -316,7 +316,7 @@ async fn row_67_a_connection_that_died_before_a_call_is_noticed() {
 }
 
 #[tokio::test]
-async fn row_68_empty_frames_without_number_end_the_stream_as_a_failure() {
+async fn empty_frames_without_number_end_the_stream_as_a_failure() {
     let client = serve(server::Builder::new(), |number, mut body| {
         if number == 0 {
             for _ in 0..200 {

@@ -1,5 +1,4 @@
-//! Rows 47 to 65 and 70: streams. Rows 48, 59 and 60 are held by `stream.rs` for every byte and every
-//! order, rows 54 to 58 by `sse.rs` and `memory.rs`; here they are seen through a client.
+//! Streams, as a client reads them. `stream.rs`, `sse.rs` and `memory.rs` test the parts.
 
 use std::{io::Write, sync::mpsc, time::Duration};
 
@@ -54,7 +53,7 @@ fn headers(content_type: &str) -> String {
 }
 
 #[tokio::test]
-async fn row_47_a_reset_after_any_event_keeps_what_came() {
+async fn a_reset_after_any_event_keeps_what_came() {
     let server = server();
     for count in 0..9 {
         server.reply(reply().fault(Fault::reset(At::AfterEvent(count))));
@@ -71,7 +70,7 @@ async fn row_47_a_reset_after_any_event_keeps_what_came() {
 }
 
 #[tokio::test]
-async fn row_47_a_reset_before_the_stream_is_a_failed_call() {
+async fn a_reset_before_the_stream_is_a_failed_call() {
     let server = server();
     server.reply(reply().fault(Fault::reset(At::BeforeHeaders)));
     let error = of(&server).stream_message(&request()).await.unwrap_err();
@@ -79,7 +78,7 @@ async fn row_47_a_reset_before_the_stream_is_a_failed_call() {
 }
 
 #[tokio::test]
-async fn row_48_a_clean_end_without_the_end_of_the_message_is_incomplete() {
+async fn a_clean_end_without_the_end_of_the_message_is_incomplete() {
     for framing in [Framing::Length, Framing::Chunked, Framing::UntilClose] {
         let server = server();
         server.reply(reply().framed(framing).fault(Fault::end(At::AfterEvent(5))));
@@ -92,7 +91,7 @@ async fn row_48_a_clean_end_without_the_end_of_the_message_is_incomplete() {
 }
 
 #[tokio::test]
-async fn row_48_a_malformed_chunk_is_incomplete() {
+async fn a_malformed_chunk_is_incomplete() {
     let server = server();
     server.reply(reply().fault(Fault::malformed_chunk(At::AfterEvent(4))));
     let (seen, error) = read(&mut open(&server).await).await;
@@ -100,7 +99,7 @@ async fn row_48_a_malformed_chunk_is_incomplete() {
 }
 
 #[tokio::test]
-async fn row_49_a_silent_stream_is_given_up_and_closed() {
+async fn a_silent_stream_is_given_up_and_closed() {
     let server = server();
     server.reply(reply().fault(Fault::stall(At::AfterEvent(3))));
     let client = of(&server).with_options(|o| o.idle_timeout(Duration::from_millis(200)));
@@ -111,7 +110,7 @@ async fn row_49_a_silent_stream_is_given_up_and_closed() {
 }
 
 #[tokio::test]
-async fn row_49_a_silence_before_the_first_event_is_one_too() {
+async fn a_silence_before_the_first_event_is_one_too() {
     let server = server();
     server.reply(reply().fault(Fault::stall(At::AfterEvent(0))));
     let client = of(&server).with_options(|o| o.idle_timeout(Duration::from_millis(100)));
@@ -120,7 +119,7 @@ async fn row_49_a_silence_before_the_first_event_is_one_too() {
 }
 
 #[tokio::test]
-async fn row_50_pings_without_end_are_ended_by_the_caller() {
+async fn pings_without_end_are_ended_by_the_caller() {
     let clock = Clock::skipping();
     let server = Server::builder().clock(clock).start().unwrap();
     server.reply(reply().fault(Fault::endless_pings(At::AfterEvent(1), Duration::from_millis(50))));
@@ -141,7 +140,7 @@ async fn row_50_pings_without_end_are_ended_by_the_caller() {
 }
 
 #[tokio::test]
-async fn row_51_no_limit_of_the_client_ends_a_stream() {
+async fn no_limit_of_the_client_ends_a_stream() {
     let server = server();
     server.reply(reply().paced(Duration::from_millis(60)));
     let limit = Duration::from_millis(300);
@@ -153,7 +152,7 @@ async fn row_51_no_limit_of_the_client_ends_a_stream() {
 }
 
 #[tokio::test]
-async fn row_52_an_error_event_is_the_error_that_it_tells_and_is_not_tried_again() {
+async fn an_error_event_is_the_error_that_it_tells_and_is_not_tried_again() {
     let server = server();
     server.reply(reply().fault(Fault::error_event(4, "overloaded_error", "Later.")));
     let client = of(&server).with_options(|o| o.max_retries(5));
@@ -169,7 +168,7 @@ async fn row_52_an_error_event_is_the_error_that_it_tells_and_is_not_tried_again
 }
 
 #[tokio::test]
-async fn row_53_an_error_as_json_is_that_error_and_is_tried_again_by_its_type() {
+async fn an_error_as_json_is_that_error_and_is_tried_again_by_its_type() {
     let server = server();
     let error = |kind: &str| Reply::json(200, json!({"type": "error", "error": {"type": kind, "message": "Why."}}));
     server.reply(error("overloaded_error").should_retry(true)).then(reply());
@@ -181,7 +180,7 @@ async fn row_53_an_error_as_json_is_that_error_and_is_tried_again_by_its_type() 
 }
 
 #[tokio::test]
-async fn row_53_a_message_as_json_is_told_as_a_stream() {
+async fn a_message_as_json_is_told_as_a_stream() {
     let server = server();
     server.reply(reply().as_json());
     let mut stream = open(&server).await;
@@ -191,7 +190,7 @@ async fn row_53_a_message_as_json_is_told_as_a_stream() {
 }
 
 #[tokio::test]
-async fn row_53_a_page_is_refused_at_once_even_where_it_never_ends() {
+async fn a_page_is_refused_at_once_even_where_it_never_ends() {
     let server = server();
     server.reply(Reply::gateway_page(200));
     let error = of(&server).stream_message(&request()).await.unwrap_err();
@@ -210,7 +209,7 @@ async fn row_53_a_page_is_refused_at_once_even_where_it_never_ends() {
 }
 
 #[tokio::test]
-async fn row_53_a_stream_without_a_content_type_is_read() {
+async fn a_stream_without_a_content_type_is_read() {
     let server = server();
     server.reply(reply());
     let text = answer_to_a_stream(&server).await;
@@ -235,7 +234,7 @@ async fn answer_to_a_stream(server: &Server) -> String {
 }
 
 #[tokio::test]
-async fn row_54_a_line_without_end_is_refused_and_closed() {
+async fn a_line_without_end_is_refused_and_closed() {
     let server = server();
     server.reply(reply().fault(Fault::endless_line(At::AfterEvent(2))));
     let client = server.client_builder().no_proxy().max_event_bytes(1024 * 1024).build().unwrap();
@@ -248,7 +247,7 @@ async fn row_54_a_line_without_end_is_refused_and_closed() {
 }
 
 #[tokio::test]
-async fn row_55_comments_are_passed_over_however_many() {
+async fn comments_are_passed_over_however_many() {
     let server = server();
     server.reply(reply());
     let text = answer_to_a_stream(&server).await;
@@ -260,7 +259,7 @@ async fn row_55_comments_are_passed_over_however_many() {
 }
 
 #[tokio::test]
-async fn row_56_a_million_lines_of_data_are_one_event_in_bounded_time() {
+async fn a_million_lines_of_data_are_one_event_in_bounded_time() {
     let server = streaming(format!("{}\n", "data:\n".repeat(1_000_000)));
     let mut stream = client(&server).stream_message(&request()).await.unwrap();
     let StreamEvent::Unknown(event) = stream.next().await.unwrap().unwrap() else { panic!("it has no name") };
@@ -269,7 +268,7 @@ async fn row_56_a_million_lines_of_data_are_one_event_in_bounded_time() {
 }
 
 #[tokio::test]
-async fn row_59_events_of_tomorrow_are_handed_on() {
+async fn events_of_tomorrow_are_handed_on() {
     let server = server();
     let events = [
         json!({"type": "warming_up"}),
@@ -284,7 +283,7 @@ async fn row_59_events_of_tomorrow_are_handed_on() {
 }
 
 #[tokio::test]
-async fn row_61_dropping_a_stream_closes_its_connection_and_harms_nothing() {
+async fn dropping_a_stream_closes_its_connection_and_harms_nothing() {
     for events in 0..8 {
         let server = server();
         server.reply(reply().fault(Fault::stall(At::AfterEvent(events)))).then(reply());
@@ -301,7 +300,7 @@ async fn row_61_dropping_a_stream_closes_its_connection_and_harms_nothing() {
 }
 
 #[tokio::test]
-async fn row_61_dropping_a_call_for_a_stream_closes_its_connection() {
+async fn dropping_a_call_for_a_stream_closes_its_connection() {
     let server = server();
     server.reply(reply().delayed(Duration::from_secs(3600)));
     let client = of(&server);
@@ -314,7 +313,7 @@ async fn row_61_dropping_a_call_for_a_stream_closes_its_connection() {
 }
 
 #[tokio::test]
-async fn row_62_a_hundred_streams_go_over_one_connection() {
+async fn a_hundred_streams_go_over_one_connection() {
     let server = server();
     let client = of(&server);
     for number in 0..100 {
@@ -336,7 +335,7 @@ async fn row_62_a_hundred_streams_go_over_one_connection() {
 }
 
 #[tokio::test]
-async fn row_62_a_body_that_goes_on_after_the_message_is_not_waited_for() {
+async fn a_body_that_goes_on_after_the_message_is_not_waited_for() {
     let server = server();
     server.reply(reply().fault(Fault::endless_pings(At::AfterEvent(100), Duration::ZERO)));
     let client = of(&server);
@@ -355,7 +354,7 @@ async fn row_62_a_body_that_goes_on_after_the_message_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn row_63_a_stream_that_is_not_read_holds_its_server_up() {
+async fn a_stream_that_is_not_read_holds_its_server_up() {
     const OFFERED: usize = 256 * 1024 * 1024;
     let (told, taken) = mpsc::channel();
     let raw = RawServer::start(move |connection| {
@@ -378,7 +377,7 @@ async fn row_63_a_stream_that_is_not_read_holds_its_server_up() {
 }
 
 #[test]
-fn row_70_a_stream_outlives_its_runtime_as_an_error() {
+fn a_stream_outlives_its_runtime_as_an_error() {
     let server = server();
     server.reply(reply().fault(Fault::stall(At::AfterEvent(4))));
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -396,7 +395,7 @@ fn row_70_a_stream_outlives_its_runtime_as_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn row_72_a_hundred_streams_at_once_share_a_client() {
+async fn a_hundred_streams_at_once_share_a_client() {
     let server = server();
     let client = of(&server);
     server.reply(reply()).times(100);
