@@ -1,4 +1,4 @@
-//! The client: how it is made, and how some of its calls get other options.
+//! The client: how it is built, and options of single calls.
 
 mod address;
 mod builder;
@@ -12,8 +12,7 @@ pub use self::{builder::ClientBuilder, options::RequestOptions};
 use crate::{auth::ApiKey, error::Result, generated::Client, transport::Settings};
 
 impl Client {
-    /// A client for `https://api.anthropic.com/v1` with this key and the defaults of
-    /// [`ClientBuilder`].
+    /// Creates a client for `https://api.anthropic.com/v1` with an API key and the defaults of [`ClientBuilder`].
     ///
     /// ```
     /// use anthropic_messages::Client;
@@ -24,29 +23,28 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the key is malformed, or
-    /// TLS can't be set up.
+    /// Fails with [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the key is malformed or TLS can't be set
+    /// up.
     pub fn new(api_key: impl Into<ApiKey>) -> Result<Self> {
         Self::builder().api_key(api_key).build()
     }
 
-    /// A client with what the environment says, see [`ClientBuilder::from_env`].
+    /// Creates a client from environment variables, see [`ClientBuilder::from_env`].
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when neither
-    /// `ANTHROPIC_API_KEY` nor `ANTHROPIC_AUTH_TOKEN` is set, which the message says, or a variable
-    /// is malformed.
+    /// Fails with [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if neither `ANTHROPIC_API_KEY` nor
+    /// `ANTHROPIC_AUTH_TOKEN` is set, or a variable is malformed.
     pub fn from_env() -> Result<Self> {
         Self::builder().from_env().build()
     }
 
-    /// Starts to build a client.
+    /// Returns a builder.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::default()
     }
 
-    /// The same client with other options for some of its calls. It shares the connections and the
-    /// retry budget, and making one costs no more than a few copies.
+    /// Returns a client with other options that shares the connections and the retry budget of this one. It is cheap to create
+    /// for a single call.
     ///
     /// ```
     /// use anthropic_messages::Client;
@@ -59,15 +57,25 @@ impl Client {
     /// # Ok::<(), anthropic_messages::Error>(())
     /// ```
     ///
-    /// A header that can't be sent is reported by the calls, as an error of the kind
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration).
+    /// Each call made for an account of its own:
+    ///
+    /// ```
+    /// # use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
+    /// # async fn sample(client: Client, key_of_tenant: String) -> anthropic_messages::Result<()> {
+    /// # let request = MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024);
+    /// let reply = client.with_options(|o| o.api_key(key_of_tenant)).create_message(&request).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// If an option is invalid, every call fails with [`ErrorKind::Configuration`](crate::ErrorKind::Configuration).
     #[must_use]
     pub fn with_options(&self, change: impl FnOnce(RequestOptions) -> RequestOptions) -> Self {
         let options = change(RequestOptions::from_settings(Settings::clone(self.transport.settings())));
         Self { transport: self.transport.with_settings(options.into_settings()) }
     }
 
-    /// The address that the contract's paths are appended to, without a slash at its end.
+    /// Returns the URL that the paths of operations are appended to, without a trailing slash.
     #[must_use]
     pub fn base_url(&self) -> &str {
         self.transport.base_url()

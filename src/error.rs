@@ -37,6 +37,10 @@ const PREFIX: usize = 1024;
 /// the request or the response. Bodies and headers are available through their accessors only. A credential is never
 /// shown, even if a server repeats it.
 ///
+/// # Clone
+///
+/// Clones share the source, and copy the rest.
+///
 /// # Source
 ///
 /// The source is the error of the layer below. If the call timed out after an attempt had failed, the source is the `Error`
@@ -60,15 +64,17 @@ const PREFIX: usize = 1024;
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     /// Our own words: nothing a server or a caller said, so that telemetry can record it.
     sentence: Cow<'static, str>,
     /// The server's words, shortened to one line.
     detail: Option<String>,
-    source: Option<Box<dyn error::Error + Send + Sync>>,
+    source: Option<Arc<dyn error::Error + Send + Sync>>,
     head: Head,
     body: Bytes,
     retry_after: Option<Duration>,
@@ -85,6 +91,67 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// Returns `true` if the same call may succeed later: for the kinds [`Connect`], [`Timeout`], [`Closed`], [`Conflict`],
+    /// [`RateLimit`], [`Overloaded`], [`ServerTimeout`], [`Server`], [`Truncated`], [`Incomplete`] and [`Stalled`].
+    ///
+    /// The client has retried where [`retry`](crate::retry) allows it. Calling again may bill the request twice if
+    /// [`may_have_been_processed`](Self::may_have_been_processed) returns `true`.
+    ///
+    /// [`Connect`]: ErrorKind::Connect
+    /// [`Timeout`]: ErrorKind::Timeout
+    /// [`Closed`]: ErrorKind::Closed
+    /// [`Conflict`]: ErrorKind::Conflict
+    /// [`RateLimit`]: ErrorKind::RateLimit
+    /// [`Overloaded`]: ErrorKind::Overloaded
+    /// [`ServerTimeout`]: ErrorKind::ServerTimeout
+    /// [`Server`]: ErrorKind::Server
+    /// [`Truncated`]: ErrorKind::Truncated
+    /// [`Incomplete`]: ErrorKind::Incomplete
+    /// [`Stalled`]: ErrorKind::Stalled
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.kind().is_transient()
+    }
+
+    /// Returns `true` if the request, the credential, the account or the settings have to change: for the kinds
+    /// [`Configuration`], [`Contract`], [`NoRuntime`], [`BadRequest`], [`Authentication`], [`Billing`], [`Permission`],
+    /// [`NotFound`], [`RequestTooLarge`], [`Redirect`] and [`BodyTooLarge`].
+    ///
+    /// [`Configuration`]: ErrorKind::Configuration
+    /// [`Contract`]: ErrorKind::Contract
+    /// [`NoRuntime`]: ErrorKind::NoRuntime
+    /// [`BadRequest`]: ErrorKind::BadRequest
+    /// [`Authentication`]: ErrorKind::Authentication
+    /// [`Billing`]: ErrorKind::Billing
+    /// [`Permission`]: ErrorKind::Permission
+    /// [`NotFound`]: ErrorKind::NotFound
+    /// [`RequestTooLarge`]: ErrorKind::RequestTooLarge
+    /// [`Redirect`]: ErrorKind::Redirect
+    /// [`BodyTooLarge`]: ErrorKind::BodyTooLarge
+    #[must_use]
+    pub fn is_client_fault(&self) -> bool {
+        self.kind().is_client_fault()
+    }
+
+    /// Returns `true` if the API or a gateway in front of it failed or violated the contract: for the kinds [`Overloaded`],
+    /// [`ServerTimeout`], [`Server`], [`Http`], [`ContentType`], [`ContentEncoding`], [`Decode`], [`UnexpectedStatus`],
+    /// [`Protocol`] and [`Tool`].
+    ///
+    /// [`Overloaded`]: ErrorKind::Overloaded
+    /// [`ServerTimeout`]: ErrorKind::ServerTimeout
+    /// [`Server`]: ErrorKind::Server
+    /// [`Http`]: ErrorKind::Http
+    /// [`ContentType`]: ErrorKind::ContentType
+    /// [`ContentEncoding`]: ErrorKind::ContentEncoding
+    /// [`Decode`]: ErrorKind::Decode
+    /// [`UnexpectedStatus`]: ErrorKind::UnexpectedStatus
+    /// [`Protocol`]: ErrorKind::Protocol
+    /// [`Tool`]: ErrorKind::Tool
+    #[must_use]
+    pub fn is_server_fault(&self) -> bool {
+        self.kind().is_server_fault()
     }
 
     /// Returns the HTTP status, or `None` if no response arrived. It can be a success, for example if the body of the
@@ -252,7 +319,7 @@ impl Error {
     /// Sets the error of the layer below.
     #[must_use]
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 
@@ -309,6 +376,20 @@ impl Error {
     /// The message without the words of a server.
     pub(crate) fn sentence(&self) -> &str {
         &self.0.sentence
+    }
+}
+
+/// Creates an error of a kind, without a response, as tests of code that handles errors need it.
+///
+/// ```
+/// use anthropic_messages::{Error, ErrorKind};
+///
+/// let error = Error::from(ErrorKind::RateLimit);
+/// assert!(error.is_transient());
+/// ```
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self::new(kind, kind.sentence())
     }
 }
 

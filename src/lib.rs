@@ -37,7 +37,7 @@ pub use self::generated::types::{
     MessageCreateRequest, MessageResponse, OutputConfig, StopReason, StreamEvent, ToolUnion, Usage,
 };
 pub use self::{
-    auth::{ApiKey, AuthScheme},
+    auth::{ApiKey, AuthScheme, Credentials},
     client::{ClientBuilder, RequestOptions},
     content::ContentError,
     error::{ApiError, Error, ErrorKind, Result},

@@ -48,7 +48,7 @@ pub(crate) struct Transport {
 pub(crate) struct Shared {
     pub(crate) http: reqwest::Client,
     pub(crate) timing: Arc<dyn Timing>,
-    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) observers: Arc<[Arc<dyn Observer>]>,
     pub(crate) budget: Mutex<Budget>,
     pub(crate) base: BaseUrl,
     /// Host and port of the server, for messages.
@@ -93,8 +93,8 @@ impl Transport {
     /// Fails if no attempt succeeds, and if a response is not an answer of the operation.
     pub(crate) async fn send(&self, request: Box<reqwest::Request>, operation: &'static Operation) -> Result<Answer> {
         let body = request.body().and_then(reqwest::Body::as_bytes);
-        let Shared { observer, host, .. } = &*self.shared;
-        let mut recorder = CallRecorder::start(observer.as_ref(), operation.name, operation.is_streaming(), host, body);
+        let Shared { observers, host, .. } = &*self.shared;
+        let mut recorder = CallRecorder::start(observers, operation.name, operation.is_streaming(), host, body);
         let outcome = match self.refusal() {
             Some(error) => Err(error),
             None => {
@@ -105,7 +105,7 @@ impl Transport {
             }
         };
         match outcome {
-            Ok((head, body)) => Ok(Answer { operation, head, body, recorder, settings: Arc::clone(&self.settings) }),
+            Ok((head, body, settings)) => Ok(Answer { operation, head, body, recorder, settings }),
             Err(error) => {
                 recorder.failed(&error);
                 Err(error)

@@ -1,4 +1,4 @@
-//! Building a client: what can be set, and what holds unless it is.
+//! Builds a client: its settings and their defaults.
 
 mod build;
 
@@ -11,7 +11,7 @@ use super::{
     options::{USER_PROFILE, WORKSPACE},
 };
 use crate::{
-    auth::{ApiKey, AuthScheme, EnvConfig},
+    auth::{ApiKey, AuthScheme, CachedCredentials, Credentials, EnvConfig},
     observe::Observer,
     retry::{RetryAmbiguous, RetryPolicy},
     transport::Timing,
@@ -21,8 +21,7 @@ const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version
 
 /// Builds a [`Client`](crate::Client).
 ///
-/// Only a credential must be given. Whatever is wrong is reported by [`build`](Self::build), not
-/// by the setters.
+/// Only a credential is required. Setters never fail: [`build`](Self::build) reports invalid values.
 ///
 /// ```
 /// use anthropic_messages::Client;
@@ -41,13 +40,14 @@ const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version
 pub struct ClientBuilder {
     api_key: Option<ApiKey>,
     auth_token: Option<ApiKey>,
+    credentials: Option<CachedCredentials>,
     scheme: AuthScheme,
     base_url: Option<String>,
     default_base_path: bool,
     allow_cleartext: bool,
     headers: Vec<(String, String)>,
     betas: Vec<String>,
-    surroundings: Option<Result<EnvConfig, String>>,
+    env: Option<Result<EnvConfig, String>>,
     connections: Connections,
     http_client: Option<reqwest::Client>,
     configure_http: Option<ConfigureHttp>,
@@ -60,7 +60,7 @@ pub struct ClientBuilder {
     max_response_bytes: u64,
     max_error_bytes: u64,
     max_event_bytes: Option<usize>,
-    observer: Option<Arc<dyn Observer>>,
+    observers: Vec<Arc<dyn Observer>>,
     timing: Option<Arc<dyn Timing>>,
 }
 
@@ -69,13 +69,14 @@ impl Default for ClientBuilder {
         Self {
             api_key: None,
             auth_token: None,
+            credentials: None,
             scheme: AuthScheme::default(),
             base_url: None,
             default_base_path: true,
             allow_cleartext: false,
             headers: Vec::new(),
             betas: Vec::new(),
-            surroundings: None,
+            env: None,
             connections: Connections::default(),
             http_client: None,
             configure_http: None,
@@ -88,52 +89,59 @@ impl Default for ClientBuilder {
             max_response_bytes: 64 * 1024 * 1024,
             max_error_bytes: 1024 * 1024,
             max_event_bytes: None,
-            observer: None,
+            observers: Vec::new(),
             timing: None,
         }
     }
 }
 
-/// Credential and address.
+/// Credential and base URL.
 impl ClientBuilder {
-    /// The API key. Together with [`auth_token`](Self::auth_token) it is an error: one credential
-    /// is sent.
+    /// Sets the API key. Only one of `api_key`, [`auth_token`](Self::auth_token), [`credentials`](Self::credentials) and a
+    /// header that carries a credential can be set.
     pub fn api_key(mut self, key: impl Into<ApiKey>) -> Self {
         self.api_key = Some(key.into());
         self
     }
 
-    /// An access token instead of an API key, always sent as `Authorization: Bearer`.
+    /// Sets an access token in place of an API key. It is sent as `Authorization: Bearer`.
     pub fn auth_token(mut self, token: impl Into<ApiKey>) -> Self {
         self.auth_token = Some(token.into());
         self
     }
 
-    /// The header that the API key is sent in. Defaults to [`AuthScheme::Bearer`].
+    /// Sets a source of API keys or access tokens, for keys that rotate or expire. The keys are sent in the header that
+    /// [`auth_scheme`](Self::auth_scheme) names.
+    pub fn credentials(mut self, credentials: impl Credentials) -> Self {
+        self.credentials = Some(CachedCredentials::new(credentials));
+        self
+    }
+
+    /// Sets the header for the API key. Defaults to [`AuthScheme::Bearer`].
     pub fn auth_scheme(mut self, scheme: AuthScheme) -> Self {
         self.scheme = scheme;
         self
     }
 
-    /// Takes what has not been set from the environment, with the precedence of the official SDKs:
+    /// Reads settings from the environment, with the precedence of the official SDKs. Settings of the builder win.
     ///
-    /// | variable | use |
+    /// | variable | setting |
     /// |---|---|
-    /// | `ANTHROPIC_API_KEY` | the API key, unless a credential is set on the builder |
-    /// | `ANTHROPIC_AUTH_TOKEN` | an access token, when there is no API key either |
-    /// | `ANTHROPIC_BASE_URL` | the base URL, unless set on the builder; without `/v1`, which is added unless it is there |
-    /// | `ANTHROPIC_CUSTOM_HEADERS` | headers, one `name: value` a line; those of the builder stand above them |
+    /// | `ANTHROPIC_API_KEY` | the API key |
+    /// | `ANTHROPIC_AUTH_TOKEN` | an access token, used if there is no API key |
+    /// | `ANTHROPIC_BASE_URL` | the base URL; `/v1` is appended unless the URL ends in it, see [`default_base_path`](Self::default_base_path) |
+    /// | `ANTHROPIC_CUSTOM_HEADERS` | headers, one `name: value` per line |
     ///
-    /// A custom header that carries a credential is the credential, unless one is set on the
-    /// builder. Empty variables count as unset. They are read now, once.
+    /// A custom header that carries a credential takes precedence over the other variables. Empty variables count as unset.
+    /// The variables are read once, by this method.
     pub fn from_env(mut self) -> Self {
-        self.surroundings = Some(EnvConfig::from_env());
+        self.env = Some(EnvConfig::from_env());
         self
     }
 
-    /// As [`from_env`](Self::from_env), with another source of variables.
+    /// Reads variables as [`from_env`](Self::from_env) does, from another source.
     pub(crate) fn set_env(mut self, lookup: impl Fn(&str) -> Option<OsString>) -> Self {
-        self.surroundings = Some(EnvConfig::read(lookup));
+        self.env = Some(EnvConfig::read(lookup));
         self
     }
 
@@ -146,7 +154,7 @@ impl ClientBuilder {
     /// [`build`](Self::build) refuses a URL that names an operation, such as `/v1/messages`, one with a user name, a password, a query or a
     /// fragment, and `http` to another host than this one (see [`allow_cleartext`](Self::allow_cleartext)).
     ///
-    /// A server on this host is never asked through a proxy of the environment.
+    /// Requests to this host never go through a proxy of the environment.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
@@ -169,36 +177,35 @@ impl ClientBuilder {
 
 /// Headers.
 impl ClientBuilder {
-    /// Sets a header of every call, in place of what the crate would send under that name. Names
-    /// are compared without regard to case, and the last value counts.
+    /// Sets a header of every call, replacing the crate's own header of that name. If a name is set twice, the last value
+    /// wins.
     ///
-    /// A header `authorization` or `x-api-key` is the credential. Refused are the headers that say
-    /// how a request is framed or routed, such as `content-length` and `host`.
+    /// A header `authorization` or `x-api-key` is the credential. [`build`](Self::build) refuses headers that frame or route a
+    /// request, such as `content-length` and `host`.
     pub fn default_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// The version of the API: the header `anthropic-version`. Defaults to `2026-10-21`.
+    /// Sets the version of the API, in the header `anthropic-version`. Defaults to `2026-10-21`.
     pub fn anthropic_version(self, version: impl Into<String>) -> Self {
         self.default_header(ANTHROPIC_VERSION.as_str(), version)
     }
 
-    /// Adds a value to the header `anthropic-beta`, which turns a feature on that is not part of
-    /// the stable API. Not sent by default.
+    /// Adds a value to the header `anthropic-beta`, which enables a feature that isn't part of the stable API. Defaults to
+    /// none.
     pub fn beta(mut self, feature: impl Into<String>) -> Self {
         self.betas.push(feature.into());
         self
     }
 
-    /// The workspace that calls are made in: the header `anthropic-workspace-id`, for credentials
-    /// that reach several. Not sent by default.
+    /// Sets the workspace of the calls, in the header `anthropic-workspace-id`, for credentials with access to several
+    /// workspaces. Not sent by default.
     pub fn workspace_id(self, id: impl Into<String>) -> Self {
         self.default_header(WORKSPACE.as_str(), id)
     }
 
-    /// The user profile that calls are made for: the header `anthropic-user-profile-id`. Not sent
-    /// by default.
+    /// Sets the user profile of the calls, in the header `anthropic-user-profile-id`. Not sent by default.
     pub fn user_profile_id(self, id: impl Into<String>) -> Self {
         self.default_header(USER_PROFILE.as_str(), id)
     }
@@ -206,22 +213,20 @@ impl ClientBuilder {
 
 /// Retries and limits.
 impl ClientBuilder {
-    /// How often a call is tried again at most, after the first attempt; 0 for never. Defaults
-    /// to 2, as in the official SDKs. What is tried again, and when, is said at
-    /// [`retry`](crate::retry).
+    /// Sets the maximum number of retries after the first attempt. 0 disables retries. Defaults to 2, as in the official SDKs.
+    /// [`retry`](crate::retry) describes which failures are retried.
     pub fn max_retries(mut self, retries: u32) -> Self {
         self.retry.max_retries = retries;
         self
     }
 
-    /// Whether a request is sent again that may have been processed. Defaults to
-    /// [`RetryAmbiguous::AfterClose`].
+    /// Sets when a request that may have been processed is sent again. Defaults to [`RetryAmbiguous::AfterClose`].
     pub fn retry_ambiguous(mut self, retry_ambiguous: RetryAmbiguous) -> Self {
         self.retry.retry_ambiguous = retry_ambiguous;
         self
     }
 
-    /// How, how often and after what a call is tried again. Defaults to [`RetryPolicy::default`].
+    /// Sets all limits on retries. Defaults to [`RetryPolicy::default`].
     pub fn retry_policy(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
@@ -241,19 +246,18 @@ impl ClientBuilder {
         self
     }
 
-    /// How long an attempt may wait for the start of its answer: its status and headers. The model
-    /// writes the whole of a reply that is not streamed before it starts. Then the attempt fails with
-    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), and another follows only where
-    /// [`retry_ambiguous`](Self::retry_ambiguous) allows it. By default nothing but [`timeout`](Self::timeout) bounds
-    /// the wait.
+    /// Limits the time an attempt waits for the status and headers of its response. The API sends them when a reply that isn't
+    /// streamed is complete. An attempt that takes longer fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), and is
+    /// retried only if [`retry_ambiguous`](Self::retry_ambiguous) allows it. Defaults to no limit other than
+    /// [`timeout`](Self::timeout).
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = Some(timeout);
         self
     }
 
-    /// How long a stream may be silent: any byte counts, those of pings too, and the time that the
-    /// consumer takes does not. Then it fails with
-    /// [`ErrorKind::Stalled`](crate::ErrorKind::Stalled). Defaults to 90 s.
+    /// Limits the time between two reads of a stream. Any byte resets it, including pings. Time the consumer spends between
+    /// polls doesn't count. A stream that is silent for longer fails with [`ErrorKind::Stalled`](crate::ErrorKind::Stalled).
+    /// Defaults to 90 s.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
@@ -288,23 +292,23 @@ impl ClientBuilder {
         self
     }
 
-    /// The longest answer that is read, in bytes. A longer one fails with
-    /// [`ErrorKind::BodyTooLarge`](crate::ErrorKind::BodyTooLarge). Of a stream that the caller reads
-    /// it bounds nothing, see [`max_event_bytes`](Self::max_event_bytes); of one that the crate reads
-    /// to its end (see [`timeout`](Self::timeout)) it bounds all bytes together. Defaults to 64 MiB.
+    /// Limits the size of a response body, in bytes. A larger one fails with
+    /// [`ErrorKind::BodyTooLarge`](crate::ErrorKind::BodyTooLarge). Defaults to 64 MiB.
+    ///
+    /// Doesn't apply to a stream the caller reads, whose events [`max_event_bytes`](Self::max_event_bytes) limits. Applies to
+    /// the sum of all events of a stream that `create_message` reads to its end, see [`timeout`](Self::timeout).
     pub fn max_response_bytes(mut self, bytes: u64) -> Self {
         self.max_response_bytes = bytes;
         self
     }
 
-    /// How much of the body of an error is read, in bytes; the rest is left unread, and the error
-    /// keeps what fits. Defaults to 1 MiB.
+    /// Limits how much of the body of an error response is read and kept, in bytes. Defaults to 1 MiB.
     pub fn max_error_bytes(mut self, bytes: u64) -> Self {
         self.max_error_bytes = bytes;
         self
     }
 
-    /// The longest event of a stream, in bytes. A longer one ends the stream with
+    /// Limits the size of one event of a stream, in bytes. A larger one ends the stream with
     /// [`ErrorKind::BodyTooLarge`](crate::ErrorKind::BodyTooLarge). Defaults to 32 MiB.
     pub fn max_event_bytes(mut self, bytes: usize) -> Self {
         self.max_event_bytes = Some(bytes);
@@ -312,7 +316,7 @@ impl ClientBuilder {
     }
 }
 
-/// Connections and what watches them.
+/// Connections and observers.
 impl ClientBuilder {
     /// Ignores the proxies that `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY` name. By default they are used, except for servers
     /// on this host and those in `NO_PROXY`. A SOCKS proxy needs the feature `socks`.
@@ -321,11 +325,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether HTTP/2 is used where the server offers it, and always for `http`. Defaults to
-    /// `false`.
+    /// Enables HTTP/2 if the server offers it, and in any case for `http`. Defaults to `false`.
     ///
-    /// All calls to a server then share one connection, and a stream that is read slowly holds the
-    /// others up.
+    /// With HTTP/2 all calls share one connection, and a stream that is read slowly can slow down the others.
     #[cfg(feature = "http2")]
     pub fn http2(mut self, allow: bool) -> Self {
         self.connections.http2 = allow;
@@ -333,12 +335,12 @@ impl ClientBuilder {
     }
 
     /// Configures the crate's own HTTP client: proxies, root certificates, connection pools, name resolution. The closure
-    /// runs in [`build`](Self::build), after the crate's settings, and before those that must hold: no redirects and no
-    /// retries, which are decided by the client.
+    /// runs in [`build`](Self::build), after the crate's settings. Redirects and the retries of reqwest stay disabled, because
+    /// the client makes those decisions itself.
     ///
     /// A proxy set here replaces those of the environment, and is used for servers on this host as well. A proxy of the
     /// environment that cannot be used is still an error, unless [`no_proxy`](Self::no_proxy) is called. With an `http`
-    /// base URL the client loads no trust store, so that certificates for a proxy have to be added here.
+    /// base URL the client loads no trust store, so certificates for a proxy have to be added here.
     ///
     /// ```
     /// use anthropic_messages::{Client, reqwest};
@@ -371,26 +373,27 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the observer, which is called for every attempt and can add headers. Defaults to none. An `Arc` of an observer
-    /// is an observer as well.
+    /// Adds an observer, which is called for every attempt and can add headers. Observers are called in the order they were
+    /// added. Defaults to none. An `Arc` of an observer is an observer as well.
     pub fn observer(mut self, observer: impl Observer) -> Self {
-        self.observer = Some(Arc::new(observer));
+        self.observers.push(Arc::new(observer));
         self
     }
 
-    /// Other clocks, randomness and waits between attempts, for tests.
+    /// Sets the clocks, the randomness and the waits between attempts, for tests.
     pub(crate) fn set_timing(mut self, timing: impl Timing) -> Self {
         self.timing = Some(Arc::new(timing));
         self
     }
 }
 
-/// Header values are left out: they may be secrets.
+/// Leaves out header values, which may be secrets.
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
             .field("api_key", &self.api_key)
             .field("auth_token", &self.auth_token)
+            .field("credentials", &self.credentials)
             .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("timeout", &self.timeout)
             .field("retry", &self.retry)

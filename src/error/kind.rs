@@ -1,6 +1,9 @@
 //! The kinds of errors, and the classification of error responses.
 
+use std::fmt;
+
 use http::StatusCode;
+use serde::{Serialize, Serializer};
 
 use super::ApiError;
 use crate::retry;
@@ -28,6 +31,9 @@ pub enum ErrorKind {
     NoRuntime,
     /// An [`Observer`](crate::Observer) refused the request. Nothing was sent. The source is the observer's error.
     Refused,
+    /// The [`Credentials`](crate::Credentials) of the client failed, or returned a malformed key. Nothing was sent with it.
+    /// The source is their error.
+    Credentials,
 
     /// No connection could be made: name resolution, a refused connection, TLS, a proxy. Not processed. Retried, except for
     /// a proxy that requires authentication and, with rustls, for a certificate that was refused. Check address, network
@@ -123,6 +129,20 @@ pub enum ErrorKind {
     Refusal,
 }
 
+/// Writes [`ErrorKind::as_str`].
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Serializes [`ErrorKind::as_str`].
+impl Serialize for ErrorKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 /// The class of an error response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Classification {
@@ -150,7 +170,85 @@ impl Classification {
     }
 }
 
+/// The groups that [`Error::is_transient`](crate::Error::is_transient) and its siblings return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Group {
+    /// The caller has to change something.
+    Client,
+    /// The server or something in front of it failed, and may recover.
+    ServerTransient,
+    /// The server or something in front of it does not do what the contract says.
+    Server,
+    /// Nobody is at fault, or it is not known who is, and it may pass.
+    Transient,
+    /// None of these.
+    Other,
+}
+
 impl ErrorKind {
+    /// Returns the kind in snake case, such as `rate_limit`, for metric labels and logs. The names are stable.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.description().0
+    }
+
+    pub(super) fn is_transient(self) -> bool {
+        matches!(self.description().1, Group::Transient | Group::ServerTransient)
+    }
+
+    pub(super) fn is_client_fault(self) -> bool {
+        self.description().1 == Group::Client
+    }
+
+    pub(super) fn is_server_fault(self) -> bool {
+        matches!(self.description().1, Group::Server | Group::ServerTransient)
+    }
+
+    /// Returns a message for errors that are made of a kind alone.
+    pub(super) fn sentence(self) -> &'static str {
+        self.description().2
+    }
+
+    fn description(self) -> (&'static str, Group, &'static str) {
+        match self {
+            Self::Configuration => ("configuration", Group::Client, "invalid configuration"),
+            Self::Contract => ("contract", Group::Client, "invalid request"),
+            Self::NoRuntime => ("no_runtime", Group::Client, "call made outside of a tokio runtime"),
+            Self::Refused => ("refused", Group::Other, "an observer refused the request"),
+            Self::Credentials => ("credentials", Group::Other, "failed to obtain a credential"),
+            Self::Connect => ("connect", Group::Transient, "failed to connect"),
+            Self::Timeout => ("timeout", Group::Transient, "call exceeded its timeout"),
+            Self::Closed => ("closed", Group::Transient, "connection closed before a response began"),
+            Self::Http => ("http", Group::Server, "invalid HTTP response"),
+            Self::BadRequest => ("bad_request", Group::Client, "400 Bad Request"),
+            Self::Authentication => ("authentication", Group::Client, "401 Unauthorized"),
+            Self::Billing => ("billing", Group::Client, "402 Payment Required"),
+            Self::Permission => ("permission", Group::Client, "403 Forbidden"),
+            Self::NotFound => ("not_found", Group::Client, "404 Not Found"),
+            Self::Conflict => ("conflict", Group::Transient, "409 Conflict"),
+            Self::RequestTooLarge => ("request_too_large", Group::Client, "413 Payload Too Large"),
+            Self::RateLimit => ("rate_limit", Group::Transient, "429 Too Many Requests"),
+            Self::Overloaded => ("overloaded", Group::ServerTransient, "529 Overloaded"),
+            Self::ServerTimeout => ("server_timeout", Group::ServerTransient, "504 Gateway Timeout"),
+            Self::Server => ("server", Group::ServerTransient, "500 Internal Server Error"),
+            Self::Status => ("status", Group::Other, "unexpected error status"),
+            Self::Redirect => ("redirect", Group::Client, "redirects are not followed"),
+            Self::ContentType => ("content_type", Group::Server, "response is not of the expected type"),
+            Self::ContentEncoding => ("content_encoding", Group::Server, "response is compressed"),
+            Self::Truncated => ("truncated", Group::Transient, "connection closed before the response was complete"),
+            Self::BodyTooLarge => ("body_too_large", Group::Client, "response exceeds the limit"),
+            Self::Decode => ("decode", Group::Server, "failed to decode the response"),
+            Self::UnexpectedStatus => ("unexpected_status", Group::Server, "unexpected status"),
+            Self::Protocol => ("protocol", Group::Server, "events of the stream violate their protocol"),
+            Self::Incomplete => ("incomplete", Group::Transient, "stream ended before the message was complete"),
+            Self::Stalled => ("stalled", Group::Transient, "no data on the stream"),
+            Self::Tool => ("tool", Group::Server, "tool call has no id"),
+            Self::ToolLimit => ("tool_limit", Group::Other, "tool run reached its limit"),
+            Self::CutOff => ("cut_off", Group::Other, "reply was cut off"),
+            Self::Refusal => ("refusal", Group::Other, "the model refused"),
+        }
+    }
+
     fn of_status(status: StatusCode) -> Self {
         match status.as_u16() {
             400 | 412 | 422 | 431 => Self::BadRequest,

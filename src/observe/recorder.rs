@@ -33,7 +33,7 @@ pub(crate) struct CallRecorder(Option<Box<Recording>>);
 struct Recording {
     #[cfg(feature = "tracing")]
     span: CallSpan,
-    observer: Option<Arc<dyn Observer>>,
+    observers: Arc<[Arc<dyn Observer>]>,
     call: CallInfo,
     started: Instant,
     /// The last attempt, as far as it is known.
@@ -66,14 +66,14 @@ pub(crate) struct MessageSummary {
 impl CallRecorder {
     /// Starts to record a call.
     pub(crate) fn start(
-        observer: Option<&Arc<dyn Observer>>,
+        observers: &Arc<[Arc<dyn Observer>]>,
         operation: &'static str,
         streaming: bool,
         server: &Arc<str>,
         body: Option<&[u8]>,
     ) -> Self {
         static CALLS: AtomicU64 = AtomicU64::new(1);
-        if observer.is_none() && !is_traced() {
+        if observers.is_empty() && !is_traced() {
             return Self(None);
         }
         #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "only spans show it"))]
@@ -90,7 +90,7 @@ impl CallRecorder {
         Self(Some(Box::new(Recording {
             #[cfg(feature = "tracing")]
             span: CallSpan::new(&call),
-            observer: observer.cloned(),
+            observers: Arc::clone(observers),
             call,
             started: Instant::now(),
             head: Head::default(),
@@ -117,13 +117,9 @@ impl CallRecorder {
     pub(crate) fn request(&mut self, attempt: u32, headers: &mut HeaderMap) -> Result<(), ObserverError> {
         let Some(recording) = &mut self.0 else { return Ok(()) };
         recording.head = Head { attempts: attempt, ..Head::default() };
-        let Some(observer) = &recording.observer else { return Ok(()) };
-        observer.request(&mut Request {
-            call_id: recording.call.id,
-            operation: recording.call.operation,
-            attempt,
-            headers,
-        })
+        let CallInfo { id: call_id, operation, .. } = recording.call;
+        let mut request = Request { call_id, operation, attempt, headers };
+        recording.observers.iter().try_for_each(|observer| observer.request(&mut request))
     }
 
     /// Records the headers of a response.
@@ -235,9 +231,7 @@ impl Recording {
     fn each(&self, event: impl Fn(&dyn Observer)) {
         #[cfg(feature = "tracing")]
         event(&self.span);
-        if let Some(observer) = &self.observer {
-            event(&**observer);
-        }
+        self.observers.iter().for_each(|observer| event(&**observer));
     }
 
     fn attempt_failed(&self, error: &Error, retry_in: Option<Duration>) {

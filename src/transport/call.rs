@@ -1,6 +1,6 @@
 //! One call: its attempts, limits and retries.
 
-use std::{mem, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -16,6 +16,7 @@ use super::{
     settings::Settings,
 };
 use crate::{
+    auth::{Credential, CredentialSource},
     error::{Error, ErrorKind},
     json::find_members,
     observe::CallRecorder,
@@ -35,7 +36,7 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(1);
 /// One call, with all its attempts.
 pub(super) struct Call<'a> {
     pub(super) shared: &'a Shared,
-    pub(super) settings: &'a Settings,
+    pub(super) settings: &'a Arc<Settings>,
     pub(super) operation: &'static Operation,
     pub(super) recorder: &'a mut CallRecorder,
     started: Duration,
@@ -43,6 +44,8 @@ pub(super) struct Call<'a> {
     deadline: Option<Instant>,
     /// What is known of the current attempt, and of the ones before it.
     head: Head,
+    /// The credential of the current attempt.
+    credential: Option<Credential>,
     /// The current attempt, or `None` between attempts.
     dispatch: Option<Dispatch>,
     /// The error of the attempt before the current one or before the current delay.
@@ -52,7 +55,7 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     pub(super) fn new(
         shared: &'a Shared,
-        settings: &'a Settings,
+        settings: &'a Arc<Settings>,
         operation: &'static Operation,
         recorder: &'a mut CallRecorder,
     ) -> Self {
@@ -66,13 +69,14 @@ impl<'a> Call<'a> {
             timeout,
             deadline: Instant::now().checked_add(timeout),
             head: Head::default(),
+            credential: None,
             dispatch: None,
             last: None,
         }
     }
 
-    /// Makes attempts until one succeeds or there is a reason to stop.
-    pub(super) async fn run(mut self, request: Box<reqwest::Request>) -> Result<(Head, Body), Error> {
+    /// Makes attempts until one succeeds or there is a reason to stop. Returns the settings with the credential that was sent.
+    pub(super) async fn run(mut self, request: Box<reqwest::Request>) -> Result<(Head, Body, Arc<Settings>), Error> {
         let outcome = match self.deadline {
             Some(deadline) => match timeout_at(deadline, self.attempts(request)).await {
                 Ok(outcome) => outcome,
@@ -81,17 +85,36 @@ impl<'a> Call<'a> {
             // A timeout this long never ends.
             None => self.attempts(request).await,
         };
-        outcome.map(|body| (self.head, body))
+        let body = outcome?;
+        let settings = match (&self.settings.credential, self.credential) {
+            (CredentialSource::Provided(_), Some(credential)) => {
+                let credential = CredentialSource::Fixed(credential);
+                Arc::new(Settings { credential, ..Settings::clone(self.settings) })
+            }
+            _ => Arc::clone(self.settings),
+        };
+        Ok((self.head, body, settings))
     }
 
     async fn attempts(&mut self, mut request: Box<reqwest::Request>) -> Result<Body, Error> {
         self.budget(Budget::deposit);
+        let mut replacement = None;
+        let mut is_replaced = false;
         loop {
+            let credential = match replacement.take() {
+                Some(credential) => credential,
+                None => self.next_credential().await?,
+            };
             self.head.attempts = self.head.attempts.saturating_add(1);
             // Cloned without the headers that every attempt gets anew.
-            let is_last = self.head.attempts > self.settings.retry.max_retries;
+            let provider = match &self.settings.credential {
+                CredentialSource::Provided(provider) if !is_replaced => Some(provider),
+                _ => None,
+            };
+            let is_last = self.head.attempts > self.settings.retry.max_retries && provider.is_none();
             let next = if is_last { None } else { request.try_clone().map(Box::new) };
-            self.settings.apply(request.headers_mut());
+            self.settings.apply(&credential, request.headers_mut());
+            self.credential = Some(credential);
             let ended = self.attempt(request).await;
             self.dispatch = None;
             let AttemptFailure { error, outcome } = match ended {
@@ -112,6 +135,17 @@ impl<'a> Call<'a> {
             };
             let decision = self.budget(|budget| decide(&outcome, &self.settings.retry, &context, budget));
             request = match (decision, next) {
+                (Decision::Stop(stop), Some(next))
+                    if error.kind() == ErrorKind::Authentication && provider.is_some() =>
+                {
+                    let error = self.failed(error, &outcome, Some(stop));
+                    let Some(credential) = self.replace_credential(&error).await? else { return Err(error) };
+                    replacement = Some(credential);
+                    is_replaced = true;
+                    self.recorder.retrying(&error, Duration::ZERO);
+                    self.last = Some(error);
+                    next
+                }
                 (Decision::Stop(stop), _) => return Err(self.failed(error, &outcome, Some(stop))),
                 (Decision::Retry(_), None) => return Err(self.failed(error, &outcome, Some(RetryStop::Body))),
                 (Decision::Retry(delay), Some(next)) => {
@@ -125,6 +159,28 @@ impl<'a> Call<'a> {
                 }
             };
         }
+    }
+
+    /// Returns the credential for the next attempt.
+    async fn next_credential(&mut self) -> Result<Credential, Error> {
+        match &self.settings.credential {
+            CredentialSource::Fixed(credential) => Ok(credential.clone()),
+            CredentialSource::Provided(provider) => {
+                // Boxed to keep the future of other calls small.
+                let outcome = Box::pin(provider.get(self.shared.timing.wall())).await;
+                outcome.map_err(|error| self.failed(error, &Outcome::NotSent { permanent: true }, None))
+            }
+        }
+    }
+
+    /// Returns a credential to use in place of one that was rejected, if there is one.
+    async fn replace_credential(&mut self, rejection: &Error) -> Result<Option<Credential>, Error> {
+        let (CredentialSource::Provided(provider), Some(rejected)) = (&self.settings.credential, &self.credential)
+        else {
+            return Ok(None);
+        };
+        let replaced = Box::pin(provider.replace(rejected, rejection)).await;
+        replaced.map_err(|error| error.with_head(rejection.head().clone()))
     }
 
     /// Sends the request once and reads the response as far as the operation wants it.
@@ -288,7 +344,7 @@ impl<'a> Call<'a> {
     }
 
     fn secret(&self) -> &[u8] {
-        self.settings.credential.secret()
+        self.credential.as_ref().map_or(&[], Credential::secret)
     }
 
     fn elapsed(&self) -> Duration {

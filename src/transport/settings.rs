@@ -7,7 +7,11 @@ use http::{
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, Entry},
 };
 
-use crate::{auth::Credential, retry::RetryPolicy, stream::sse::Decoder};
+use crate::{
+    auth::{AuthScheme, Credential, CredentialSource},
+    retry::RetryPolicy,
+    stream::sse::Decoder,
+};
 
 /// Timeout of a call unless the caller sets one.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
@@ -15,7 +19,9 @@ pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 /// The settings of calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) credential: Credential,
+    pub(crate) credential: CredentialSource,
+    /// The header for keys that options set.
+    pub(crate) auth_scheme: AuthScheme,
     /// Headers of every call, unless the operation sets them itself.
     pub(crate) headers: HeaderMap,
     /// Headers that replace all others.
@@ -34,7 +40,7 @@ pub(crate) struct Settings {
     pub(crate) max_error_bytes: u64,
     /// `None` for the limit of the decoder.
     pub(crate) max_event_bytes: Option<usize>,
-    /// Whether an attempt includes the first event of a stream, so that an error there is retried.
+    /// `true` if an attempt includes the first event of a stream, so that an error there is retried.
     pub(crate) checks_first_event: bool,
     /// Whether requests are checked against the rules of the API that its contract doesn't state.
     pub(crate) check_requests: bool,
@@ -55,10 +61,10 @@ impl Settings {
 
     /// Puts credential and headers into a request. Later ones replace earlier ones: what the operation sets, the credential,
     /// the client's headers (except an operation's own header parameters), the call's headers.
-    pub(super) fn apply(&self, request: &mut HeaderMap) {
+    pub(super) fn apply(&self, credential: &Credential, request: &mut HeaderMap) {
         // Room for all of them, including the credential and those of the HTTP client.
         request.reserve(self.headers.len() + self.call_headers.len() + 5);
-        self.credential.apply(request);
+        credential.apply(request);
         request.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
         for (name, value) in &self.headers {
             match request.entry(name) {
@@ -78,7 +84,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{ApiKey, AuthScheme};
+    use crate::auth::ApiKey;
 
     fn map<const N: usize>(headers: [(&'static str, &'static str); N]) -> HeaderMap {
         headers.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
@@ -86,8 +92,10 @@ mod tests {
 
     #[test]
     fn headers_replace_each_other_in_their_order() {
+        let credential = Credential::new(&ApiKey::from("sk-test-1"), AuthScheme::XApiKey).unwrap();
         let settings = Settings {
-            credential: Credential::new(&ApiKey::from("sk-test-1"), AuthScheme::XApiKey).unwrap(),
+            credential: CredentialSource::Fixed(credential.clone()),
+            auth_scheme: AuthScheme::Bearer,
             headers: map([
                 ("accept", "client"),
                 ("x-operation", "client"),
@@ -110,7 +118,7 @@ mod tests {
         };
         let names = ["accept", "authorization", "content-type", "x-api-key", "x-operation", "x-call"];
         let mut headers = map(names.map(|name| (name, "operation")));
-        settings.apply(&mut headers);
+        settings.apply(&credential, &mut headers);
         let expected = map([
             ("accept", "client"),
             ("content-type", "call"),

@@ -118,20 +118,23 @@ mod headers {
         for name in framing {
             let error = refusal(Client::builder().api_key("k").default_header(name, "canary"));
             let name = name.to_ascii_lowercase();
-            let said = format!("the header {name} says how a request is framed or routed, and can't be set");
+            let said = format!("header {name} frames or routes the request and cannot be set");
             assert_eq!(error, said);
         }
         for (name, start) in [("", ""), ("a b", "a"), ("ab: canary", "ab"), ("a\r\nb", "a"), ("é", "")] {
             let error = refusal(Client::builder().api_key("k").default_header(name, "canary"));
-            assert_eq!(error, format!("the name of a header is invalid at byte {}, after {start:?}", start.len()));
+            assert_eq!(
+                error,
+                format!("invalid header name: unexpected character at byte {}, after {start:?}", start.len())
+            );
         }
         for value in ["canary\r\nx: y", "canary\n", "canary\0"] {
             let error = refusal(Client::builder().api_key("k").default_header("a", value));
-            assert_eq!(error, "the value of the header a has a character that a header can't carry");
+            assert_eq!(error, "invalid value of header a: it contains a character that is not allowed in a header");
         }
         let empty = refusal(Client::builder().default_header("authorization", " "));
-        assert_eq!(empty, "the header authorization carries the credential, and can't be empty");
-        assert_eq!(refusal(Client::builder().api_key("k").beta("a,b")), "a beta feature is one name");
+        assert_eq!(empty, "header authorization carries the credential and cannot be empty");
+        assert_eq!(refusal(Client::builder().api_key("k").beta("a,b")), "invalid beta feature: expected one name");
     }
 
     #[tokio::test]
@@ -191,7 +194,7 @@ mod options {
         let broken = client.with_options(|o| o.header("host", "evil.example").header("a b", "c"));
         let error = broken.create_message(&request()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
-        assert_eq!(error.to_string(), "the header host says how a request is framed or routed, and can't be set");
+        assert_eq!(error.to_string(), "header host frames or routes the request and cannot be set");
         assert_eq!(server.counts().connections, 0);
     }
 

@@ -40,15 +40,15 @@ mod credentials {
         let cases = [
             ("", "is empty"),
             ("\n", "is empty"),
-            ("sk canary", "has white space in it"),
-            (" sk-canary", "has white space in it"),
-            ("sk-canary ", "has white space in it"),
-            ("sk\tcanary", "has white space in it"),
-            ("sk-\ncanary", "has white space in it"),
-            ("sk-\u{0}canary", "has a control character in it"),
-            ("sk-\u{7f}canary", "has a control character in it"),
-            ("sk-canaré", "has a character outside of ASCII"),
-            ("“sk-canary”", "has a character outside of ASCII"),
+            ("sk canary", "contains white space"),
+            (" sk-canary", "contains white space"),
+            ("sk-canary ", "contains white space"),
+            ("sk\tcanary", "contains white space"),
+            ("sk-\ncanary", "contains white space"),
+            ("sk-\u{0}canary", "contains a control character"),
+            ("sk-\u{7f}canary", "contains a control character"),
+            ("sk-canaré", "contains a non-ASCII character"),
+            ("“sk-canary”", "contains a non-ASCII character"),
         ];
         for (key, defect) in cases {
             for builder in [Client::builder().api_key(key), Client::builder().auth_token(key)] {
@@ -60,7 +60,7 @@ mod credentials {
 
     #[test]
     fn are_refused_when_there_are_two() {
-        let two = "two credentials were given, and one is sent: choose among api_key, auth_token and a header";
+        let two = "more than one credential: set only one of api_key, auth_token, credentials and a header";
         assert_eq!(refusal(Client::builder().api_key("a").auth_token("b")), two);
         assert_eq!(refusal(Client::builder().api_key("a").default_header("authorization", "b")), two);
         assert_eq!(refusal(Client::builder().auth_token("a").default_header("X-API-KEY", "b")), two);
@@ -68,14 +68,14 @@ mod credentials {
 
     #[test]
     fn that_are_missing_are_told_with_what_was_looked_for() {
-        let builder = "no credential: none of api_key, auth_token and a header that carries one was set on the builder";
-        assert_eq!(refusal(Client::builder()), format!("{builder}, and the environment was not asked (from_env)"));
+        let builder = "no credential: set api_key, auth_token, credentials or a header that carries one on the builder";
+        assert_eq!(refusal(Client::builder()), format!("{builder}, or call from_env to read the environment"));
         assert_eq!(
             refusal(Client::builder().from_env_with(|_| None)),
-            format!("{builder}, and the environment has neither ANTHROPIC_API_KEY nor ANTHROPIC_AUTH_TOKEN")
+            format!("{builder}, or set the environment variable ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN")
         );
         let profile = |name: &str| (name == "ANTHROPIC_PROFILE").then(|| "work".into());
-        assert!(refusal(Client::builder().from_env_with(profile)).contains("(ANTHROPIC_PROFILE is set, and this way"));
+        assert!(refusal(Client::builder().from_env_with(profile)).contains("(ANTHROPIC_PROFILE is set, but that way"));
     }
 }
 
@@ -145,7 +145,7 @@ mod environment {
         let line = refusal(Client::builder().from_env_with(surroundings(&[("CUSTOM_HEADERS", "a: 1\ncanary")])));
         assert_eq!(line, "line 2 of the environment variable ANTHROPIC_CUSTOM_HEADERS is not `name: value`");
         let key = refusal(Client::builder().from_env_with(surroundings(&[("API_KEY", "can ary")])));
-        assert_eq!(key, "the credential has white space in it");
+        assert_eq!(key, "the credential contains white space");
         #[cfg(unix)]
         {
             use std::os::unix::ffi::OsStringExt;
@@ -162,7 +162,7 @@ mod environment {
         let output = child("children::key_from_env", &[("ANTHROPIC_API_KEY", "sk-child")]);
         assert!(output.contains("credential: Credential(authorization: [redacted])"), "{output}");
         let output = child("children::key_from_env", &[]);
-        assert!(output.contains("neither ANTHROPIC_API_KEY nor ANTHROPIC_AUTH_TOKEN"), "{output}");
+        assert!(output.contains("or set the environment variable ANTHROPIC_API_KEY"), "{output}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! From what was set to a client: what is taken from where, and what is refused.
+//! Turns the settings of a builder into a client: where each value comes from, and which are refused.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, header::USER_AGENT};
 
 use super::{ANTHROPIC_VERSION, ClientBuilder};
 use crate::{
-    auth::{AuthScheme, Credential, EnvConfig},
+    auth::{AuthScheme, Credential, CredentialSource, EnvConfig},
     client::{
         address::{self, Address, AppendPath},
         http_client,
@@ -18,26 +18,26 @@ use crate::{
     transport::{Settings, Shared, TokioTiming, Transport},
 };
 
-/// The version of the API that this crate is written for.
+/// The API version this crate is written for.
 const VERSION: &str = "2026-10-21";
 
 impl ClientBuilder {
     /// Builds the client. Nothing is sent.
     ///
     /// # Errors
-    /// Of the kind [`ErrorKind::Configuration`](crate::ErrorKind::Configuration): no credential or
-    /// two of them, a malformed credential, address, header or environment variable, and TLS that
-    /// can't be set up.
+    /// Fails with [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if there is no credential or more than one, if
+    /// a credential, the base URL, a header, a proxy or an environment variable is malformed, and if TLS can't be set up.
     ///
     /// # Panics
-    /// In reqwest, with the feature `rustls-no-provider` and without `rustls`, if the program has not
-    /// installed a provider of cryptography for rustls.
+    /// Panics in reqwest with the feature `rustls-no-provider` and without `rustls`, if the program hasn't installed a crypto
+    /// provider for rustls.
     pub fn build(mut self) -> Result<Client> {
-        let surroundings = self.surroundings.take().transpose().map_err(Error::configuration)?;
-        let address = self.address(surroundings.as_ref())?;
+        let env = self.env.take().transpose().map_err(Error::configuration)?;
+        let address = self.address(env.as_ref())?;
         let mut headers = default_headers();
-        let own = self.own_headers(&mut headers, surroundings.as_ref())?;
-        let credential = self.credential(own, surroundings).map_err(Error::configuration)?;
+        let own = self.own_headers(&mut headers, env.as_ref())?;
+        let credential = self.credential(own, env).map_err(Error::configuration)?;
+        let auth_scheme = self.scheme;
         let target = http_client::Target {
             url: address.base.url(),
             is_encrypted: address.is_encrypted,
@@ -50,7 +50,7 @@ impl ClientBuilder {
         let shared = Shared {
             http,
             timing: self.timing.unwrap_or_else(|| Arc::new(TokioTiming::new())),
-            observer: self.observer,
+            observers: self.observers.into(),
             budget: Mutex::new(Budget::default()),
             base: address.base,
             host: address.host.into(),
@@ -58,6 +58,7 @@ impl ClientBuilder {
         };
         let settings = Settings {
             credential,
+            auth_scheme,
             headers,
             call_headers: HeaderMap::new(),
             timeout: self.timeout,
@@ -76,8 +77,8 @@ impl ClientBuilder {
         Ok(Client { transport: Transport::new(shared, settings) })
     }
 
-    fn address(&self, surroundings: Option<&EnvConfig>) -> Result<Address> {
-        let variable = || surroundings?.base_url.as_deref();
+    fn address(&self, env: Option<&EnvConfig>) -> Result<Address> {
+        let variable = || env?.base_url.as_deref();
         let default_path = |append| if self.default_base_path { append } else { AppendPath::Never };
         match (&self.base_url, variable()) {
             (Some(url), _) => Address::parse(url, default_path(AppendPath::ToBareHost), self.allow_cleartext),
@@ -86,13 +87,13 @@ impl ClientBuilder {
         }
     }
 
-    /// Sets the headers of environment and builder, and gives the credentials among them.
-    fn own_headers(&self, headers: &mut HeaderMap, surroundings: Option<&EnvConfig>) -> Result<OwnCredentials> {
-        let mut own = OwnCredentials::default();
-        for (name, value) in surroundings.map(|surroundings| &surroundings.headers).into_iter().flatten() {
+    /// Sets the headers of the environment and the builder. Returns the credentials among them.
+    fn own_headers(&self, headers: &mut HeaderMap, env: Option<&EnvConfig>) -> Result<HeaderCredentials> {
+        let mut own = HeaderCredentials::default();
+        for (name, value) in env.map(|env| &env.headers).into_iter().flatten() {
             let (name, value) = options::header(name, value).map_err(Error::configuration)?;
             match options::credential(&name, &value) {
-                Some(credential) => own.surroundings = Some(credential),
+                Some(credential) => own.env = Some(credential),
                 None => drop(headers.insert(name, value)),
             }
         }
@@ -110,42 +111,50 @@ impl ClientBuilder {
         Ok(own)
     }
 
-    /// Chooses the credential, or says why there is none.
-    fn credential(&self, own: OwnCredentials, surroundings: Option<EnvConfig>) -> Result<Credential, String> {
-        let asked = surroundings.is_some();
-        let EnvConfig { api_key, auth_token, unsupported, .. } = surroundings.unwrap_or_default();
-        match (&self.api_key, &self.auth_token, own.builder) {
-            (Some(key), None, None) => return Credential::new(key, self.scheme),
-            (None, Some(token), None) => return Credential::new(token, AuthScheme::Bearer),
-            (None, None, Some(credential)) => return Ok(credential),
-            (None, None, None) => {}
+    /// Chooses the credential. Fails with a message if there is none, or more than one.
+    fn credential(&mut self, own: HeaderCredentials, env: Option<EnvConfig>) -> Result<CredentialSource, String> {
+        let provider = self.credentials.take();
+        match (&self.api_key, &self.auth_token, own.builder, provider) {
+            (Some(key), None, None, None) => Credential::new(key, self.scheme),
+            (None, Some(token), None, None) => Credential::new(token, AuthScheme::Bearer),
+            (None, None, Some(credential), None) => Ok(credential),
+            (None, None, None, Some(provider)) => {
+                return Ok(CredentialSource::Provided(Arc::new(provider.with_scheme(self.scheme))));
+            }
+            (None, None, None, None) => self.env_credential(own.env, env),
             _ => {
-                let two = "two credentials were given, and one is sent: choose among api_key, auth_token and a header";
-                return Err(two.to_owned());
+                Err("more than one credential: set only one of api_key, auth_token, credentials and a header"
+                    .to_owned())
             }
         }
-        match (own.surroundings, api_key, auth_token) {
+        .map(CredentialSource::Fixed)
+    }
+
+    fn env_credential(&self, header: Option<Credential>, env: Option<EnvConfig>) -> Result<Credential, String> {
+        let is_read = env.is_some();
+        let EnvConfig { api_key, auth_token, unsupported, .. } = env.unwrap_or_default();
+        match (header, api_key, auth_token) {
             (Some(credential), ..) => Ok(credential),
             (None, Some(key), token) => {
                 if token.is_some() {
-                    token_is_ignored();
+                    warn_ignored_token();
                 }
                 Credential::new(&key, self.scheme)
             }
             (None, None, Some(token)) => Credential::new(&token, AuthScheme::Bearer),
-            (None, None, None) => Err(missing(asked, unsupported)),
+            (None, None, None) => Err(missing(is_read, unsupported)),
         }
     }
 }
 
 /// The credentials among custom headers.
 #[derive(Default)]
-struct OwnCredentials {
+struct HeaderCredentials {
     builder: Option<Credential>,
-    surroundings: Option<Credential>,
+    env: Option<Credential>,
 }
 
-/// What is sent unless it is replaced.
+/// Returns the headers that are sent unless the caller replaces them.
 fn default_headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("anthropic-messages/", env!("CARGO_PKG_VERSION"))));
@@ -153,20 +162,19 @@ fn default_headers() -> HeaderMap {
     headers
 }
 
-fn missing(asked: bool, unsupported: Option<&str>) -> String {
-    let builder = "no credential: none of api_key, auth_token and a header that carries one was set on the builder";
-    let environment = match (asked, unsupported) {
-        (false, _) => ", and the environment was not asked (from_env)".to_owned(),
-        (true, None) => ", and the environment has neither ANTHROPIC_API_KEY nor ANTHROPIC_AUTH_TOKEN".to_owned(),
+fn missing(is_read: bool, unsupported: Option<&str>) -> String {
+    let builder = "no credential: set api_key, auth_token, credentials or a header that carries one on the builder";
+    match (is_read, unsupported) {
+        (false, _) => format!("{builder}, or call from_env to read the environment"),
+        (true, None) => format!("{builder}, or set the environment variable ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN"),
         (true, Some(name)) => format!(
-            ", and the environment has neither ANTHROPIC_API_KEY nor ANTHROPIC_AUTH_TOKEN ({name} is set, and this \
+            "{builder}, or set the environment variable ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN ({name} is set, but that \
              way of signing in is not supported)"
         ),
-    };
-    format!("{builder}{environment}")
+    }
 }
 
-fn token_is_ignored() {
+fn warn_ignored_token() {
     #[cfg(feature = "tracing")]
     tracing::warn!("ANTHROPIC_API_KEY and ANTHROPIC_AUTH_TOKEN are both set: the key is used, the token is ignored");
 }
