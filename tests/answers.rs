@@ -369,7 +369,7 @@ async fn a_document_that_calls_itself_a_stream_is_judged_as_a_document() {
 
 /// Events that are none of a message are handed on. If nothing else arrives, the error shows them.
 #[tokio::test]
-async fn a_stream_without_a_message_keeps_what_it_has() {
+async fn a_stream_without_a_message_has_no_partial_message() {
     for data in [r#"{"detail":"Not found"}"#, r#"[{"message":"m"}]"#, r#"{"type":"brand_new"}"#] {
         let error = streamed([reply(200, EVENTS, &format!("data: {data}\n\n"))]).await;
         assert_eq!((error.kind(), error.body()), (ErrorKind::Incomplete, data.as_bytes()), "{error:?}");

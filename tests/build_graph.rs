@@ -1,4 +1,4 @@
-//! What a build of this crate compiles to generate the client: the generator, and nothing that talks to a network.
+//! The build compiles the generator and no HTTP client.
 
 #![cfg(test)]
 

@@ -1,4 +1,4 @@
-//! The comfort on what stands inside a message, each case against the JSON that it must produce.
+//! The helpers for content, compared with the JSON that they must produce.
 
 #![cfg(test)]
 
@@ -234,7 +234,7 @@ fn all_input_tokens_are_those_of_the_cache_and_the_rest() {
 }
 
 #[test]
-fn a_stop_reason_says_what_it_means_for_the_reply() {
+fn predicates_of_a_stop_reason_classify_every_value() {
     let cases = [
         ("end_turn", [true, false, false, false, false]),
         ("stop_sequence", [true, false, false, false, false]),
@@ -258,7 +258,7 @@ fn a_stop_reason_says_what_it_means_for_the_reply() {
 }
 
 #[test]
-fn citations_of_a_reply_come_in_their_order() {
+fn citations_of_a_reply_are_in_order() {
     let reply = json!({"content": [
         {"type": "text", "text": "The grass is ", "citations": null},
         {"type": "text", "text": "green", "citations": [

@@ -1,4 +1,4 @@
-//! The types against the contract: what it allows is read, kept and written again.
+//! The generated types accept, keep and write everything that the contract allows.
 
 #![cfg(test)]
 
@@ -37,7 +37,7 @@ fn assert_valid(schema: &str, value: &impl serde::Serialize) {
 }
 
 #[test]
-fn what_the_comfort_layer_builds_is_valid_under_the_bare_contract() {
+fn documents_of_the_helpers_are_valid_under_the_bare_contract() {
     let reply: MessageResponse = serde_json::from_value(json!({
         "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-5",
         "content": [
@@ -64,7 +64,7 @@ fn what_the_comfort_layer_builds_is_valid_under_the_bare_contract() {
 }
 
 #[test]
-fn an_echoed_turn_is_the_turn_that_came() {
+fn a_reply_that_is_sent_back_is_unchanged() {
     let content = json!([
         {"type": "thinking", "thinking": "", "signature": "c2ln", "novel": 1},
         {"type": "text", "text": "Hi", "citations": null},
@@ -77,7 +77,7 @@ fn an_echoed_turn_is_the_turn_that_came() {
 }
 
 #[test]
-fn whatever_the_contract_allows_comes_back_equal() {
+fn every_document_of_the_contract_round_trips() {
     let contract = contract();
     let schemas = contract["components"]["schemas"].as_object().unwrap();
     assert_eq!(schemas.len(), 6);

@@ -1,4 +1,4 @@
-//! What the crate brings into a program.
+//! The dependencies of a program that uses the crate.
 
 #![cfg(test)]
 

@@ -30,7 +30,7 @@ async fn futures_of_calls_are_small_and_sendable() {
 }
 
 #[test]
-fn what_a_task_keeps_of_a_stream_is_small() {
+fn a_task_keeps_little_memory_for_a_stream() {
     let sizes = [
         ("MessageStream", size_of::<MessageStream>(), 1104),
         ("Response<()>", size_of::<Response<()>>(), 80),

@@ -1,4 +1,4 @@
-//! A module of `src` names only modules of the layers above its own.
+//! A module of `src` imports only from layers above its own.
 
 #![cfg(test)]
 
@@ -273,7 +273,7 @@ fn the_files_of_json_import_only_from_those_before_them() {
 
 /// Environment variables are read in one file only, and requests are sent from one file only.
 #[test]
-fn what_reaches_outside_has_one_place() {
+fn environment_and_network_are_used_in_one_place() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&root, &root, &mut files);

@@ -32,7 +32,7 @@ fn every_change_of_an_answer_is_kept_or_refused_at_its_place() {
         mutate(&contract, name, pointer, *round_trip, &mut tally);
     }
     print!("{} types that a server sends\n{tally}", answers.len());
-    tally.assert_every_kind_counts();
+    tally.assert_every_type_is_counted();
     assert!(tally.inputs() >= 20_000, "only {} inputs", tally.inputs());
 }
 
@@ -45,7 +45,7 @@ fn every_change_of_a_request_is_kept_or_refused_at_its_place() {
         mutate(&contract, name, pointer, *round_trip, &mut tally);
     }
     print!("{} types of requests alone\n{tally}", TYPES.len() - answers.len());
-    tally.assert_every_kind_counts();
+    tally.assert_every_type_is_counted();
 }
 
 /// What was done to a document.
@@ -78,7 +78,7 @@ impl Tally {
 
     /// That every kind of change was met, and ended as it always must.
     #[track_caller]
-    fn assert_every_kind_counts(&self) {
+    fn assert_every_type_is_counted(&self) {
         use Change::*;
         let outcomes = |change| self.0.get(&change).copied().unwrap_or_default();
         for change in [Nothing, DropsOptional, UnknownValue, UnknownTag, ExtraMember, InFreeForm] {

@@ -1,4 +1,4 @@
-//! The README's numbers are those of `docs/`.
+//! The numbers of the README are those of `docs/`.
 
 #![cfg(test)]
 

@@ -181,7 +181,7 @@ const END: &str = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},
 const STOP: &str = r#"{"type":"message_stop"}"#;
 
 #[tokio::test]
-async fn what_the_api_sent_is_what_the_browser_gets() {
+async fn a_browser_receives_the_events_of_the_api_unchanged() {
     let plain = [START, OPEN, TEXT, CLOSE, END, STOP];
     let odd = [
         // Nulls, unknown members, and numbers that no type would write so.

@@ -138,7 +138,7 @@ fn an_event_that_ends_in_a_carriage_return_is_there_at_once() {
 }
 
 #[test]
-fn malformed_text_becomes_one_replacement_for_each_maximal_part() {
+fn malformed_text_has_one_replacement_for_each_maximal_part() {
     let cases: [(&[u8], &str); 6] = [
         (b"\xFFa", "\u{FFFD}a"),
         (b"\xE2\x82", "\u{FFFD}"),
@@ -181,7 +181,7 @@ fn large_values_are_whole_wherever_chunks_end() {
 }
 
 #[test]
-fn a_stream_that_ends_inside_an_event_is_told_apart() {
+fn finish_reports_a_stream_that_ends_inside_an_event() {
     let unfinished = [
         "data: x",
         "data: x\n",
@@ -248,7 +248,7 @@ fn a_connection_made_anew_keeps_the_last_event_id_and_nothing_else() {
 }
 
 #[test]
-fn the_decoder_does_not_show_what_it_holds() {
+fn debug_of_the_decoder_omits_its_bytes() {
     fn is_send_and_sync<T: Send + Sync + 'static>(_: &T) {}
     let mut decoder = Decoder::new(1000);
     is_send_and_sync(&decoder);

@@ -1,5 +1,4 @@
-//! Streams of messages: what their events mean, wherever their bytes are cut, in whatever order they
-//! come, and however their connection ends.
+//! Streams of messages, with their bytes split anywhere, their events in any order, and any end of the connection.
 
 #![cfg(test)]
 
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 
 mod support;
 mod stream {
+    mod agreement;
     mod allocations;
     mod calls;
     mod cut;
@@ -17,27 +17,26 @@ mod stream {
     mod ends;
     mod events;
     mod generated;
-    mod halves;
-    mod held;
     mod input;
-    mod law;
-    mod merging;
+    mod long_replies;
+    mod message_delta;
+    mod open_streams;
     mod order;
-    mod stored;
+    mod serialization;
+    mod surrogates;
     mod time;
     pub(crate) mod transcripts;
     mod unknown_deltas;
     mod usage;
-    mod whole;
 }
 
-/// Events as the API sends them.
+/// Writes events as the API sends them.
 fn wire(events: &[Value]) -> String {
     let event = |event: &Value| format!("event: {}\ndata: {}\n\n", event["type"].as_str().unwrap(), written(event));
     events.iter().map(event).collect()
 }
 
-/// JSON with the members of an object in the API's order: `type`, then what is plain, then the rest.
+/// Writes JSON with the members in the order of the API: `type`, then scalars, then the rest.
 fn written(value: &Value) -> String {
     match value {
         Value::Object(members) => {
@@ -51,13 +50,13 @@ fn written(value: &Value) -> String {
     }
 }
 
-/// A stream of these chunks.
+/// Creates a stream of these chunks.
 fn stream_of<C: AsRef<[u8]>>(chunks: impl IntoIterator<Item = C>) -> MessageStream {
     let chunks: Vec<_> = chunks.into_iter().map(|chunk| Ok::<_, Infallible>(chunk.as_ref().to_vec())).collect();
     MessageStream::from_bytes(futures_util::stream::iter(chunks))
 }
 
-/// Reads to the end: the events before it, and what the stream comes to.
+/// Reads to the end, and returns the events and the message or error.
 async fn read(mut stream: MessageStream) -> (Vec<StreamEvent>, Result<MessageResponse, Error>) {
     let mut events = Vec::new();
     while let Some(event) = stream.next().await {

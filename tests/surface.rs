@@ -1,4 +1,4 @@
-//! The generated surface, in the form that a reviewer reads.
+//! The generated surface, as a reviewer reads it.
 
 #![cfg(test)]
 
@@ -49,7 +49,7 @@ fn assert_error<T: std::error::Error + Send + Sync + 'static>() {}
 fn assert_send<T: Send>(_: T) {}
 
 #[test]
-fn auto_traits_are_what_services_need() {
+fn public_types_have_the_auto_traits_of_services() {
     assert_shared::<Client>();
     assert_error::<Error>();
     assert_shared::<Response<types::MessageResponse>>();

@@ -28,7 +28,7 @@ const MAP: &str = include_str!("data/vocabulary_map.json");
 const SURFACE: &str = include_str!(concat!(env!("OUT_DIR"), "/surface.txt"));
 
 #[test]
-fn every_schema_field_and_value_of_the_api_comes_back_and_has_a_type() {
+fn every_schema_field_and_value_of_the_api_round_trips_and_has_a_type() {
     let vocabulary = Vocabulary::read();
     let contract = Contract::merged();
     let typed = Typed::new(&contract);

@@ -337,7 +337,7 @@ fn what_is_not_json_is_refused() {
 }
 
 #[test]
-fn what_is_left_open_is_decided() {
+fn the_cases_that_the_standard_leaves_open_are_decided() {
     for (json, accepted, why) in DECIDED {
         assert_eq!(verdict(json), *accepted, "{json}: {why}");
     }

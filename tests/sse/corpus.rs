@@ -1,4 +1,4 @@
-//! Every case of the corpus, in every way to cut it.
+//! Every case of the corpus, split at every position.
 
 use std::time::Duration;
 

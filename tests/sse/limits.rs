@@ -1,4 +1,4 @@
-//! The decoder at its limits: the bound, memory, and work.
+//! The limits of the decoder: event size, memory and work.
 
 use std::borrow::Cow;
 
@@ -101,7 +101,7 @@ fn small_events_that_chunks_cut_share_their_buffers() {
 }
 
 #[test]
-fn a_chunk_is_let_go_when_it_has_been_read() {
+fn a_chunk_is_freed_when_it_has_been_read() {
     for stream in ["data: x\n\n", "data: x\n\ndata: cut", "event: cut\n", ": cut", "id: cut"] {
         let chunk = Bytes::from(stream.to_owned());
         let mut decoder = Decoder::default();
@@ -113,7 +113,7 @@ fn a_chunk_is_let_go_when_it_has_been_read() {
 }
 
 #[test]
-fn what_is_passed_over_takes_no_memory() {
+fn ignored_lines_take_no_memory() {
     for line in [": a comment that never ends ", "unknown: and so is this ", "id: \0 and this ", "retry: 00000000 "] {
         let chunk = Bytes::from(line.repeat(1000));
         let mut decoder = Decoder::new(100);
@@ -128,7 +128,7 @@ fn what_is_passed_over_takes_no_memory() {
 }
 
 #[test]
-fn the_memory_of_a_large_event_is_let_go_behind_it() {
+fn the_memory_of_a_large_event_is_freed() {
     let value = "x".repeat(100_000);
     let stream = format!("event: {value}\nid: {value}\nid: 1\ndata: {value}\ndata: {value}\n\n");
     let memory = allocation_counter::measure(|| {

@@ -1,4 +1,4 @@
-//! Events, and the way back to text.
+//! Writing events as text.
 
 use std::fmt::Write as _;
 
@@ -29,7 +29,7 @@ fn a_relayed_stream_reads_the_same() {
 }
 
 #[test]
-fn a_plain_event_is_relayed_as_it_came() {
+fn a_plain_event_is_relayed_unchanged() {
     for text in [
         "event: ping\ndata: {\"type\": \"ping\"}\n\n",
         "data: a\ndata: b\ndata: \ndata:  c\n\n",

@@ -1,4 +1,4 @@
-//! What an event costs.
+//! The allocations for an event.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -54,7 +54,7 @@ fn an_event_costs_little_more_than_its_text() {
 }
 
 #[test]
-fn memory_does_not_grow_with_what_is_no_message() {
+fn memory_does_not_grow_with_events_outside_the_message() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let noise = ":comment\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n".repeat(20_000);
     let mut stream = stream_of([wire(&[start()]), noise.clone(), wire(&[end("end_turn"), stop()])]);
@@ -77,7 +77,7 @@ impl AsRef<[u8]> for Counted {
 }
 
 #[tokio::test]
-async fn a_chunk_is_let_go_with_its_last_event() {
+async fn a_chunk_is_freed_with_its_last_event() {
     let holds = Arc::new(());
     let text = wire(&[start(), end("end_turn")]).into_bytes();
     let chunk = Bytes::from_owner(Counted { bytes: text, _hold: Arc::clone(&holds) });

@@ -1,4 +1,4 @@
-//! Streams of a client: what is sent, and what the answer says.
+//! Streams of a client: the request and the response.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +19,7 @@ fn names(events: &[StreamEvent]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_stream_is_asked_for_and_told_about() {
+async fn a_stream_requests_events_and_reports_its_response() {
     let server = Server::start().unwrap();
     server.reply(Reply::text("Hi").header("anthropic-ratelimit-tokens-remaining", "7"));
     let mut stream = server.client().unwrap().stream_message(&request()).await.unwrap();
@@ -53,7 +53,7 @@ async fn a_stream_is_asked_for_once_whatever_the_request_says() {
 }
 
 #[tokio::test]
-async fn asking_for_a_stream_changes_nothing_else_of_what_is_sent() {
+async fn a_streamed_request_differs_only_in_stream() {
     let server = Server::start().unwrap();
     let (input, odd) = (r#"{"b":1.0,"a":0.10,"c":1.50E+3}"#, r#"{"z":1E2,"y":12345678901234567890123}"#);
     let call = format!(r#"{{"type":"tool_use","id":"toolu_1","name":"look_up","input":{input}}}"#);
@@ -92,7 +92,7 @@ async fn a_stream_and_a_whole_answer_give_equal_messages() {
 }
 
 #[tokio::test]
-async fn a_whole_message_instead_of_a_stream_is_told_as_one() {
+async fn a_complete_message_in_place_of_a_stream_yields_its_events() {
     let server = Server::start().unwrap();
     for transcript in transcripts::all() {
         server.reply(Reply::json(200, &transcript.message));
@@ -152,7 +152,7 @@ async fn a_key_that_an_error_event_repeats_is_not_shown() {
 }
 
 #[tokio::test]
-async fn nothing_of_what_was_said_is_shown_by_a_stream_or_its_errors() {
+async fn debug_of_a_stream_and_its_errors_omits_content() {
     let server = Server::start().unwrap();
     server.when(Matcher::any()).reply(Reply::text("canary of a reply").fault(Fault::reset(At::AfterEvent(4))));
     let mut stream: MessageStream = server.client().unwrap().stream_message(&request()).await.unwrap();

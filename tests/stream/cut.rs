@@ -1,4 +1,4 @@
-//! A stream that is cut at every byte, however its end is told: what is not whole is an error.
+//! A stream that ends after any byte and in any way: an incomplete message is an error.
 
 use std::{
     sync::{
@@ -127,7 +127,7 @@ async fn by_a_close_that_is_the_end() {
 }
 
 #[tokio::test]
-async fn a_clean_end_after_the_stop_reason_is_told() {
+async fn a_clean_end_after_the_stop_reason_completes_the_message() {
     let mut stream = stream_of([wire(&events()[..15])]);
     assert!(stream.final_message().await.is_ok());
     assert!(!stream.has_stopped());

@@ -1,4 +1,4 @@
-//! Deltas as the API writes them, which are read without a parser: to the same end as with one.
+//! Deltas that take the fast path decode like others.
 
 use anthropic_messages::{ErrorKind, MessageResponse, StreamEvent};
 use proptest::prelude::*;
@@ -64,7 +64,7 @@ fn every_delta_of_text_has_its_text() {
 }
 
 #[test]
-fn spaces_at_the_end_are_passed_over() {
+fn spaces_at_the_end_are_ignored() {
     // The API adds them to some deltas, so that their length does not tell what they say.
     let data = delta("text_delta", "text", "x").replace("}}", "}    }  ");
     assert_eq!(outcome("text", &data), outcome("text", &spaced(&data)));
@@ -72,7 +72,7 @@ fn spaces_at_the_end_are_passed_over() {
 }
 
 #[test]
-fn what_is_not_written_so_is_left_to_the_parser() {
+fn other_notations_are_left_to_the_json_reader() {
     for data in [
         // A member more, in the delta or beside it, comes out in `extra`.
         delta("text_delta", "text", "x").replace("}}", r#","more":1}}"#),

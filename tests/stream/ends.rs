@@ -1,4 +1,4 @@
-//! Where a message ends.
+//! The end of a message.
 
 use std::{pin::pin, time::Duration};
 
@@ -51,7 +51,7 @@ async fn the_last_blank_line_may_be_missing() {
 }
 
 #[tokio::test]
-async fn another_event_without_its_blank_line_is_not_taken() {
+async fn another_event_without_its_blank_line_is_not_applied() {
     for last in
         ["event: message_stop\ndata:", "event: message_stop\ndata: ", "event: message_stop\n", "data: {", "data: {}"]
     {
@@ -80,7 +80,7 @@ async fn a_connection_that_breaks_after_message_stop_breaks_nothing() {
 }
 
 #[tokio::test]
-async fn done_is_an_end_where_a_stop_reason_was_told() {
+async fn done_ends_a_message_with_a_stop_reason() {
     for done in ["data: [DONE]\n\n", "data: [DONE]\n", "data: [DONE]", "data:[DONE]\n\ndata: [DONE]\n\n"] {
         let (events, message) = read(stream_of([told() + done])).await;
         assert_eq!((events.len(), message.unwrap().text().as_str()), (5, "Hi"), "{done:?}");
@@ -144,7 +144,7 @@ async fn a_block_that_the_stop_reason_cut_may_be_open() {
 }
 
 #[tokio::test]
-async fn a_block_that_never_came_stays_an_error() {
+async fn a_missing_block_is_an_error() {
     let events = [start(), open(1, json!({"type": "text", "text": ""})), close(1), end("max_tokens"), stop()];
     assert_eq!(outcome(&wire(&events)).await.unwrap_err().kind(), ErrorKind::Protocol);
     // Whatever a gateway says in between.
@@ -154,7 +154,7 @@ async fn a_block_that_never_came_stays_an_error() {
 }
 
 #[tokio::test]
-async fn a_repeated_start_is_passed_over() {
+async fn a_repeated_start_is_ignored() {
     let mut again = start();
     again["message"]["usage"] = json!({"output_tokens": 99});
     let mut events = opened();
@@ -195,7 +195,7 @@ fn moving_the_message_out_copies_nothing() {
 }
 
 #[tokio::test]
-async fn a_final_message_that_is_given_up_is_read_on() {
+async fn final_message_continues_after_its_future_was_dropped() {
     let clock = Clock::manual();
     let server = Server::builder().clock(clock.clone()).start().unwrap();
     let mut events = opened();

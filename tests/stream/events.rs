@@ -1,4 +1,4 @@
-//! What one event is read as.
+//! Decoding single events.
 
 use anthropic_messages::{ErrorKind, StreamEvent, sse};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ async fn the_type_in_the_data_decides() {
 }
 
 #[tokio::test]
-async fn the_name_stands_in_for_a_type_that_is_missing() {
+async fn the_name_replaces_a_missing_type() {
     for data in ["{}", "{ }", " {\n}"] {
         let data = data.replace('\n', "\ndata:");
         let event = only(&format!("event: ping\ndata: {data}\n\n")).await;
@@ -44,13 +44,13 @@ async fn the_name_stands_in_for_a_type_that_is_missing() {
 }
 
 #[tokio::test]
-async fn an_event_without_data_is_what_its_name_says_or_nothing() {
+async fn an_event_without_data_is_decoded_by_its_name() {
     assert!(matches!(only("event: ping\ndata:\n\n").await, StreamEvent::Ping(_)));
     assert!(matches!(only("data:\n\nevent: ping\ndata:\n\ndata\n\n").await, StreamEvent::Ping(_)));
 }
 
 #[tokio::test]
-async fn an_unknown_event_is_handed_on_as_it_was_sent() {
+async fn an_unknown_event_is_yielded_unchanged() {
     let StreamEvent::Unknown(event) = only("data: {\"type\": \"note\",  \"n\": 1e400}\n\n").await else {
         panic!("it is not unknown")
     };
@@ -89,7 +89,7 @@ async fn an_event_that_can_t_be_read_is_an_error_with_its_number_and_place() {
 }
 
 #[tokio::test]
-async fn an_error_event_is_the_error_that_it_tells() {
+async fn an_error_event_is_the_error_it_describes() {
     let cases = [
         ("overloaded_error", ErrorKind::Overloaded),
         ("rate_limit_error", ErrorKind::RateLimit),
@@ -151,14 +151,14 @@ fn decoded(text: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_comes_after_the_message_is_not_read() {
+async fn bytes_after_the_message_are_not_read() {
     let events = [start(), end("end_turn"), stop()];
     let (seen, message) = read(stream_of([wire(&events), "data: [DONE]\n\n".to_owned()])).await;
     assert_eq!((seen.len(), message.unwrap().stop_reason.unwrap().as_str()), (3, "end_turn"));
 }
 
 #[tokio::test]
-async fn the_text_comes_alone_where_it_is_asked_for() {
+async fn a_text_stream_yields_only_text() {
     let events = [
         start(),
         open(0, json!({"type": "thinking", "thinking": "hm"})),
@@ -191,7 +191,7 @@ async fn the_text_comes_alone_where_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn pings_and_unknown_names_are_handed_on_whatever_their_data() {
+async fn pings_and_unknown_names_are_yielded_with_any_data() {
     let data =
         ["ping", "12:30:05", "{}", "7", "-1e3", "[1]", "null", "\"text\"", "{\"a\": 1}", "{\"type\": 5}", "{\"type\""];
     for data in data {
@@ -254,7 +254,7 @@ async fn pings_and_unknown_events_may_be_objects_that_no_type_takes() {
 }
 
 #[tokio::test]
-async fn what_is_null_at_the_start_of_a_block_is_replaced() {
+async fn a_null_text_at_the_start_of_a_block_is_replaced() {
     for (block, deltas, expected) in [
         (r#"{"type":"text","text":null,"citations":null}"#, vec![text(0, "Hi")], json!({"type": "text", "text": "Hi"})),
         (r#"{"type":"text","text":null}"#, vec![], json!({"type": "text", "text": ""})),

@@ -1,4 +1,4 @@
-//! Replies made up at random, and the events that make them, cut at random.
+//! Generates random replies and their events, split at random.
 
 use std::collections::VecDeque;
 

@@ -68,7 +68,7 @@ fn an_input_that_is_cut_anywhere_never_looks_whole() {
 }
 
 #[test]
-fn what_is_no_object_is_not_whole() {
+fn an_input_that_is_not_an_object_is_incomplete() {
     for wrong in ["{} {}", "{\"a\": 1,}", "{\"a\"}", "nul", "{}x", "12", "[]", "\"x\"", "null", "\u{1}", "{\"a\": 1e}"]
     {
         let accumulator = closed(&[wrong]);
@@ -92,7 +92,7 @@ fn an_input_is_partial_until_its_block_is_closed() {
 }
 
 #[test]
-fn what_is_no_tool_call_has_no_input() {
+fn other_blocks_have_no_input() {
     let accumulator = accumulated(&[start(), open(0, json!({"type": "text", "text": "x"})), close(0)]);
     assert!(accumulator.tool_input(0).is_none() && accumulator.partial_input(0).is_none());
     assert!(accumulator.tool_input(1).is_none() && accumulator.tool_input(-1).is_none());
@@ -117,7 +117,7 @@ fn events_that_end_inside_an_input_leave_it_incomplete() {
 }
 
 #[tokio::test]
-async fn a_call_that_the_token_limit_cut_is_told_apart_in_the_final_message() {
+async fn a_call_cut_by_the_token_limit_is_marked_in_the_final_message() {
     let events = [start(), call(), input(0, "{\"city\": \"Par"), close(0), end("max_tokens"), stop()];
     let mut stream = stream_of([wire(&events)]);
     let message = stream.final_message().await.unwrap();
@@ -130,7 +130,7 @@ async fn a_call_that_the_token_limit_cut_is_told_apart_in_the_final_message() {
 }
 
 #[tokio::test]
-async fn a_call_that_the_end_of_the_stream_cut_is_told_apart_in_the_partial_message() {
+async fn a_call_cut_by_the_end_of_the_stream_is_marked_in_the_partial_message() {
     let events = [start(), call(), input(0, "{}")];
     let error = read(stream_of([wire(&events)])).await.1.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Incomplete);
@@ -148,7 +148,7 @@ fn a_cut_input_of_an_unknown_block_is_kept_as_text() {
 }
 
 #[test]
-fn the_text_of_an_unknown_block_goes_on_from_whatever_it_began_with() {
+fn the_text_of_an_unknown_block_is_appended_to_its_initial_text() {
     let more =
         |text: &str| json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}});
     for (first, whole) in
@@ -168,7 +168,7 @@ fn the_text_of_an_unknown_block_goes_on_from_whatever_it_began_with() {
 }
 
 #[test]
-fn what_may_be_nested_in_a_part_may_be_nested_in_the_whole() {
+fn the_nesting_limit_of_a_part_applies_to_the_whole() {
     let deep = format!("{}{}", "[".repeat(128), "]".repeat(128));
     let message = start()["message"].to_string().replacen('{', &format!("{{\"deep\":{deep},"), 1);
     let first = format!("{{\"type\":\"message_start\",\"message\":{message}}}");

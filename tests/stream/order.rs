@@ -1,4 +1,4 @@
-//! Events in every order.
+//! Events in any order.
 
 use std::sync::LazyLock;
 
@@ -90,7 +90,7 @@ fn nothing_follows_the_end_of_the_events() {
 }
 
 #[test]
-fn a_block_that_an_unknown_event_may_have_told_is_not_missed() {
+fn a_block_that_an_unknown_event_may_contain_is_not_missing() {
     let mut accumulator = Accumulator::new();
     for value in
         [start(), json!({"type": "whole_block", "index": 0}), open(1, text_block()), text(1, "x"), close(1), stop()]
@@ -101,7 +101,7 @@ fn a_block_that_an_unknown_event_may_have_told_is_not_missed() {
 }
 
 #[test]
-fn a_message_that_begins_with_blocks_goes_on_behind_them() {
+fn new_blocks_follow_those_of_message_start() {
     let mut first = start();
     first["message"]["content"] = json!([{"type": "text", "text": "a"}]);
     let mut accumulator = Accumulator::new();

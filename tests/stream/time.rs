@@ -1,4 +1,4 @@
-//! How long a stream is waited for. The client's clock is moved by the tests, the server's as well.
+//! The timeouts of a stream. The tests set the clocks of the client and the server.
 
 use std::{pin::pin, time::Duration};
 

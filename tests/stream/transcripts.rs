@@ -350,7 +350,7 @@ fn refused() -> Transcript {
 }
 
 #[tokio::test]
-async fn every_stream_tells_its_message() {
+async fn every_transcript_makes_its_message() {
     for Transcript { name, events, message } in all() {
         let (read, found) = read(stream_of([wire(&events)])).await;
         assert_eq!(found.unwrap(), message, "{name}");
@@ -359,7 +359,7 @@ async fn every_stream_tells_its_message() {
 }
 
 #[tokio::test]
-async fn every_event_is_handed_on_as_it_was_sent() {
+async fn every_event_is_relayed_unchanged() {
     for Transcript { name, events, .. } in all() {
         let (read, _) = read(stream_of([wire(&events)])).await;
         for (read, sent) in read.iter().zip(&events) {

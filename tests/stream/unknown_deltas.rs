@@ -1,4 +1,4 @@
-//! Deltas of kinds that the contract doesn't name.
+//! Deltas whose type isn't in the contract.
 
 use anthropic_messages::{Accumulator, AnthropicMessage, Json, MessageResponse};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Counts that are absent or null never decide over a message.
+//! Token counts that are absent or null do not fail the message.
 
 use anthropic_messages::{AnthropicMessage, MessageCreateRequest, MessageResponse};
 use anthropic_messages_testing::{Reply, Server};
@@ -102,7 +102,7 @@ async fn a_message_delta_needs_no_delta() {
 }
 
 #[test]
-fn all_input_is_the_sum_of_what_is_known() {
+fn total_input_tokens_is_the_sum_of_the_reported_counts() {
     let total = |usage: Value| message(json!({"usage": usage})).usage.unwrap().total_input_tokens();
     assert_eq!(total(json!({})), 0);
     assert_eq!(total(json!({"cache_read_input_tokens": 5})), 5);

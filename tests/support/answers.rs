@@ -1,4 +1,4 @@
-//! Answers of the testing server, of which a test knows every header and every byte.
+//! Replies of the test server whose headers and bytes are fixed.
 
 use anthropic_messages_testing::{At, Fault, Reply, Server};
 

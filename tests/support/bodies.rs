@@ -1,4 +1,4 @@
-//! Bodies of the API as text, for tests that need every byte of them.
+//! Bodies of the API as text, for tests that compare bytes.
 
 /// A message that says `text`, which stands in the JSON as it is.
 pub fn message_body(text: &str) -> String {

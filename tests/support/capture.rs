@@ -1,4 +1,4 @@
-//! Everything that is logged in this process, at every level.
+//! Captures everything that the process logs, at every level.
 
 use std::{
     collections::BTreeMap,

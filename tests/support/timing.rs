@@ -1,4 +1,4 @@
-//! A clock that only moves when a wait is asked for, and notes the waits.
+//! A clock that advances when a delay is requested, and records the delays.
 
 use std::{
     pin::Pin,

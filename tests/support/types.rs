@@ -1,4 +1,4 @@
-//! Every generated type, by the table that the build script writes.
+//! Every generated type, from the table that the build script writes.
 
 use std::fmt::Debug;
 

@@ -1,4 +1,4 @@
-//! What opening a stream takes, and what an open one holds.
+//! The memory of opening a stream and of an open stream.
 
 use std::{
     fmt::Write,

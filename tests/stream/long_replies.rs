@@ -1,4 +1,4 @@
-//! Calls for a whole message that are streamed under the hood.
+//! Calls of `create_message` that are sent as a stream.
 
 use std::{pin::pin, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Accumulators that are stored and read back.
+//! Accumulators that are serialized and deserialized.
 
 use anthropic_messages::{Accumulator, Json, MessageResponse, StreamEvent};
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn it_goes_on_where_it_was(reply in generated()) {
+    fn a_deserialized_accumulator_continues(reply in generated()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (events, message) = runtime.block_on(read(stream_of(reply.pieces())));
         let mut accumulator = Accumulator::new();
@@ -80,7 +80,7 @@ fn a_cut_input_stays_cut() {
 }
 
 #[tokio::test]
-async fn a_message_with_a_cut_input_is_read_back_and_told_again() {
+async fn a_message_with_a_cut_input_round_trips() {
     let call = open(0, json!({"type": "tool_use", "id": "toolu_1", "name": "t", "input": {}}));
     for cut in ["{\"city\": \"Par", "{}", "", "12"] {
         let events = [start(), call.clone(), input(0, cut), end("max_tokens"), stop()];
@@ -97,7 +97,7 @@ async fn a_message_with_a_cut_input_is_read_back_and_told_again() {
 }
 
 #[test]
-fn what_is_no_accumulator_is_refused() {
+fn an_inconsistent_accumulator_is_rejected() {
     for wrong in ["{}", "null", r#"{"message": {}}"#] {
         assert!(serde_json::from_str::<Accumulator>(wrong).is_err(), "{wrong}");
     }

@@ -1,4 +1,4 @@
-//! What `message_delta` changes.
+//! The members that a `message_delta` sets.
 
 use anthropic_messages::{ErrorKind, MessageResponse};
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ async fn token_counts_are_totals() {
 }
 
 #[tokio::test]
-async fn what_a_change_does_not_name_stays() {
+async fn members_that_a_message_delta_omits_are_kept() {
     let details = json!({"type": "refusal", "category": "bio"});
     let message = after([
         change(
@@ -52,7 +52,7 @@ async fn what_a_change_does_not_name_stays() {
 }
 
 #[tokio::test]
-async fn a_later_stop_reason_counts() {
+async fn the_last_stop_reason_wins() {
     let message = after(
         ["tool_use", "end_turn"].map(|reason| change(json!({"stop_reason": reason}), json!({"output_tokens": 1}))),
     )
@@ -61,7 +61,7 @@ async fn a_later_stop_reason_counts() {
 }
 
 #[tokio::test]
-async fn what_the_contract_does_not_name_is_changed_as_well() {
+async fn members_outside_the_contract_are_set_too() {
     let mut event = change(json!({"mood": "calm", "score": 1e300}), json!({"output_tokens": 5, "invented_tokens": 2}));
     event["context_management"] = json!({"applied_edits": []});
     let message = after([event, change(json!({"mood": null}), json!({"output_tokens": 6}))]).await;
@@ -74,7 +74,7 @@ async fn what_the_contract_does_not_name_is_changed_as_well() {
 }
 
 #[tokio::test]
-async fn a_message_that_began_without_usage_gets_what_is_told_later() {
+async fn usage_that_arrives_later_is_added() {
     for usage in [None, Some(Value::Null)] {
         let mut first = start();
         first["message"].as_object_mut().unwrap().remove("usage");

@@ -1,4 +1,4 @@
-//! A message is the same read whole and read as a stream.
+//! A streamed message equals the reply that is read whole.
 
 use anthropic_messages::{
     Accumulator, AnthropicMessage, Client, ErrorKind, Json, MessageCreateRequest, MessageResponse,

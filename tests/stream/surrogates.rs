@@ -1,4 +1,4 @@
-//! Texts that are cut within a character.
+//! Text that is split within a surrogate pair.
 
 use anthropic_messages::{Accumulator, ContentBlock, ContentBlockDelta, JsonType, MessageResponse, StreamEvent};
 use serde_json::{Value, json};
@@ -131,7 +131,7 @@ async fn a_half_belongs_to_its_block_and_its_text() {
 }
 
 #[tokio::test]
-async fn a_relay_sends_halves_as_they_came() {
+async fn a_relay_sends_surrogates_unchanged() {
     for (block, kind, member) in TEXTS.into_iter().chain([("tool_use", "input_json_delta", "partial_json")]) {
         for (pieces, ..) in CASES {
             let wire = events(block, kind, member, pieces);
