@@ -167,7 +167,7 @@ impl Error {
         self.0.api.as_ref()
     }
 
-    /// Returns the id that the server gave the request. Support asks for it. It comes from the header `request-id`, else
+    /// Returns the request id that the server assigned. Include it when you contact support. It comes from the header `request-id`, else
     /// from the error object of the API.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {

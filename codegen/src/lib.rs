@@ -141,7 +141,7 @@ impl Contract {
 
     /// Applies an [OpenAPI Overlay](https://spec.openapis.org/overlay/v1.0.0.html).
     ///
-    /// An overlay opens and describes: it may add a member, repeat one, or append to an array.
+    /// An overlay adds and describes: an action can add a member, repeat one, or append to an array.
     ///
     /// # Errors
     /// Fails if the overlay is malformed, the target of an action matches nothing, or an action contradicts the document

@@ -160,7 +160,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets if the client appends `/v1` to a base URL without a path, and to an `ANTHROPIC_BASE_URL` that doesn't end in it.
+    /// Sets whether the client appends `/v1` to a base URL without a path, and to an `ANTHROPIC_BASE_URL` that doesn't end in it.
     /// Defaults to `true`. With `false`, `https://host` sends to `https://host/messages`.
     pub fn default_base_path(mut self, append: bool) -> Self {
         self.default_base_path = append;

@@ -14,9 +14,9 @@ use crate::retry;
 /// [`Error::may_have_been_processed`](crate::Error::may_have_been_processed) answers the second for all attempts of the
 /// call.
 ///
-/// The HTTP status decides the kind of an error response. The API's `error.type` refines it where the status is a general
-/// one (400, 500, 503), and decides where the error came in a success or in a stream. There an error status in the object's
-/// `code` takes precedence over the type, and an error with neither is of kind [`Server`](Self::Server).
+/// The HTTP status decides the kind of an error response. The API's `error.type` refines general statuses (400,
+/// 500, 503). For an error object in a successful response or in a stream, the type decides the kind, unless the object has an
+/// error status in its `code`. An error with neither is of the kind [`Server`](Self::Server).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

@@ -1,6 +1,6 @@
 //! The progress of an attempt: if a connection has taken the request, and if that connection had been open before.
 //!
-//! Both decide if a request is sent again. An attempt that times out while it is connecting has sent nothing. A connection
+//! Both decide whether a request is sent again. An attempt that times out while it is connecting has sent nothing. A connection
 //! that closes on its first request says something about the server; one that had been idle does not.
 //!
 //! The HTTP client reports neither. But it looks at the body only when a connection begins to write the request, so a body

@@ -54,7 +54,7 @@ pub(super) struct PendingMembers {
     added: Map<PendingMember>,
 }
 
-/// The JSON type of a member, which decides if another value can be merged into it.
+/// The JSON type of a member, which decides whether another value can be merged into it.
 #[derive(Clone, Copy, Deserialize, PartialEq, Serialize)]
 enum MemberType {
     Null,

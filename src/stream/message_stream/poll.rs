@@ -308,7 +308,7 @@ impl MessageStream {
     pub(super) fn with_context(&self, error: Error) -> Error {
         let mut error = error;
         if let Some(response) = self.response() {
-            // If the API sends an error before the message, the error decides if the request was processed.
+            // If the API sends an error before the message, the error decides whether the request was processed.
             let is_rejection = error.api_error().is_some() && !self.accumulator.has_started();
             let processed =
                 !is_rejection || error.may_have_been_processed() || response.head().may_have_been_processed_before;
