@@ -278,6 +278,11 @@ impl Error {
         Self::new(ErrorKind::Configuration, sentence)
     }
 
+    /// The error of a file that cannot be read or written.
+    pub(crate) fn file(sentence: impl Into<Cow<'static, str>>, source: std::io::Error) -> Self {
+        Self::new(ErrorKind::File, sentence).with_source(source)
+    }
+
     /// The error of a stream that ended before its message.
     pub(crate) fn incomplete() -> Self {
         Self::new(ErrorKind::Incomplete, "stream ended before the message was complete")

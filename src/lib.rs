@@ -24,6 +24,7 @@ mod stream;
 mod structured;
 pub mod tools;
 mod transport;
+mod upload;
 
 pub use reqwest;
 #[cfg(feature = "schemars")]
@@ -49,7 +50,8 @@ pub use self::{
     retry::{RetryAmbiguous, RetryPolicy, RetryStop},
     stream::{Accumulator, IncompleteInput, MessageStream, ProtocolError, TextStream, UnknownEvent, sse},
     tools::Tool,
-    transport::ByteStream,
+    transport::{ByteStream, JsonLines, PageItems, Pages},
+    upload::FileUpload,
 };
 
 #[doc = include_str!("docs/guide.md")]

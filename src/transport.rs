@@ -5,10 +5,17 @@ mod base_url;
 mod body;
 mod call;
 mod dispatch;
+mod download;
 mod exchange;
 mod gate;
 #[allow(dead_code, reason = "generated code uses what its contract needs")]
+mod json_lines;
+#[allow(dead_code, reason = "generated code uses what its contract needs")]
+mod multipart;
+#[allow(dead_code, reason = "generated code uses what its contract needs")]
 mod operation;
+#[allow(dead_code, reason = "generated code uses what its contract needs")]
+mod pages;
 #[allow(dead_code, reason = "generated code uses what its contract needs")]
 mod parameters;
 mod settings;
@@ -16,10 +23,12 @@ mod timing;
 
 use std::sync::{Arc, Mutex};
 
-use reqwest::Url;
+use reqwest::{Url, header::CONTENT_TYPE};
 use tokio::runtime::Handle;
 
 use self::call::Call;
+#[allow(unused_imports, reason = "generated code uses what its contract needs")]
+pub(crate) use self::multipart::MultipartForm;
 #[allow(unused_imports, reason = "generated code uses what its contract needs")]
 pub(crate) use self::parameters::{InvalidRequest, QueryParam, RequestBuilderExt, Streamed, encode_path};
 pub(crate) use self::{
@@ -30,7 +39,12 @@ pub(crate) use self::{
     settings::{DEFAULT_TIMEOUT, Settings},
     timing::TokioTiming,
 };
-pub use self::{body::ByteStream, timing::Timing};
+pub use self::{
+    body::ByteStream,
+    json_lines::JsonLines,
+    pages::{PageItems, Pages},
+    timing::Timing,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     observe::{CallRecorder, Observer},
@@ -92,6 +106,30 @@ impl Transport {
     /// # Errors
     /// Fails if no attempt succeeds, and if a response is not an answer of the operation.
     pub(crate) async fn send(&self, request: Box<reqwest::Request>, operation: &'static Operation) -> Result<Answer> {
+        self.call(request, None, operation).await
+    }
+
+    /// Sends a request with a form, which is written anew for each attempt.
+    ///
+    /// # Errors
+    /// Fails as [`send`](Self::send) does, and with [`ErrorKind::File`] if a file of the form cannot be read.
+    #[allow(dead_code, reason = "generated code uses what its contract needs")]
+    pub(crate) async fn send_form(
+        &self,
+        mut request: Box<reqwest::Request>,
+        form: MultipartForm,
+        operation: &'static Operation,
+    ) -> Result<Answer> {
+        request.headers_mut().insert(CONTENT_TYPE, form.content_type()?);
+        self.call(request, Some(form), operation).await
+    }
+
+    async fn call(
+        &self,
+        request: Box<reqwest::Request>,
+        form: Option<MultipartForm>,
+        operation: &'static Operation,
+    ) -> Result<Answer> {
         let body = request.body().and_then(reqwest::Body::as_bytes);
         let Shared { observers, host, .. } = &*self.shared;
         let mut recorder = CallRecorder::start(observers, operation.name, operation.is_streaming(), host, body);
@@ -99,7 +137,7 @@ impl Transport {
             Some(error) => Err(error),
             None => {
                 let span = recorder.span();
-                let call = Call::new(&self.shared, &self.settings, operation, &mut recorder);
+                let call = Call::new(&self.shared, &self.settings, operation, form.as_ref(), &mut recorder);
                 // Boxed to keep the caller's future small: unboxed, it adds more than 1 KB to every task that calls.
                 span.instrument(Box::pin(call.run(request))).await
             }

@@ -36,7 +36,8 @@ fn operation(function: &syn::ImplItemFn) -> String {
         .strip_prefix("Result<crate::Response<")
         .and_then(|rest| rest.strip_suffix(">, crate::Error>"))
         .unwrap_or(&output);
-    format!("{visibility}async fn {}({}) -> {answer}", function.sig.ident, arguments.join(", "))
+    let async_fn = if function.sig.asyncness.is_some() { "async fn" } else { "fn" };
+    format!("{visibility}{async_fn} {}({}) -> {answer}", function.sig.ident, arguments.join(", "))
 }
 
 fn of_type(item: &Item, lines: &mut Vec<String>) {

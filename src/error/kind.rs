@@ -35,6 +35,10 @@ pub enum ErrorKind {
     /// The source is their error.
     Credentials,
 
+    /// A file could not be read, to upload it, or written, to save a download. An upload was not processed. The source is
+    /// the I/O error.
+    File,
+
     /// No connection could be made: name resolution, a refused connection, TLS, a proxy. Not processed. Retried, except for
     /// a proxy that requires authentication and, with rustls, for a certificate that was refused. Check address, network
     /// and proxy.
@@ -216,6 +220,7 @@ impl ErrorKind {
             Self::NoRuntime => ("no_runtime", Group::Client, "call made outside of a tokio runtime"),
             Self::Refused => ("refused", Group::Other, "an observer refused the request"),
             Self::Credentials => ("credentials", Group::Other, "failed to obtain a credential"),
+            Self::File => ("file", Group::Client, "failed to read or write a file"),
             Self::Connect => ("connect", Group::Transient, "failed to connect"),
             Self::Timeout => ("timeout", Group::Transient, "call exceeded its timeout"),
             Self::Closed => ("closed", Group::Transient, "connection closed before a response began"),

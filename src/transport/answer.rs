@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{
     body::ByteStream,
+    json_lines::JsonLines,
     operation::{AnswerType, Operation},
     settings::Settings,
 };
@@ -83,6 +84,16 @@ impl Answer {
             Body::Whole(bytes) => ByteStream::whole(bytes),
         };
         Response::new(stream.with_call(self.head.clone(), self.recorder), self.head)
+    }
+
+    /// Hands the values of the lines on. The call ends with them.
+    #[allow(dead_code, reason = "generated code uses what its contract needs")]
+    pub(crate) fn json_lines<T: FromJson>(self) -> Response<JsonLines<T>> {
+        let bytes = match self.body {
+            Body::Stream(stream) => stream,
+            Body::Whole(bytes) => ByteStream::whole(bytes),
+        };
+        Response::new(JsonLines::new(bytes, self.head.clone(), self.recorder, self.settings), self.head)
     }
 
     /// Drops the body of an operation that has none.

@@ -24,8 +24,13 @@ use crate::{
 ///
 /// Reads from the socket only when polled and buffers nothing. Dropping it before its end closes the connection; reading it
 /// to its end lets the connection be reused. An error ends the stream; it carries the metadata of the response.
+///
+/// [`save_to`](Self::save_to) writes the bytes to a file, and [`bytes`](Self::bytes) collects them in memory.
 pub struct ByteStream {
     source: Source,
+    /// Number of bytes that may follow, and the limit that it was counted down from.
+    left: u64,
+    max_bytes: u64,
     call: Option<Box<StreamedCall>>,
 }
 
@@ -47,7 +52,24 @@ enum Source {
 
 impl ByteStream {
     pub(super) fn whole(bytes: Bytes) -> Self {
-        Self { source: Source::Whole(bytes), call: None }
+        Self::new(Source::Whole(bytes))
+    }
+
+    fn new(source: Source) -> Self {
+        Self { source, left: u64::MAX, max_bytes: u64::MAX, call: None }
+    }
+
+    /// Limits the number of bytes. A longer response fails with [`ErrorKind::BodyTooLarge`](crate::ErrorKind::BodyTooLarge).
+    /// Defaults to no limit, since the stream keeps nothing in memory.
+    #[must_use]
+    pub fn with_max_bytes(mut self, bytes: u64) -> Self {
+        (self.left, self.max_bytes) = (bytes, bytes);
+        self
+    }
+
+    /// Returns the next bytes, or `None` at the end of the response.
+    pub async fn next(&mut self) -> Option<Result<Bytes>> {
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
     /// Sets the call, which ends with the stream.
@@ -88,14 +110,19 @@ impl Stream for ByteStream {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         let next = ready!(this.poll_chunk(context));
+        let next = next.map(|chunk| -> Result<Bytes> {
+            let bytes = chunk.map_err(|error| Error::truncated(error.without_url()))?;
+            this.left = this.left.checked_sub(bytes.len() as u64).ok_or_else(|| Error::too_large(this.max_bytes))?;
+            Ok(bytes)
+        });
         let call = match &next {
             Some(Ok(_)) => None,
             _ => this.call.take().map(|call| *call),
         };
         Poll::Ready(match next {
             Some(Ok(bytes)) => Some(Ok(bytes)),
-            Some(Err(error)) => {
-                let mut error = Error::truncated(error.without_url());
+            Some(Err(mut error)) => {
+                this.source = Source::Done;
                 if let Some(StreamedCall { head, recorder }) = call {
                     error = error.with_head(head);
                     recorder.failed(&error);
@@ -137,7 +164,7 @@ impl Reading {
 
     /// Hands the rest of the body on, after bytes that were read already.
     pub(super) fn into_stream(self, first: Bytes) -> ByteStream {
-        ByteStream { source: Source::Open { first, body: self.body }, call: None }
+        ByteStream::new(Source::Open { first, body: self.body })
     }
 
     /// Reads a body whole.

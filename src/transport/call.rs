@@ -12,6 +12,7 @@ use super::{
     dispatch::Dispatch,
     exchange::{self, Peer},
     gate::{self, AttemptFailure, Form, Origin},
+    multipart::MultipartForm,
     operation::Operation,
     settings::Settings,
 };
@@ -38,6 +39,8 @@ pub(super) struct Call<'a> {
     pub(super) shared: &'a Shared,
     pub(super) settings: &'a Arc<Settings>,
     pub(super) operation: &'static Operation,
+    /// The body of the request, if it is a form of several parts.
+    form: Option<&'a MultipartForm>,
     pub(super) recorder: &'a mut CallRecorder,
     started: Duration,
     timeout: Duration,
@@ -57,6 +60,7 @@ impl<'a> Call<'a> {
         shared: &'a Shared,
         settings: &'a Arc<Settings>,
         operation: &'static Operation,
+        form: Option<&'a MultipartForm>,
         recorder: &'a mut CallRecorder,
     ) -> Self {
         let timeout = settings.timeout();
@@ -64,6 +68,7 @@ impl<'a> Call<'a> {
             shared,
             settings,
             operation,
+            form,
             recorder,
             started: shared.timing.monotonic(),
             timeout,
@@ -112,7 +117,8 @@ impl<'a> Call<'a> {
                 _ => None,
             };
             let is_last = self.head.attempts > self.settings.retry.max_retries && provider.is_none();
-            let next = if is_last { None } else { request.try_clone().map(Box::new) };
+            let is_repeatable = self.form.is_none_or(MultipartForm::is_repeatable);
+            let next = if is_last || !is_repeatable { None } else { request.try_clone().map(Box::new) };
             self.settings.apply(&credential, request.headers_mut());
             self.credential = Some(credential);
             let ended = self.attempt(request).await;
@@ -189,6 +195,10 @@ impl<'a> Call<'a> {
             let error = Error::new(ErrorKind::Refused, "an observer refused the request").with_source(refusal);
             AttemptFailure::new(error, Outcome::NotSent { permanent: true })
         })?;
+        if let Some(form) = self.form {
+            let body = form.body().map_err(|error| AttemptFailure::new(error, Outcome::NotSent { permanent: true }))?;
+            *request.body_mut() = Some(body);
+        }
         let address = request.url().clone();
         let peer = self.peer();
         // Skip the timer when the timeout of the call fires first.

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, io, time::Duration};
 
-use super::gate::AttemptFailure;
+use super::{gate::AttemptFailure, multipart::FileError};
 use crate::{
     error::{Error, ErrorKind},
     retry::Outcome,
@@ -89,6 +89,11 @@ fn exchange(error: &reqwest::Error, host: &str, is_reused: bool) -> (ErrorKind, 
             Http2::ValidationError => invalid(),
             Http2::Closed => closed_after_sending(),
         };
+    }
+    if causes(error).any(<dyn StdError>::is::<FileError>) {
+        // A form that ends early is no request.
+        let sentence = format!("failed to send a file to {host}");
+        return (ErrorKind::File, sentence, Outcome::NotSent { permanent: true });
     }
     for cause in causes(error) {
         if let Some(error) = cause.downcast_ref::<hyper::Error>() {

@@ -67,12 +67,15 @@ pub(super) fn form(status: StatusCode, headers: &PackedHeaders, operation: &Oper
     }
     match (operation.answers, content_type(headers)) {
         (Answers::Bytes, _) if names(operation, status) => Form::Bytes,
+        (Answers::JsonLines, content_type) if names(operation, status) && !content_type.is_some_and(is_page) => {
+            Form::Bytes
+        }
         (Answers::Events, Some(content_type)) if is_event_stream(content_type) && names(operation, status) => {
             Form::Events
         }
         (Answers::Events, Some(content_type)) if !is_json(content_type) => Form::Error,
         (Answers::Events, None) if names(operation, status) => Form::Unknown,
-        (Answers::Bytes, _) => Form::Error,
+        (Answers::Bytes | Answers::JsonLines, _) => Form::Error,
         _ => Form::Document,
     }
 }
@@ -138,6 +141,7 @@ pub(super) fn check(
         (Answers::Events, Some(content_type)) if is_event_stream(content_type) => not_a_stream(),
         (Answers::Events, Some(content_type)) => unexpected_type("a stream of events", content_type),
         (Answers::Json, Some(content_type)) => unexpected_type("JSON", content_type),
+        (Answers::JsonLines, Some(content_type)) => unexpected_type("JSON lines", content_type),
         _ => return Ok(()),
     };
     reject(error, Outcome::Committed)
@@ -245,6 +249,12 @@ fn is_json(content_type: &[u8]) -> bool {
 
 fn is_event_stream(content_type: &[u8]) -> bool {
     essence(content_type).eq_ignore_ascii_case(b"text/event-stream")
+}
+
+/// Returns `true` for the types of pages that people read. JSON lines have many types.
+fn is_page(content_type: &[u8]) -> bool {
+    let essence = essence(content_type);
+    essence.eq_ignore_ascii_case(b"text/html") || essence.eq_ignore_ascii_case(b"application/xhtml+xml")
 }
 
 /// A media type without its parameters.

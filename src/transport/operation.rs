@@ -24,6 +24,8 @@ pub(crate) enum Answers {
     Json,
     /// A stream of server-sent events. A server may answer with a JSON document instead.
     Events,
+    /// A JSON value in each line, handed on as they arrive.
+    JsonLines,
     /// Bytes of any type, handed on as they arrive and never looked into.
     Bytes,
     /// No content.
@@ -32,7 +34,7 @@ pub(crate) enum Answers {
 
 impl Operation {
     pub(crate) fn is_streaming(&self) -> bool {
-        matches!(self.answers, Answers::Events | Answers::Bytes)
+        matches!(self.answers, Answers::Events | Answers::JsonLines | Answers::Bytes)
     }
 }
 

@@ -127,6 +127,11 @@ impl InvalidRequest {
     fn new(sentence: &'static str) -> Self {
         Self(Error::new(ErrorKind::Contract, sentence))
     }
+
+    /// A value cannot be written as JSON.
+    pub(super) fn not_encoded(error: serde_json::Error) -> Self {
+        Self(Self::new("invalid request: a part of the form cannot be encoded").0.with_source(error))
+    }
 }
 
 impl From<InvalidRequest> for Error {

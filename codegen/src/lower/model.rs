@@ -198,16 +198,91 @@ pub(crate) struct Operation {
     pub(crate) parameters: Vec<Parameter>,
     /// The name of the struct with the optional parameters, if there are any.
     pub(crate) params: Option<String>,
-    /// The type of the request body, if it is JSON or a form.
-    pub(crate) body: Option<TypeRef>,
-    /// The type of the JSON response. A stream twin has that of its operation.
-    pub(crate) answer: Option<TypeRef>,
+    pub(crate) request: RequestBody,
+    pub(crate) response: ResponseBody,
     /// `x-answer-requires`: the members that a response must have.
     pub(crate) requires: Vec<String>,
-    /// `true` if the schema of the response has a member `error`.
+    /// `true` if the schema of the response declares a member `error` of its own.
     pub(crate) declares_error: bool,
-    /// `true` if it is the twin that returns a stream of events.
-    pub(crate) is_stream_twin: bool,
+    /// The pages that the operation returns one of.
+    pub(crate) pages: Option<Pages>,
+    /// The operation with the same route that answers with JSON, if this one answers with the stream of events.
+    pub(crate) twin_of: Option<String>,
+}
+
+/// The body of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum RequestBody {
+    None,
+    Json(TypeRef),
+    /// `application/x-www-form-urlencoded`.
+    Form(TypeRef),
+    /// `multipart/form-data`.
+    Multipart(Multipart),
+    /// Bytes of any other media type.
+    Bytes,
+}
+
+/// The body of a successful response.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ResponseBody {
+    None,
+    Json(TypeRef),
+    /// A JSON value of this type in each line.
+    JsonLines(TypeRef),
+    /// Server-sent events.
+    Events,
+    /// Bytes of any other media type.
+    Bytes,
+}
+
+/// A form of several parts, which is a type of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Multipart {
+    /// The name of the generated type.
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) parts: Vec<Part>,
+}
+
+/// A part of a form.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) required: bool,
+    pub(crate) content: PartContent,
+    /// The media type by the contract's `encoding`.
+    pub(crate) media_type: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum PartContent {
+    /// Bytes with a file name.
+    File,
+    /// A part for each file.
+    Files,
+    /// Text for a scalar, JSON for an object, and a part for each item of a list.
+    Value(TypeRef),
+}
+
+/// How the pages of a list follow each other.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pages {
+    /// The member with the items.
+    pub(crate) items: String,
+    /// The member that is `false` on the last page. A page without items is the last one too if it is declared.
+    pub(crate) has_more: Option<String>,
+    pub(crate) next: Cursor,
+    /// Its parameter, if the caller sets it, turns the direction.
+    pub(crate) previous: Option<Cursor>,
+}
+
+/// A cursor: the member of a page that the parameter of the next request repeats.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Cursor {
+    pub(crate) parameter: String,
+    pub(crate) member: String,
 }
 
 #[derive(Clone, Debug)]
@@ -215,6 +290,8 @@ pub(crate) struct Parameter {
     pub(crate) name: String,
     pub(crate) location: Location,
     pub(crate) description: Option<String>,
+    pub(crate) required: bool,
+    pub(crate) is_string: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

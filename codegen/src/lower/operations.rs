@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     LowerError, Lowering, emit,
     keywords::{percent_decoded, text},
-    model::{ComponentKind, Operation, Shape, TypeRef},
+    model::{ComponentKind, Operation, PartContent, RequestBody, ResponseBody, Shape, TypeRef},
     names::{field_name, type_name},
     parameters::{Route, placeholders},
 };
@@ -24,28 +24,32 @@ const RESERVED: [&str; 8] =
 pub(super) struct LoweredOperation {
     pub(crate) model: Operation,
     pub(crate) document: Value,
-    response: Option<TypeRef>,
 }
 
 impl LoweredOperation {
     /// The types that the operation refers to.
     pub(super) fn referenced_types(&self) -> impl Iterator<Item = &str> {
-        [&self.model.body, &self.response].into_iter().flatten().filter_map(|type_ref| type_ref.shape.named())
+        let mut types: Vec<&TypeRef> = Vec::new();
+        match &self.model.request {
+            RequestBody::Json(type_ref) | RequestBody::Form(type_ref) => types.push(type_ref),
+            RequestBody::Multipart(form) => types.extend(form.parts.iter().filter_map(|part| match &part.content {
+                PartContent::Value(type_ref) => Some(type_ref),
+                PartContent::File | PartContent::Files => None,
+            })),
+            RequestBody::None | RequestBody::Bytes => {}
+        }
+        match &self.model.response {
+            ResponseBody::Json(type_ref) | ResponseBody::JsonLines(type_ref) => types.push(type_ref),
+            ResponseBody::None | ResponseBody::Events | ResponseBody::Bytes => {}
+        }
+        types.into_iter().filter_map(|type_ref| type_ref.shape.named())
     }
 }
 
-/// What an operation sends or answers with.
-enum Content {
-    Json(TypeRef),
-    Form(TypeRef),
-    /// Bytes as they are: files, text, streams.
-    Bytes,
-    Nothing,
-}
-
-struct Answer {
+struct Response {
     status: String,
-    content: Content,
+    body: ResponseBody,
+    /// `true` if a stream of events is among the media types.
     has_events: bool,
 }
 
@@ -105,43 +109,33 @@ impl Lowering<'_> {
         names: &mut HashSet<String>,
         operations: &mut Vec<LoweredOperation>,
     ) -> Result<(), LowerError> {
-        let body = match operation.get("requestBody") {
+        let request = match operation.get("requestBody") {
             Some(body) => {
                 let at = join(at, "requestBody");
                 let body = self.followed(&at, body)?;
-                match self.content(&at, body, &format!("{}Request", type_name(name)))? {
-                    // Generated code has no argument that may be `null`: an `Option` is what may be left out.
-                    Some((mut content, _)) => {
-                        if let Content::Json(type_ref) | Content::Form(type_ref) = &mut content
-                            && std::mem::take(&mut type_ref.nullable)
-                        {
-                            self.note(&at, "a body of `null` can't be sent");
-                        }
-                        content
-                    }
+                match self.request_body(&at, body, &format!("{}Request", type_name(name)))? {
+                    Some(request) => request,
                     None => {
-                        self.note(
-                            &at,
-                            "no media type of the body can be sent by generated code; the operation is left out",
-                        );
+                        let sentence =
+                            "no media type of the body can be sent by generated code; the operation is left out";
+                        self.note(&at, sentence);
                         return Ok(());
                     }
                 }
             }
-            None => Content::Nothing,
+            None => RequestBody::None,
         };
-        let answer = self.answer(at, operation, name)?;
+        let response = self.response(at, operation, name)?;
         let (parameters, parameter_documents) = self.parameters(at, route, item, operation)?;
         let is_any_optional = parameter_documents.iter().any(|document| document["required"] == false);
-        let type_ref = |content: &Content| match content {
-            Content::Json(type_ref) | Content::Form(type_ref) => Some(type_ref.clone()),
-            Content::Bytes | Content::Nothing => None,
+        let json = match &response.body {
+            ResponseBody::Json(type_ref) => Some(type_ref),
+            _ => None,
         };
-        let response = type_ref(&answer.content);
         let model = Operation {
-            requires: self.answer_requires(at, operation, response.as_ref())?,
-            declares_error: response.as_ref().is_some_and(|response| self.declares(response, "error")),
-            answer: response.clone(),
+            requires: self.answer_requires(at, operation, json)?,
+            declares_error: json.is_some_and(|json| self.declares(json, "error")),
+            pages: self.pages(at, operation, &parameters, json)?,
             name: name.to_owned(),
             pointer: at.to_owned(),
             method: route.method.to_owned(),
@@ -150,29 +144,29 @@ impl Lowering<'_> {
             description: text(operation, "description"),
             params: is_any_optional.then(|| self.names.claim(&format!("{}Params", type_name(name)))),
             parameters,
-            body: type_ref(&body),
-            is_stream_twin: false,
+            request,
+            response: response.body,
+            twin_of: None,
         };
-        let document = |id: &str, response: &Content| {
+        let document = |model: &Operation| {
+            let responses = json!({response.status.as_str(): response_document(&model.response)});
             let mut document = Map::from_iter([
-                ("operationId".to_owned(), id.into()),
+                ("operationId".to_owned(), model.name.as_str().into()),
                 ("parameters".to_owned(), parameter_documents.clone().into()),
-                ("responses".to_owned(), json!({answer.status.as_str(): response_document(response)})),
+                ("responses".to_owned(), responses),
             ]);
-            document.extend(body_document(&body).map(|body| ("requestBody".to_owned(), body)));
+            document.extend(body_document(&model.request).map(|body| ("requestBody".to_owned(), body)));
             Value::Object(document)
         };
+        operations.push(LoweredOperation { document: document(&model), model: model.clone() });
         let twin = format!("{name}_stream");
-        let has_twin = answer.has_events && model.body.as_ref().is_some_and(|body| self.has_property(body, "stream"));
-        operations.push(LoweredOperation { document: document(name, &answer.content), response, model: model.clone() });
+        let has_twin = response.has_events
+            && matches!(&model.request, RequestBody::Json(body) if self.has_property(body, "stream"));
         if has_twin && names.insert(twin.clone()) {
-            let document = document(&twin, &Content::Bytes);
-            operations.push(LoweredOperation {
-                document,
-                response: None,
-                model: Operation { name: twin, is_stream_twin: true, ..model },
-            });
-        } else if answer.has_events {
+            let twin_of = Some(model.name);
+            let model = Operation { name: twin, response: ResponseBody::Events, pages: None, twin_of, ..model };
+            operations.push(LoweredOperation { document: document(&model), model });
+        } else if response.has_events {
             self.note(
                 at,
                 "the answer as a stream of events is left out: the body has no property `stream` to ask for it",
@@ -232,68 +226,103 @@ impl Lowering<'_> {
         }
     }
 
-    /// The answer of a call that went well. Every other status is the transport's to read.
-    fn answer(&mut self, at: &str, operation: &Node, name: &str) -> Result<Answer, LowerError> {
-        let at = join(at, "responses");
-        let responses = operation.get("responses").and_then(Node::as_object);
-        let mut good: Vec<(&String, &Node)> =
-            responses.into_iter().flatten().filter(|(status, _)| is_good(status)).collect();
-        if good.is_empty() {
-            good.extend(responses.into_iter().flatten().filter(|(status, _)| *status == "default"));
+    /// The body of a request, or `None` if generated code can send none of its media types.
+    fn request_body(&mut self, at: &str, holder: &Node, name: &str) -> Result<Option<RequestBody>, LowerError> {
+        let Some(types) = media_types(holder) else { return Ok(Some(RequestBody::None)) };
+        let json = json(&types);
+        let form = find(&types, |media_type| media_type == "application/x-www-form-urlencoded");
+        let multipart = find(&types, |media_type| media_type == "multipart/form-data");
+        let bytes = find(&types, |media_type| !media_type.starts_with("multipart/"));
+        if types.len() > 1 {
+            self.note(at, "of several media types the first that generated code can handle counts");
         }
-        let mut answers = Vec::new();
+        let media = |media_type: &str| join(&join(at, "content"), media_type);
+        Ok(Some(match (json, form, multipart, bytes) {
+            (Some(found), ..) => RequestBody::Json(self.body_type(at, found, name)?),
+            (_, Some(found), ..) => RequestBody::Form(self.body_type(at, found, name)?),
+            (_, _, Some(found), _) => RequestBody::Multipart(self.multipart(&media(found.name), found.media, name)?),
+            (_, _, _, Some(_)) => RequestBody::Bytes,
+            _ => return Ok(None),
+        }))
+    }
+
+    /// The type of a body. Generated code has no argument that may be `null`: an `Option` is what may be left out.
+    fn body_type(&mut self, at: &str, found: MediaType<'_>, name: &str) -> Result<TypeRef, LowerError> {
+        let mut type_ref = self.media_schema(at, found, name)?;
+        if std::mem::take(&mut type_ref.nullable) {
+            self.note(at, "a body of `null` can't be sent");
+        }
+        Ok(type_ref)
+    }
+
+    /// The response to a call that went well. Every other status is the transport's to read.
+    fn response(&mut self, at: &str, operation: &Node, name: &str) -> Result<Response, LowerError> {
+        let at = join(at, "responses");
+        let declared = operation.get("responses").and_then(Node::as_object);
+        let mut good: Vec<(&String, &Node)> =
+            declared.into_iter().flatten().filter(|(status, _)| is_good(status)).collect();
+        if good.is_empty() {
+            good.extend(declared.into_iter().flatten().filter(|(status, _)| *status == "default"));
+        }
+        let mut responses = Vec::new();
         for (status, response) in good {
             let at = join(&at, status);
             let response = self.followed(&at, response)?;
-            let (content, has_events) = self
-                .content(&at, response, &format!("{}Response", type_name(name)))?
-                .unwrap_or((Content::Bytes, false));
+            let (body, has_events) = self.response_body(&at, response, &format!("{}Response", type_name(name)))?;
             let status = if status == "default" { "2XX".to_owned() } else { status.to_uppercase() };
-            answers.push(Answer { status, content, has_events });
+            responses.push(Response { status, body, has_events });
         }
-        if answers.len() > 1 {
+        if responses.len() > 1 {
             self.note(&at, "of several answers that are good, the first one with content counts");
         }
-        let first = answers.iter().position(|answer| !matches!(answer.content, Content::Nothing)).unwrap_or(0);
-        Ok(match answers.into_iter().nth(first) {
-            Some(answer) => answer,
-            None => Answer { status: "2XX".to_owned(), content: Content::Nothing, has_events: false },
+        let first = responses.iter().position(|response| response.body != ResponseBody::None).unwrap_or(0);
+        Ok(match responses.into_iter().nth(first) {
+            Some(response) => response,
+            None => Response { status: "2XX".to_owned(), body: ResponseBody::None, has_events: false },
         })
     }
 
-    /// What stands under `content`, and whether a stream of events is among it. `None` when there
-    /// is nothing that generated code can handle.
-    fn content(&mut self, at: &str, holder: &Node, name: &str) -> Result<Option<(Content, bool)>, LowerError> {
-        let Some(types) = holder.get("content").and_then(Node::as_object).filter(|types| !types.is_empty()) else {
-            return Ok(Some((Content::Nothing, false)));
-        };
-        let essence = |media_type: &str| media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let find = |wanted: fn(&str) -> bool| types.iter().find(|(media_type, _)| wanted(&essence(media_type)));
-        let events = find(|media_type| media_type == "text/event-stream");
-        let has_events = events.is_some();
-        let schema = events.and_then(|(_, media)| media.get("schema")?.get("$ref")?.as_str()?.strip_prefix('#'));
+    /// The body of a response, and `true` if a stream of events is among its media types.
+    fn response_body(&mut self, at: &str, holder: &Node, name: &str) -> Result<(ResponseBody, bool), LowerError> {
+        let Some(types) = media_types(holder) else { return Ok((ResponseBody::None, false)) };
+        let events = find(&types, |media_type| media_type == "text/event-stream");
+        let schema = events.and_then(|events| events.media.get("schema")?.get("$ref")?.as_str()?.strip_prefix('#'));
         self.events.extend(schema.map(str::to_owned));
-        let json = find(|media_type| media_type == "application/json")
-            .or_else(|| find(|media_type| media_type.ends_with("+json")))
-            .or_else(|| find(|media_type| media_type == "*/*"));
-        let form = find(|media_type| media_type == "application/x-www-form-urlencoded");
-        if types.len() > 1 && !(types.len() == 2 && json.is_some() && has_events) {
+        let json = json(&types);
+        let lines = find(&types, |media_type| JSON_LINES.contains(&media_type));
+        if types.len() > 1 && !(types.len() == 2 && json.is_some() && events.is_some()) {
             self.note(at, "of several media types the first that generated code can handle counts");
         }
-        for (found, wrap) in [(json, Content::Json as fn(TypeRef) -> Content), (form, Content::Form)] {
-            let Some((media_type, media)) = found else { continue };
-            if essence(media_type).ends_with("+json") {
-                self.note(at, format!("`{media_type}` is sent and read as `application/json`"));
-            }
-            let at = join(&join(&join(at, "content"), media_type), "schema");
-            let type_ref = match media.get("schema") {
-                Some(schema) => self.schema(&at, schema, name, true)?,
-                None => Shape::Any.into(),
-            };
-            return Ok(Some((wrap(type_ref), has_events)));
+        let body = match (json, lines) {
+            (Some(json), _) if is_binary(json.media.get("schema")) => ResponseBody::Bytes,
+            (Some(json), _) => ResponseBody::Json(self.media_schema(at, json, name)?),
+            (None, Some(lines)) => ResponseBody::JsonLines(self.media_schema(at, lines, name)?),
+            (None, None) => ResponseBody::Bytes,
+        };
+        Ok((body, events.is_some()))
+    }
+
+    /// The type by the schema of a media type. For JSON lines it is the schema of a line, by 3.2's `itemSchema` or the
+    /// `x-line-schema` of older generators too.
+    fn media_schema(&mut self, at: &str, found: MediaType<'_>, name: &str) -> Result<TypeRef, LowerError> {
+        let MediaType { name: media_type, media } = found;
+        if essence(media_type).ends_with("+json") {
+            self.note(at, format!("`{media_type}` is sent and read as `application/json`"));
         }
-        let only_multipart = types.keys().all(|media_type| essence(media_type).starts_with("multipart/"));
-        Ok(if only_multipart { None } else { Some((Content::Bytes, has_events)) })
+        let mut at = join(&join(at, "content"), media_type);
+        let mut schema = media.get("schema").map(|schema| ("schema", schema));
+        if JSON_LINES.contains(&essence(media_type).as_str()) {
+            let line = schema.and_then(|(_, schema)| schema.get("x-line-schema"));
+            if line.is_some() {
+                at = join(&at, "schema");
+            }
+            let item = media.get("itemSchema").map(|schema| ("itemSchema", schema));
+            schema = item.or(line.map(|schema| ("x-line-schema", schema))).or(schema);
+        }
+        match schema {
+            Some((keyword, schema)) => self.schema(&join(&at, keyword), schema, name, true),
+            None => Ok(Shape::Any.into()),
+        }
     }
 
     /// An object that may be a `$ref` to one elsewhere in the document.
@@ -327,24 +356,62 @@ fn is_good(status: &str) -> bool {
     }
 }
 
-fn body_document(content: &Content) -> Option<Value> {
-    let (media_type, schema) = match content {
-        Content::Nothing => return None,
-        Content::Json(type_ref) => ("application/json", emit::type_ref(type_ref)),
-        Content::Form(type_ref) => ("application/x-www-form-urlencoded", emit::type_ref(type_ref)),
-        Content::Bytes => ("application/octet-stream", json!({"type": "string", "format": "binary"})),
+fn body_document(body: &RequestBody) -> Option<Value> {
+    let (media_type, schema) = match body {
+        // progenitor has no form of several parts.
+        RequestBody::None | RequestBody::Multipart(_) => return None,
+        RequestBody::Json(type_ref) => ("application/json", emit::type_ref(type_ref)),
+        RequestBody::Form(type_ref) => ("application/x-www-form-urlencoded", emit::type_ref(type_ref)),
+        RequestBody::Bytes => ("application/octet-stream", json!({"type": "string", "format": "binary"})),
     };
     Some(json!({"required": true, "content": {media_type: {"schema": schema}}}))
 }
 
-fn response_document(content: &Content) -> Value {
-    match content {
-        Content::Nothing => json!({"description": ""}),
-        Content::Json(type_ref) | Content::Form(type_ref) => {
+fn response_document(body: &ResponseBody) -> Value {
+    match body {
+        ResponseBody::None => json!({"description": ""}),
+        ResponseBody::Json(type_ref) => {
             json!({"description": "", "content": {"application/json": {"schema": emit::type_ref(type_ref)}}})
         }
-        Content::Bytes => {
+        ResponseBody::JsonLines(_) | ResponseBody::Events | ResponseBody::Bytes => {
             json!({"description": "", "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}})
         }
     }
+}
+
+/// The media types of JSON lines.
+const JSON_LINES: [&str; 3] = ["application/x-jsonl", "application/jsonl", "application/x-ndjson"];
+
+/// A media type, and what stands under it.
+#[derive(Clone, Copy)]
+struct MediaType<'n> {
+    name: &'n str,
+    media: &'n Node,
+}
+
+/// The media types under `content`, or `None` if there are none.
+fn media_types(holder: &Node) -> Option<Vec<MediaType<'_>>> {
+    let types = holder.get("content").and_then(Node::as_object).filter(|types| !types.is_empty())?;
+    Some(types.iter().map(|(name, media)| MediaType { name, media }).collect())
+}
+
+fn find<'n>(types: &[MediaType<'n>], matches: impl Fn(&str) -> bool) -> Option<MediaType<'n>> {
+    types.iter().copied().find(|found| matches(&essence(found.name)))
+}
+
+/// The media type that is JSON.
+fn json<'n>(types: &[MediaType<'n>]) -> Option<MediaType<'n>> {
+    find(types, |media_type| media_type == "application/json")
+        .or_else(|| find(types, |media_type| media_type.ends_with("+json")))
+        .or_else(|| find(types, |media_type| media_type == "*/*"))
+}
+
+/// A media type without its parameters.
+fn essence(media_type: &str) -> String {
+    media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Returns `true` for the schema of bytes.
+pub(super) fn is_binary(schema: Option<&Node>) -> bool {
+    schema.and_then(|schema| schema.get("format")).and_then(Node::as_str) == Some("binary")
 }

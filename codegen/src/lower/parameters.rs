@@ -75,12 +75,15 @@ impl Lowering<'_> {
                 Location::Header => "header",
             };
             documents.push(json!({"name": name, "in": location_name, "required": required, "schema": schema}));
-            parameters.push(Parameter { name, location, description: text(parameter, "description") });
+            let is_string = type_ref.shape == Shape::String;
+            let description = text(parameter, "description");
+            parameters.push(Parameter { name, location, description, required, is_string });
         }
         for name in route.placeholders {
             if !parameters.iter().any(|parameter| parameter.name == *name && parameter.location == Location::Path) {
                 documents.push(json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
-                parameters.push(Parameter { name: (*name).to_owned(), location: Location::Path, description: None });
+                let (name, location) = ((*name).to_owned(), Location::Path);
+                parameters.push(Parameter { name, location, description: None, required: true, is_string: true });
             }
         }
         Ok((parameters, documents))

@@ -10,8 +10,10 @@ mod docs;
 mod enumeration;
 mod found;
 mod free;
+mod multipart;
 mod object;
 mod operations;
+mod pages;
 mod params;
 mod paths;
 mod serde;
@@ -65,6 +67,9 @@ pub(crate) fn polish(
         /// Every type can be built with `new` and one setter a field, holds what the contract does
         /// not name in `extra` (or in a variant `Unknown`), and is written as it was read.
         pub mod types {
+            #[allow(unused_imports, reason = "which of them a contract needs depends on its operations")]
+            use super::types;
+
             #types
             #params
         }

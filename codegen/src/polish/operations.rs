@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::{
-    ImplItemFn, Type,
+    ImplItemFn, Type, parse_quote,
     visit_mut::{self, VisitMut},
 };
 
@@ -14,11 +14,13 @@ use super::{
     body::{self, Body},
     docs::docs,
     found::Found,
+    multipart,
+    pages::{self, PageMethod},
     params::{Argument, bundled, name_of},
     paths,
 };
 use crate::{
-    lower::model::{ComponentKind, Field, Location, Lowered, Operation, Shape, TypeRef},
+    lower::model::{ComponentKind, Field, Location, Lowered, Operation, RequestBody, ResponseBody, Shape, TypeRef},
     requirements::Requirements,
 };
 
@@ -59,10 +61,12 @@ pub(super) fn operations(
             .find(|function| function.as_ref().is_some_and(|function| function.sig.ident == operation.name))
             .and_then(Option::take)
             .ok_or_else(|| PolishError::new(format!("progenitor wrote no operation `{}`", operation.name)))?;
-        let own = operation.name.strip_suffix("_stream").filter(|_| operation.is_stream_twin);
-        let is_private = requirements.has_face(own.unwrap_or(&operation.name));
-        let (function, structure) = wrap(lowered, operation, is_private, function)?;
+        let is_private = requirements.has_face(operation.twin_of.as_ref().unwrap_or(&operation.name));
+        let (function, structure) = wrap(lowered, found, operation, is_private, function)?;
         wrapped.extend(function);
+        if let RequestBody::Multipart(form) = &operation.request {
+            params.extend(multipart::structure(operation, form));
+        }
         params.extend(structure);
     }
     if let Some(function) = functions.into_iter().flatten().next() {
@@ -76,7 +80,7 @@ pub(super) fn operations(
 fn answer_types(lowered: &Lowered, found: &Found) -> Result<TokenStream, PolishError> {
     let mut required: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for operation in &lowered.operations {
-        if let Some(TypeRef { shape: Shape::Named(name), .. }) = &operation.answer {
+        if let ResponseBody::Json(TypeRef { shape: Shape::Named(name), .. }) = &operation.response {
             required.entry(name).or_default().extend(operation.requires.iter().map(String::as_str));
         }
     }
@@ -110,6 +114,7 @@ fn answer_types(lowered: &Lowered, found: &Found) -> Result<TokenStream, PolishE
 
 fn wrap(
     lowered: &Lowered,
+    found: &Found,
     operation: &Operation,
     is_private: bool,
     function: ImplItemFn,
@@ -117,7 +122,7 @@ fn wrap(
     let failed =
         |problem: &str| PolishError::new(format!("progenitor wrote {problem} in the operation `{}`", operation.name));
     let answer = match &function.sig.output {
-        syn::ReturnType::Type(_, found) => paths::only_argument(found, "Result")
+        syn::ReturnType::Type(_, output) => paths::only_argument(output, "Result")
             .and_then(|value| paths::only_argument(value, "ResponseValue"))
             .cloned()
             .ok_or_else(|| failed("an unknown return type"))?,
@@ -128,42 +133,52 @@ fn wrap(
     paths::block_to_ours(&mut block);
     let has_headers = operation.parameters.iter().any(|parameter| parameter.location == Location::Header);
     let Body { statements, request, statuses } = body::take_apart(block, has_headers).map_err(failed)?;
-    let mut arguments = Vec::new();
+    let mut arguments: Vec<(Ident, Type)> = Vec::new();
     let mut optional = Vec::new();
-    let found: Vec<Argument> =
+    let written: Vec<Argument> =
         function.sig.inputs.iter().map(Argument::of).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-    for argument in &found {
+    for argument in &written {
         match argument.optional() {
             Some(inner) => optional.push((argument, inner)),
             None => {
-                let (ident, mut found) = (&argument.ident, paths::to_ours(argument.found.clone()));
+                let mut found = paths::to_ours(argument.found.clone());
                 NoLifetimes.visit_type_mut(&mut found);
-                arguments.push(quote!(#ident: #found));
+                arguments.push((argument.ident.clone(), found));
             }
         }
     }
+    if let RequestBody::Multipart(form) = &operation.request {
+        let form = format_ident!("{}", form.name);
+        arguments.push((format_ident!("body"), parse_quote!(&types::#form)));
+    }
+    // An operation may have an argument of that name.
+    let is_taken = written.iter().any(|argument| argument.ident == "params");
+    let params = if is_taken { format_ident!("optional_params") } else { format_ident!("params") };
     let (structure, lets) = match optional.as_slice() {
         [] => (None, None),
         _ => {
-            let params = name_of(operation)?;
-            // An operation may have an argument of that name.
-            let taken = found.iter().any(|argument| argument.ident == "params");
-            let name = if taken { format_ident!("optional_params") } else { format_ident!("params") };
-            arguments.push(quote!(#name: &types::#params));
-            let (structure, lets) = bundled(operation, &name, &optional)?;
+            let name = name_of(operation)?;
+            arguments.push((params.clone(), parse_quote!(&types::#name)));
+            let (structure, lets) = bundled(operation, &params, &optional)?;
             (Some(structure), Some(lets))
         }
     };
     let generics: Vec<_> = function.sig.generics.type_params().collect();
     let generics = (!generics.is_empty()).then(|| quote!(<#(#generics),*>));
-    let check = matches!(&operation.body, Some(used) if matches!(used.shape, Shape::Named(_))).then(|| {
-        // An enum of strings is taken by value.
-        let is_borrowed =
-            found.iter().any(|argument| argument.ident == "body" && matches!(argument.found, Type::Reference(_)));
-        let body = if is_borrowed { quote!(body) } else { quote!(&body) };
-        quote!(crate::json::Check::check(#body)?;)
-    });
-    let stream = operation.is_stream_twin.then(|| {
+    let is_named = |type_ref: &TypeRef| matches!(type_ref.shape, Shape::Named(_));
+    let check = match &operation.request {
+        RequestBody::Json(type_ref) | RequestBody::Form(type_ref) if is_named(type_ref) => {
+            // An enum of strings is taken by value.
+            let is_borrowed =
+                arguments.iter().any(|(name, found)| name == "body" && matches!(found, Type::Reference(_)));
+            let body = if is_borrowed { quote!(body) } else { quote!(&body) };
+            Some(quote!(crate::json::Check::check(#body)?;))
+        }
+        RequestBody::Multipart(form) => Some(multipart::statements(form)),
+        _ => None,
+    };
+    let is_twin = operation.twin_of.is_some();
+    let stream = is_twin.then(|| {
         quote! {
             let body = &match body.stream {
                 ::std::option::Option::Some(true) => Streamed::Asks(body),
@@ -176,23 +191,30 @@ fn wrap(
             };
         }
     });
-    let (form, answer, value) = match &answer {
-        _ if operation.is_stream_twin && is_private => {
+    let (form, answer, value) = match &operation.response {
+        ResponseBody::Events if is_private => {
             (quote!(Events), quote!(crate::transport::Answer), quote!(::std::result::Result::Ok(answer)))
         }
-        answer if is_byte_stream(answer) => {
-            let form = if operation.is_stream_twin { quote!(Events) } else { quote!(Bytes) };
-            (form, quote!(crate::Response<#answer>), quote!(::std::result::Result::Ok(answer.bytes())))
+        ResponseBody::Events => {
+            (quote!(Events), quote!(crate::Response<#answer>), quote!(::std::result::Result::Ok(answer.bytes())))
         }
-        Type::Tuple(empty) if empty.elems.is_empty() => {
+        ResponseBody::Bytes => {
+            (quote!(Bytes), quote!(crate::Response<#answer>), quote!(::std::result::Result::Ok(answer.bytes())))
+        }
+        ResponseBody::JsonLines(line) => {
+            let line = type_of(line);
+            let lines = quote!(crate::Response<crate::JsonLines<#line>>);
+            (quote!(JsonLines), lines, quote!(::std::result::Result::Ok(answer.json_lines())))
+        }
+        ResponseBody::None => {
             (quote!(Nothing), quote!(crate::Response<()>), quote!(::std::result::Result::Ok(answer.nothing())))
         }
-        answer => (quote!(Json), quote!(crate::Response<#answer>), quote!(answer.json())),
+        ResponseBody::Json(_) => (quote!(Json), quote!(crate::Response<#answer>), quote!(answer.json())),
     };
     let visibility = if is_private { quote!(pub(crate)) } else { quote!(pub) };
-    let has_twin = lowered.operations.iter().any(|other| other.is_stream_twin && other.pointer == operation.pointer);
     let own_name = &operation.name;
-    let emitted = match is_private && has_twin && !operation.is_stream_twin {
+    let has_twin = lowered.operations.iter().any(|other| other.twin_of.as_ref() == Some(own_name));
+    let emitted = match is_private && has_twin {
         true => format_ident!("{own_name}_whole"),
         false => function.sig.ident.clone(),
     };
@@ -200,11 +222,24 @@ fn wrap(
     let declares_error = operation.declares_error;
     let statuses = statuses.iter().map(|(first, last)| quote!((#first, #last)));
     let documentation = documentation(operation);
+    let signature = arguments.iter().map(|(name, found)| quote!(#name: #found));
+    let send = match &operation.request {
+        RequestBody::Multipart(_) => quote!(self.transport.send_form(built?, form, &OPERATION)),
+        _ => quote!(self.transport.send(built?, &OPERATION)),
+    };
+    let pages = match &operation.pages {
+        Some(pages) => {
+            let method =
+                PageMethod { ident: &emitted, visibility: &visibility, arguments: &arguments, params: &params };
+            Some(pages::methods(lowered, found, operation, pages, &method)?)
+        }
+        None => None,
+    };
     let function = quote! {
         #documentation
         #visibility async fn #emitted #generics(
             &self,
-            #(#arguments),*
+            #(#signature),*
         ) -> ::std::result::Result<#answer, crate::Error> {
             const OPERATION: crate::transport::Operation = crate::transport::Operation {
                 name: #own_name,
@@ -220,9 +255,11 @@ fn wrap(
                 #(#statements)*
                 ::std::result::Result::Ok(::std::boxed::Box::new(#request))
             })();
-            let answer = self.transport.send(built?, &OPERATION).await?;
+            let answer = #send.await?;
             #value
         }
+
+        #pages
     };
     Ok((function, structure))
 }
@@ -243,8 +280,29 @@ fn documentation(operation: &Operation) -> TokenStream {
     quote!(#docs #(#[doc = #errors])*)
 }
 
-fn is_byte_stream(answer: &Type) -> bool {
-    matches!(answer, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "ByteStream"))
+/// The Rust type of a value, from anywhere in the generated code.
+pub(super) fn type_of(type_ref: &TypeRef) -> TokenStream {
+    let found = match &type_ref.shape {
+        Shape::Any | Shape::AnyObject => quote!(crate::json::Json),
+        Shape::String => quote!(::std::string::String),
+        Shape::Integer => quote!(i64),
+        Shape::Number => quote!(f64),
+        Shape::Boolean => quote!(bool),
+        Shape::List(item) => {
+            let item = type_of(item);
+            quote!(::std::vec::Vec<#item>)
+        }
+        Shape::Map(value) => {
+            let value = type_of(value);
+            quote!(crate::json::Map<#value>)
+        }
+        Shape::Named(name) => {
+            let name = format_ident!("{name}");
+            quote!(types::#name)
+        }
+    };
+    // JSON that may be `null` holds it.
+    if type_ref.nullable && type_ref.shape != Shape::Any { quote!(::std::option::Option<#found>) } else { found }
 }
 
 struct NoLifetimes;

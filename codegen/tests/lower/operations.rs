@@ -51,6 +51,7 @@ fn bodies_and_answers_of_every_kind_are_taken() {
         "/bytes": {"post": {"operationId": "bytes", "requestBody": {"content": {"image/png": {}}}, "responses": {"default": {"description": "", "content": {"text/csv": {}}}}}},
         "/any": {"get": {"operationId": "any", "responses": {"200": {"description": "", "content": {"application/json": {}}}}}},
         "/multipart": {"post": {"operationId": "multipart", "requestBody": {"content": {"multipart/form-data": schema}}, "responses": ok}},
+        "/mixed": {"post": {"operationId": "mixed", "requestBody": {"content": {"multipart/mixed": schema}}, "responses": ok}},
         "/events": {"get": {"operationId": "events", "responses": {"200": {"description": "", "content": {"text/event-stream": {}}}}}},
     })));
     let outcome = outcome.unwrap();
@@ -60,7 +61,7 @@ fn bodies_and_answers_of_every_kind_are_taken() {
         "async fn any() -> Json",
         "async fn events() -> ByteStream",
     ]);
-    outcome.lacks("async fn multipart");
+    outcome.has(&["async fn multipart(body: &types::MultipartRequest) -> ()"]).lacks("async fn mixed");
     assert!(outcome.surface.contains("async fn bytes(body: B) -> ByteStream"), "{}", outcome.surface);
     assert!(
         outcome
@@ -171,4 +172,124 @@ fn of_several_good_answers_the_first_with_content_counts() {
     let outcome = outcome.unwrap();
     outcome.has(&["async fn a() -> i64", "async fn b() -> bool"]);
     outcome.notes(&["/paths/~1a/put/responses: of several answers that are good, the first one with content counts"]);
+}
+
+/// A page of a list, as the three shapes have it.
+fn page(members: &[&str]) -> serde_json::Value {
+    let mut properties =
+        json!({"data": {"type": "array", "items": {"type": "object", "properties": {"id": {"type": "string"}}}}});
+    for member in members {
+        properties[*member] = match *member {
+            "has_more" => json!({"type": "boolean"}),
+            _ => json!({"type": ["string", "null"]}),
+        };
+    }
+    json!({"200": {"description": "", "content": {"application/json": {"schema": {"type": "object", "required": ["data"], "properties": properties}}}}})
+}
+
+fn query(names: &[&str]) -> serde_json::Value {
+    names.iter().map(|name| json!({"name": name, "in": "query", "schema": {"type": "string"}})).collect()
+}
+
+#[test]
+fn a_list_in_pages_gets_a_stream_of_pages_and_one_of_items() {
+    let by_id = page(&["has_more", "first_id", "last_id"]);
+    let outcome = generate(&paths(&json!({
+        "/ids": {"get": {"operationId": "ids", "parameters": query(&["after_id", "before_id"]), "responses": by_id}},
+        "/next": {"get": {"operationId": "next", "parameters": query(&["page"]), "responses": page(&["next_page"])}},
+        "/token": {"get": {"operationId": "token", "parameters": query(&["page_token"]), "responses": page(&["has_more", "next_page"])}},
+        "/a/{params}": {"get": {"operationId": "taken", "parameters": query(&["page"]), "responses": page(&["next_page"])}},
+        "/off": {"get": {"operationId": "off", "x-pages": false, "parameters": query(&["page"]), "responses": page(&["next_page"])}},
+        "/no": {"get": {"operationId": "no_parameter", "responses": by_id}},
+        "/own": {"get": {"operationId": "own", "parameters": query(&["after"]), "responses": page(&["last"]),
+            "x-pages": {"items": "data", "next": {"member": "last", "query": "after"}}}},
+    })));
+    let outcome = outcome.unwrap();
+    outcome.has(&[
+        "async fn ids(params: &types::IdsParams) -> types::IdsResponse",
+        "fn ids_pages(params: &types::IdsParams) -> crate::Pages<types::IdsResponse>",
+        "fn ids_all(params: &types::IdsParams) -> crate::PageItems<types::IdsResponseDataItem>",
+        "fn next_all(params: &types::NextParams) -> crate::PageItems<types::NextResponseDataItem>",
+        "fn token_all(params: &types::TokenParams) -> crate::PageItems<types::TokenResponseDataItem>",
+        "fn taken_pages(params: &str, optional_params: &types::TakenParams) -> crate::Pages<types::TakenResponse>",
+        "fn own_all(params: &types::OwnParams) -> crate::PageItems<types::OwnResponseDataItem>",
+    ]);
+    outcome.lacks("off_pages").lacks("no_parameter_pages").notes(&[]);
+}
+
+#[test]
+fn a_mark_that_does_not_fit_is_an_error_with_the_place() {
+    let responses = page(&["last", "has_more"]);
+    let cases = [
+        (json!({"items": "rows", "next": {"member": "last", "query": "after"}}), "the response has no list `rows`"),
+        (json!({"next": {"member": "gone", "query": "after"}}), "`gone` must be a string of the response"),
+        (json!({"next": {"member": "last", "query": "gone"}}), "`gone` an optional string in the query"),
+        (json!({"next": {"member": "last"}}), "it needs a `member` of the page and a `query` parameter"),
+        (json!({"has_more": "last", "next": {"member": "last", "query": "after"}}), "no boolean `last`"),
+        (json!({}), "it needs `next`"),
+    ];
+    for (mark, problem) in cases {
+        let operation =
+            json!({"operationId": "a", "parameters": query(&["after"]), "responses": responses, "x-pages": mark});
+        let error = generate(&paths(&json!({"/a": {"get": operation}}))).err().unwrap();
+        assert!(error.contains(problem), "{error}");
+        assert!(error.contains("#/paths/~1a/get/x-pages"), "{error}");
+    }
+}
+
+#[test]
+fn json_lines_are_a_stream_of_the_type_of_a_line() {
+    let line = json!({"type": "object", "properties": {"id": {"type": "string"}}});
+    let answer = |media_type: &str, media: serde_json::Value| json!({"responses": {"200": {"description": "", "content": {media_type: media}}}});
+    let outcome = generate(&paths(&json!({
+        "/a": {"get": answer("application/x-jsonl", json!({"schema": line}))},
+        "/b": {"get": answer("application/jsonl; charset=utf-8", json!({"itemSchema": {"type": "integer"}}))},
+        "/c": {"get": answer("application/x-ndjson", json!({}))},
+        "/d": {"get": answer("application/x-jsonl", json!({"schema": {"type": "string", "format": "binary", "x-line-schema": {"type": "array", "items": {"type": ["string", "null"]}}}}))},
+    })));
+    outcome
+        .unwrap()
+        .has(&[
+            "async fn get_a() -> crate::JsonLines<types::GetAResponse>",
+            "async fn get_b() -> crate::JsonLines<i64>",
+            "async fn get_c() -> crate::JsonLines<Json>",
+            "async fn get_d() -> crate::JsonLines<Vec<Option<String>>>",
+        ])
+        .notes(&[]);
+}
+
+#[test]
+fn a_form_of_several_parts_is_a_struct_with_files() {
+    let file = json!({"type": "string", "format": "binary"});
+    let schema = json!({"type": "object", "required": ["file", "kind"], "properties": {
+        "file": file,
+        "more": {"type": "array", "items": {"type": "string", "contentMediaType": "application/octet-stream"}},
+        "maybe": {"anyOf": [file, {"type": "null"}]},
+        "kind": {"enum": ["a", "b"]},
+        "seconds": {"type": ["integer", "null"]},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "id": {"type": "string", "readOnly": true},
+    }});
+    let outcome = generate(&json!({"openapi": "3.1.0", "info": {"title": "t"},
+        "paths": {"/files": {"post": {
+            "operationId": "upload",
+            "requestBody": {"content": {"multipart/form-data": {"schema": {"$ref": "#/components/schemas/Body"}, "encoding": {"file": {"contentType": "image/png"}}}}},
+            "responses": {"200": {"description": ""}},
+        }}},
+        "components": {"schemas": {"Body": schema}},
+    }));
+    let outcome = outcome.unwrap();
+    outcome.has(&[
+        "async fn upload(body: &types::UploadRequest) -> ()",
+        "struct UploadRequest",
+        "file: crate::FileUpload",
+        "more: Option<Vec<crate::FileUpload>>",
+        "maybe: Option<crate::FileUpload>",
+        "kind: types::BodyKind",
+        "seconds: Option<i64>",
+        "tags: Option<Vec<String>>",
+        "new(file: impl Into<crate::FileUpload>, kind: impl Into<types::BodyKind>)",
+    ]);
+    assert!(outcome.source.contains(r#"form.file("file", value, ::std::option::Option::Some("image/png"))"#));
+    outcome.notes(&[]);
 }
