@@ -177,7 +177,7 @@ macro_rules! nothing_to_check {
         }
     )*};
 }
-nothing_to_check!(String, bool, i64, f64, Json);
+nothing_to_check!(String, bool, i64, u64, f64, Json);
 
 impl<T: Check> Check for Option<T> {
     fn check(&self) -> Result<(), ValidationError> {
@@ -228,6 +228,13 @@ impl Measure for String {
 }
 
 impl Measure for i64 {
+    #[expect(clippy::cast_precision_loss, reason = "a bound beyond 53 bits is no bound that a contract sets")]
+    fn number(&self) -> Option<f64> {
+        Some(*self as f64)
+    }
+}
+
+impl Measure for u64 {
     #[expect(clippy::cast_precision_loss, reason = "a bound beyond 53 bits is no bound that a contract sets")]
     fn number(&self) -> Option<f64> {
         Some(*self as f64)

@@ -22,7 +22,7 @@ macro_rules! empty_is_default {
         }
     )*};
 }
-empty_is_default!(String, bool, i64, f64);
+empty_is_default!(String, bool, i64, u64, f64);
 
 impl Empty for Json {
     fn empty() -> Self {

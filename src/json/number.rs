@@ -1,5 +1,7 @@
 //! Numbers by their exact value.
 
+use std::str::FromStr;
+
 /// A decimal number by value: digits without leading and trailing zeros, times a power of ten.
 #[derive(PartialEq)]
 pub(super) struct Decimal {
@@ -34,7 +36,7 @@ impl Decimal {
         self.exponent >= 0
     }
 
-    fn to_i64(&self) -> Option<i64> {
+    fn to_integer(&self) -> Option<i128> {
         let exponent = u32::try_from(self.exponent).ok()?;
         if self.digits.is_empty() {
             return Some(0);
@@ -42,22 +44,22 @@ impl Decimal {
         // 39 digits and more are beyond `i128`, and so is the power of ten.
         let digits: i128 = self.digits.parse().ok()?;
         let value = digits.checked_mul(10_i128.checked_pow(exponent)?)?;
-        i64::try_from(if self.negative { -value } else { value }).ok()
+        Some(if self.negative { -value } else { value })
     }
 }
 
 /// Returns the integer that a JSON number is, whatever its spelling: `1.0` and `1e3` are integers.
 ///
-/// The number is never rounded: one with a fraction, however small, or beyond `i64` is an error,
+/// The number is never rounded: one with a fraction, however small, or out of the type's range is an error,
 /// which says what was found instead.
-pub(super) fn integer(number: &str) -> Result<i64, &'static str> {
+pub(super) fn integer<T: FromStr + TryFrom<i128>>(number: &str) -> Result<T, &'static str> {
     if let Ok(value) = number.parse() {
         return Ok(value);
     }
     let Some(decimal) = Decimal::parse(number) else {
         return Err(if number.contains("e-") || number.contains("E-") { "floating point" } else { "integer" });
     };
-    match decimal.to_i64() {
+    match decimal.to_integer().and_then(|value| T::try_from(value).ok()) {
         Some(value) => Ok(value),
         None if decimal.is_whole() => Err("integer"),
         None => Err("floating point"),

@@ -122,19 +122,26 @@ impl FromJson for f64 {
     }
 }
 
-impl FromJson for i64 {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        const EXPECTED: &str = "an integer of 64 bits";
-        reader.peek()?;
-        let at = reader.offset();
-        let number = reader.number(EXPECTED)?;
-        if number == "-0" || number.contains(['.', 'e', 'E']) {
-            reader.respelled();
+/// Reads an integer, whatever its spelling.
+macro_rules! integer_from_json {
+    ($($type:ty: $expected:literal),*) => {$(
+        impl FromJson for $type {
+            fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+                const EXPECTED: &str = $expected;
+                reader.peek()?;
+                let at = reader.offset();
+                let number = reader.number(EXPECTED)?;
+                if number == "-0" || number.contains(['.', 'e', 'E']) {
+                    reader.respelled();
+                }
+                number::integer(number)
+                    .map_err(|found| DecodeError::data(at, format!("invalid value: {found}, expected {EXPECTED}")))
+            }
         }
-        number::integer(number)
-            .map_err(|found| DecodeError::data(at, format!("invalid value: {found}, expected {EXPECTED}")))
-    }
+    )*};
 }
+
+integer_from_json!(i64: "an integer of 64 bits", u64: "an unsigned integer of 64 bits");
 
 impl FromJson for () {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {

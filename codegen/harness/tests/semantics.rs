@@ -161,6 +161,48 @@ fn cases() -> Vec<Case> {
             json!([{"kind": "cat", "meow": "x", "name": "n"}, {"name": "n", "bark": "y", "kind": "dog"}]),
         ),
         case(
+            "nullable_branches",
+            json!({
+                "Text": {"type": ["string", "null"]},
+                "Root": {"type": "object", "required": ["r"], "properties": {
+                    "r": {"oneOf": [{"type": ["string", "null"]}, {"type": "array", "items": {"type": "string"}}]},
+                    "o": {"anyOf": [{"$ref": "#/components/schemas/Text"}, {"type": "integer"}]},
+                    "deep": {"oneOf": [{"oneOf": [{"type": "integer"}, {"type": "null"}]}, {"type": "string"}]},
+                    "list": {"type": "array", "items": {"oneOf": [{"enum": ["a", null]}, {"type": "integer"}]}},
+                    "tagged": {"oneOf": [
+                        {"type": ["object", "null"], "required": ["t"], "properties": {"t": {"const": "a"}}},
+                        {"type": "object", "required": ["t"], "properties": {"t": {"const": "b"}}},
+                    ]},
+                }},
+            }),
+            json!([{"r": null, "o": null, "deep": null, "list": [null, "a", 1], "tagged": null}, {"r": "x", "o": 1, "deep": 2, "tagged": {"t": "b"}}, {"r": ["x"]}]),
+        ),
+        case(
+            "optional_tags",
+            json!({
+                "Function": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "type": {"enum": ["function"], "default": "function"}}},
+                "Search": {"type": "object", "required": ["query"], "properties": {"query": {"type": "string"}, "type": {"const": "search", "default": "search"}}},
+                "Root": {"type": "object", "properties": {
+                    "one": {"$ref": "#/components/schemas/Function"},
+                    "all": {"type": "array", "items": {"oneOf": [{"$ref": "#/components/schemas/Function"}, {"$ref": "#/components/schemas/Search"}],
+                        "discriminator": {"propertyName": "type", "mapping": {"function": "#/components/schemas/Function", "search": "#/components/schemas/Search"}}}},
+                }},
+            }),
+            json!([{"one": {"name": "f"}, "all": [{"query": "q"}, {"name": "f"}, {"name": "f", "type": "function"}, {"type": "search", "query": "q", "x": 1}]}]),
+        ),
+        case(
+            "access",
+            json!({"Root": {"type": "object", "required": ["id", "secret", "name"], "properties": {
+                "id": {"type": "string", "readOnly": true}, "secret": {"type": "string", "writeOnly": true}, "name": {"type": "string"},
+            }}}),
+            json!([{"id": "1", "secret": "s", "name": "n"}]),
+        ),
+        case(
+            "unsigned",
+            json!({"Root": {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer", "format": "uint64"}, "all": {"type": "array", "items": {"type": "integer", "format": "uint64"}}}}}),
+            json!([{"n": 18446744073709551615_u64, "all": [0, 9223372036854775808_u64]}]),
+        ),
+        case(
             "part_of_itself",
             json!({"Root": {"type": "object", "properties": {
                 "plain": {"$ref": "#/components/schemas/Root", "type": "object"},

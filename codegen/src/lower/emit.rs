@@ -77,6 +77,7 @@ pub(super) fn type_ref(type_ref: &TypeRef) -> Value {
         Shape::AnyObject => json!({"type": "object"}),
         Shape::String => json!({"type": "string"}),
         Shape::Integer => json!({"type": "integer", "format": "int64"}),
+        Shape::Unsigned => json!({"type": "integer", "format": "uint64"}),
         Shape::Number => json!({"type": "number"}),
         Shape::Boolean => json!({"type": "boolean"}),
         Shape::List(item) => json!({"type": "array", "items": self::type_ref(item)}),

@@ -1,6 +1,6 @@
 //! Reads the keywords of a schema.
 
-use super::model::{Constraint, Shape};
+use super::model::{Access, Constraint, Shape};
 use crate::node::Node;
 
 /// Returns the value of a keyword that is a string.
@@ -39,6 +39,15 @@ pub(super) fn only_value(schema: &Node) -> Option<String> {
     }
 }
 
+/// Returns the messages that a property is part of.
+pub(super) fn access(schema: &Node) -> Access {
+    match (is_true(schema, "readOnly"), is_true(schema, "writeOnly")) {
+        (true, false) => Access::ReadOnly,
+        (false, true) => Access::WriteOnly,
+        _ => Access::ReadWrite,
+    }
+}
+
 /// Returns the constraints that apply to values of a shape.
 pub(super) fn constraints(schema: &Node, shape: &Shape) -> Vec<Constraint> {
     let count = |keyword: &str| schema.get(keyword).and_then(Node::as_u64);
@@ -64,7 +73,7 @@ pub(super) fn constraints(schema: &Node, shape: &Shape) -> Vec<Constraint> {
     constraints.retain(|constraint| match constraint {
         Constraint::MinItems(_) | Constraint::MaxItems(_) => matches!(shape, Shape::List(_)),
         Constraint::MinLength(_) | Constraint::MaxLength(_) => *shape == Shape::String,
-        _ => matches!(shape, Shape::Integer | Shape::Number),
+        _ => matches!(shape, Shape::Integer | Shape::Unsigned | Shape::Number),
     });
     constraints
 }

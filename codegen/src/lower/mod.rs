@@ -27,7 +27,7 @@ use indexmap::IndexMap;
 
 pub(crate) use self::names::{field_name, type_name};
 use self::{
-    model::{Component, ComponentKind, Field, Lowered, Note, Shape, TypeRef},
+    model::{Access, Component, ComponentKind, Field, Lowered, Note, Shape, TypeRef},
     names::Names,
 };
 use super::node::{Node, join};
@@ -68,6 +68,7 @@ pub(crate) fn lower(name: &str, document: &Node) -> Result<Lowered, LowerError> 
     lowering.components()?;
     let operations = lowering.operations()?;
     lowering.mark_tags(&operations);
+    lowering.apply_access(&operations);
     lowering.drop_unused(&operations);
     for component in lowering.components.values_mut() {
         component.is_event = lowering.events.contains(&component.pointer);
@@ -189,19 +190,18 @@ impl Lowering<'_> {
         self.make_tags(operations);
         let mut tags = Vec::new();
         for component in self.components.values() {
-            let ComponentKind::Tagged { tag, variants, .. } = &component.kind else { continue };
-            tags.extend(variants.iter().map(|variant| (variant.component.clone(), tag.clone())));
+            let ComponentKind::Tagged { tag, variants, is_tag_optional, .. } = &component.kind else { continue };
+            tags.extend(variants.iter().map(|variant| (variant.component.clone(), tag.clone(), *is_tag_optional)));
         }
-        for (component, tag) in tags {
+        for (component, tag, is_optional) in tags {
             let Some(ComponentKind::Object { fields }) =
                 self.components.get_mut(&component).map(|component| &mut component.kind)
             else {
                 continue;
             };
-            for field in
-                fields.iter_mut().filter(|field| field.name == tag && field.required && field.constant.is_some())
-            {
-                field.is_tag = true;
+            for field in fields.iter_mut().filter(|field| field.name == tag && field.constant.is_some()) {
+                field.is_tag = field.required;
+                field.is_preset = !field.required && is_optional;
             }
         }
     }
@@ -238,15 +238,51 @@ impl Lowering<'_> {
                     name: property.clone(),
                     description: None,
                     required: true,
+                    is_argument: false,
                     value: Shape::String.into(),
                     constraints: Vec::new(),
                     constant: Some(tag.clone()),
+                    is_preset: false,
+                    access: Access::ReadWrite,
                     lenient: false,
                     is_tag: false,
                     incomplete_as_string: false,
                 }),
             }
         }
+    }
+
+    /// Makes read-only properties of requests and write-only properties of responses optional.
+    fn apply_access(&mut self, operations: &[operations::LoweredOperation]) {
+        let sent = self.reachable(operations.iter().filter_map(|operation| operation.model.body.as_ref()));
+        let received = self.reachable(operations.iter().filter_map(|operation| operation.model.answer.as_ref()));
+        for (name, component) in &mut self.components {
+            let ComponentKind::Object { fields } = &mut component.kind else { continue };
+            for field in fields.iter_mut().filter(|field| field.required && !field.is_tag) {
+                match field.access {
+                    Access::ReadOnly if sent.contains(name) => {
+                        field.required = false;
+                        field.is_argument = false;
+                    }
+                    Access::WriteOnly if received.contains(name) => field.required = false,
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Returns the names of the types that values of other types consist of.
+    fn reachable<'t>(&self, roots: impl Iterator<Item = &'t TypeRef>) -> HashSet<String> {
+        let mut open: Vec<&str> = roots.filter_map(|type_ref| type_ref.shape.named()).collect();
+        let mut reachable = HashSet::new();
+        while let Some(name) = open.pop() {
+            if reachable.insert(name.to_owned())
+                && let Some(component) = self.components.get(name)
+            {
+                component.kind.referenced_types(&mut open);
+            }
+        }
+        reachable
     }
 
     /// Drops inline types that nothing refers to, such as the one-value enum of a tag.

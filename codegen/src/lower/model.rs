@@ -73,6 +73,8 @@ pub(crate) enum ComponentKind {
         variants: Vec<TaggedVariant>,
         /// The tag that a value without the property has.
         default_tag: Option<String>,
+        /// `true` if the property is optional in several variants. They are tried in order for a value without it.
+        is_tag_optional: bool,
         /// `x-string-shorthand`: the variant that a bare string in a list stands for.
         string_variant: Option<String>,
     },
@@ -102,17 +104,31 @@ pub(crate) struct Field {
     /// The name of the property in JSON.
     pub(crate) name: String,
     pub(crate) description: Option<String>,
+    /// `true` if the member is always there. The field is an `Option` otherwise.
     pub(crate) required: bool,
+    /// `true` if `new` takes it as an argument.
+    pub(crate) is_argument: bool,
     pub(crate) value: TypeRef,
     pub(crate) constraints: Vec<Constraint>,
     /// The only value that the schema allows, by `const` or an `enum` of one.
     pub(crate) constant: Option<String>,
+    /// `true` if `new` sets the constant although the field is optional: the discriminator of its union needs it.
+    pub(crate) is_preset: bool,
+    pub(crate) access: Access,
     /// `x-lenient` of the property or its object: a value of another type stays in `extra`.
     pub(crate) lenient: bool,
     /// `true` if the constant tells the variants of a union apart. The generated struct then has no field for it.
     pub(crate) is_tag: bool,
     /// `x-incomplete-as-string`: a string with the text so far may replace JSON that was cut off.
     pub(crate) incomplete_as_string: bool,
+}
+
+/// The messages that a property is part of, by `readOnly` and `writeOnly`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Access {
+    ReadWrite,
+    ReadOnly,
+    WriteOnly,
 }
 
 /// A validation keyword that is checked before a request is sent.
@@ -143,7 +159,10 @@ pub(crate) enum Shape {
     /// Any JSON object.
     AnyObject,
     String,
+    /// An integer of 64 bits with a sign.
     Integer,
+    /// `format: uint64`.
+    Unsigned,
     Number,
     Boolean,
     List(Box<TypeRef>),

@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 
 use super::{
     LowerError, Lowering, SchemaState,
-    keywords::{constraints, is_true, only_value, percent_decoded, text, types, values},
-    model::{Component, ComponentKind, Field, Shape, TypeRef},
+    keywords::{access, constraints, is_true, only_value, percent_decoded, text, types, values},
+    model::{Access, Component, ComponentKind, Field, Shape, TypeRef},
     names::{field_name, type_name},
 };
 use crate::node::{Node, join};
@@ -29,6 +29,9 @@ const ANNOTATIONS: [&str; 11] = [
 
 /// The deepest nesting of schemas, references included. The stack of [`run`](crate::run) is sized for it.
 const MAX_DEPTH: usize = 2_000;
+
+/// The longest chain of references and unions that is searched for `null`.
+const MAX_REFERENCES: usize = 16;
 
 impl Lowering<'_> {
     /// Returns the type of the schema at a pointer, and lowers it on the first call.
@@ -117,6 +120,31 @@ impl Lowering<'_> {
         Some(Shape::Any.into())
     }
 
+    /// Returns the messages that a property is part of. The keywords may be in the target of its `$ref`.
+    fn access(&self, schema: &Node) -> Access {
+        let target = schema.get("$ref").and_then(Node::as_str).and_then(|target| target.strip_prefix('#'));
+        match (access(schema), target.and_then(|pointer| self.document.pointer(&percent_decoded(pointer)))) {
+            (Access::ReadWrite, Some(target)) => access(target),
+            (access, _) => access,
+        }
+    }
+
+    /// Returns `true` if a schema allows `null`, itself or in a branch.
+    pub(super) fn allows_null(&self, schema: &Node, depth: usize) -> bool {
+        if depth == MAX_REFERENCES {
+            return false;
+        }
+        let branches = ["oneOf", "anyOf"].into_iter().filter_map(|union| schema.get(union).and_then(Node::as_array));
+        let target = schema.get("$ref").and_then(Node::as_str).and_then(|target| target.strip_prefix('#'));
+        is_true(schema, "nullable")
+            || types(schema).iter().any(|name| name == "null")
+            || values(schema).is_some_and(|values| values.contains(&Node::Null))
+            || branches.flatten().any(|branch| self.allows_null(branch, depth + 1))
+            || target
+                .and_then(|pointer| self.document.pointer(&percent_decoded(pointer)))
+                .is_some_and(|target| self.allows_null(target, depth + 1))
+    }
+
     pub(super) fn reference(&mut self, at: &str, target: &str) -> Result<TypeRef, LowerError> {
         match self.target(at, target)? {
             Some(pointer) => self.at(&pointer),
@@ -174,6 +202,7 @@ impl Lowering<'_> {
                 "object" => self.object(at, schema, name, named, nullable)?,
                 "array" => self.list(at, schema, name)?,
                 "string" => Shape::String,
+                "integer" if text(schema, "format").is_some_and(|format| format == "uint64") => Shape::Unsigned,
                 "integer" => Shape::Integer,
                 "number" => Shape::Number,
                 "boolean" => Shape::Boolean,
@@ -297,9 +326,12 @@ impl Lowering<'_> {
                 name: property.clone(),
                 description: text(schema, "description"),
                 required: required.contains(&property.as_str()),
+                is_argument: required.contains(&property.as_str()),
                 constraints: constraints(schema, &value.shape),
                 value,
                 constant: only_value(schema),
+                is_preset: false,
+                access: self.access(schema),
                 lenient: is_true(schema, "x-lenient") || is_lenient,
                 is_tag: false,
                 incomplete_as_string: is_true(schema, "x-incomplete-as-string"),

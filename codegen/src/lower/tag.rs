@@ -22,12 +22,14 @@ pub(super) struct Tag {
     pub tags: Vec<Vec<String>>,
     /// `true` if the tags are only in the discriminator, not in the schemas of the branches.
     pub is_from_discriminator: bool,
+    /// `true` if the property is optional in several branches, which only a discriminator makes a tag.
+    pub is_optional: bool,
 }
 
 /// Finds the property that tells the branches apart.
 ///
 /// Every branch must be an object in which the property has constants of its own. In one branch the property may be
-/// optional or missing.
+/// optional or missing, and with a discriminator it may be optional in all, as pydantic writes it.
 pub(super) fn tag(branches: &[Subschema], schema: &Node) -> Option<Tag> {
     let first = branches.first()?;
     let declared = schema.pointer("/discriminator/propertyName").and_then(Node::as_str);
@@ -67,17 +69,20 @@ pub(super) fn tag(branches: &[Subschema], schema: &Node) -> Option<Tag> {
                         None => Vec::new(),
                     };
                 without += usize::from(is_optional(&branch.resolved, property));
-                if without > 1 || !own.iter().all(|tag| distinct.insert(tag.clone())) {
+                let is_tagged = without <= 1 || (declared == Some(property) && !own.is_empty());
+                if !is_tagged || !own.iter().all(|tag| distinct.insert(tag.clone())) {
                     return None;
                 }
                 tags.push(own);
             }
             // A single branch, as in `oneOf: [X, null]`, is a union only with a discriminator.
             let is_union = branches.len() > 1 || declared.is_some();
-            (is_union && branches.len() > without).then(|| Tag {
+            let is_optional = without > 1;
+            (is_union && (is_optional || branches.len() > without)).then(|| Tag {
                 property: property.to_owned(),
                 tags,
                 is_from_discriminator: false,
+                is_optional,
             })
         })
         .or_else(|| discriminator_tags(branches, schema, declared?))
@@ -99,7 +104,12 @@ fn discriminator_tags(branches: &[Subschema], schema: &Node, property: &str) -> 
         }
         own.iter().all(|tag| distinct.insert(tag.clone())).then_some(own)
     });
-    Some(Tag { property: property.to_owned(), tags: tags.collect::<Option<_>>()?, is_from_discriminator: true })
+    Some(Tag {
+        property: property.to_owned(),
+        tags: tags.collect::<Option<_>>()?,
+        is_from_discriminator: true,
+        is_optional: false,
+    })
 }
 
 pub(super) fn is_optional(resolved: &Node, property: &str) -> bool {

@@ -50,6 +50,7 @@ impl Lowering<'_> {
                 continue;
             }
             let resolved = self.merged(&at, branch, 0)?;
+            nullable |= self.allows_null(&resolved, 0);
             let target = branch.get("$ref").and_then(Node::as_str).map(str::to_owned);
             kept.push(Subschema { at, schema: branch.clone(), resolved, target });
         }
@@ -139,7 +140,7 @@ impl Lowering<'_> {
             if tags.is_empty() {
                 tags.push(ident.clone());
             }
-            if optional {
+            if optional && !tag.is_optional {
                 default_tag = tags.first().cloned();
             }
             variants.push(TaggedVariant { ident, tags, component });
@@ -160,7 +161,16 @@ impl Lowering<'_> {
             .get("x-string-shorthand")
             .and_then(Node::as_str)
             .and_then(|wanted| self.string_variant(at, wanted, &variants));
-        self.set_kind(&own_name, ComponentKind::Tagged { tag: tag.property, variants, default_tag, string_variant });
+        self.set_kind(
+            &own_name,
+            ComponentKind::Tagged {
+                tag: tag.property,
+                variants,
+                default_tag,
+                is_tag_optional: tag.is_optional,
+                string_variant,
+            },
+        );
         Ok(shape)
     }
 
@@ -290,7 +300,8 @@ impl Lowering<'_> {
                 }
                 _ => false,
             };
-            let number = |type_ref: &TypeRef| matches!(type_ref.shape, Shape::Integer | Shape::Number);
+            let number =
+                |type_ref: &TypeRef| matches!(type_ref.shape, Shape::Integer | Shape::Unsigned | Shape::Number);
             let twin = kept.iter_mut().find(|other| {
                 **other == type_ref || (text(other) && text(&type_ref)) || (number(other) && number(&type_ref))
             });
@@ -346,6 +357,7 @@ fn arm_ident(shape: &Shape, own_name: &str) -> String {
         Shape::AnyObject | Shape::Map(_) => "Object".to_owned(),
         Shape::String => "String".to_owned(),
         Shape::Integer => "Integer".to_owned(),
+        Shape::Unsigned => "Unsigned".to_owned(),
         Shape::Number => "Number".to_owned(),
         Shape::Boolean => "Boolean".to_owned(),
         Shape::List(_) => "Array".to_owned(),

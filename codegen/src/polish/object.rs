@@ -74,7 +74,11 @@ pub(super) fn object(
             field_ident = format_ident!("extra_");
         }
         let is_option = !field.required || field.value.nullable;
-        let only = if field.required && !field.value.nullable { only_value(lowered, found, field)? } else { None };
+        let only = match only_value(lowered, found, field)? {
+            Some(value) if field.required && !field.value.nullable => Some(value),
+            Some(value) if field.is_preset => Some(quote!(::std::option::Option::Some(#value))),
+            _ => None,
+        };
         written.push(Written { field, ident: field_ident, inner, is_option, only });
     }
     // The tag is written first: the API reads and writes it so, and our own decoder is fastest so.
@@ -158,7 +162,7 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[
         .collect();
     let arguments: Vec<TokenStream> = written
         .iter()
-        .filter(|written| written.field.required && written.only.is_none())
+        .filter(|written| written.field.is_argument && written.only.is_none())
         .map(|written| {
             let (argument, (taken, _)) = (&written.ident, written.argument());
             quote!(#argument: #taken)
@@ -171,6 +175,10 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[
             let value = match (&written.only, written.field.required) {
                 (Some(only), _) => only.clone(),
                 (None, true) => written.argument().1,
+                (None, false) if written.field.is_argument => {
+                    let value = written.argument().1;
+                    quote!(::std::option::Option::Some(#value))
+                }
                 (None, false) => quote!(::std::option::Option::None),
             };
             quote!(#field_ident: #value)

@@ -31,7 +31,7 @@ pub(super) fn tagged(
     name: &str,
     component: &Component,
 ) -> Result<TokenStream, PolishError> {
-    let ComponentKind::Tagged { tag, variants, default_tag, string_variant } = &component.kind else {
+    let ComponentKind::Tagged { tag, variants, default_tag, is_tag_optional, string_variant } = &component.kind else {
         return Err(PolishError::new(format!("`{name}` is no tagged union")));
     };
     let ident = format_ident!("{name}");
@@ -86,6 +86,22 @@ pub(super) fn tagged(
         }
         None => None,
     };
+    let untagged = if *is_tag_optional {
+        let forms = variants.iter().zip(&idents).map(|(variant, ident)| {
+            let (required, constants) = known_by(lowered, &Shape::Named(variant.component.clone()));
+            quote! {
+                crate::json::Form {
+                    types: &[crate::json::JsonType::Object],
+                    required: &[#(#required),*],
+                    constants: &[#(#constants),*],
+                    read: |reader| crate::json::FromJson::read(reader).map(Self::#ident),
+                }
+            }
+        });
+        quote!(return crate::json::untagged(reader, #name, &[#(#forms),*], #expected, Self::Unknown);)
+    } else {
+        quote!(return ::std::result::Result::Err(crate::json::missing(reader.offset(), #tag));)
+    };
     let documentation = of_component(component, &format!("The union `{name}` of the contract."));
     let read = if component.is_event {
         quote!(crate::json::keep_source(reader, read, Self::extra_mut))
@@ -133,7 +149,7 @@ pub(super) fn tagged(
             ) -> ::std::result::Result<Self, crate::json::DecodeError> {
                 let tag = reader.tag(#tag, #expected)?;
                 let ::std::option::Option::Some(tag) = tag.as_deref().or(#default_tag) else {
-                    return ::std::result::Result::Err(crate::json::missing(reader.offset(), #tag));
+                    #untagged
                 };
                 // One function for each variant: together in one they would need the stack of all of them.
                 let read: fn(&mut crate::json::Reader<'_>) -> ::std::result::Result<Self, crate::json::DecodeError> =
@@ -343,7 +359,7 @@ fn json_types(lowered: &Lowered, shape: &Shape) -> Vec<&'static str> {
         Shape::Any => vec!["Null", "Boolean", "Number", "String", "Array", "Object"],
         Shape::AnyObject | Shape::Map(_) => vec!["Object"],
         Shape::String => vec!["String"],
-        Shape::Integer | Shape::Number => vec!["Number"],
+        Shape::Integer | Shape::Unsigned | Shape::Number => vec!["Number"],
         Shape::Boolean => vec!["Boolean"],
         Shape::List(_) => vec!["Array"],
         Shape::Named(name) => match lowered.components.get(name).map(|component| &component.kind) {
@@ -361,7 +377,7 @@ fn described(shape: &Shape) -> &'static str {
         Shape::Any => "Any JSON",
         Shape::AnyObject | Shape::Map(_) => "An object",
         Shape::String => "A string",
-        Shape::Integer => "A whole number",
+        Shape::Integer | Shape::Unsigned => "A whole number",
         Shape::Number => "A number",
         Shape::Boolean => "`true` or `false`",
         Shape::List(_) => "A list",

@@ -111,3 +111,37 @@ fn a_variant_that_must_hold_an_object_is_in_a_box() {
     let source: String = outcome.source.split_whitespace().collect();
     assert!(source.contains("fnfrom(value:ShapeObject)->Self{Self::Object(::std::boxed::Box::new(value))}"));
 }
+
+#[test]
+fn a_null_in_a_branch_makes_the_union_nullable() {
+    let outcome = generate(&schemas(&json!({
+        "Text": {"type": ["string", "null"]},
+        "A": {"type": "object", "required": ["x"], "properties": {
+            "x": {"oneOf": [{"$ref": "#/components/schemas/Text"}, {"type": "integer"}]},
+            "y": {"type": "array", "items": {"anyOf": [{"enum": ["a", null]}, {"type": "boolean"}]}},
+        }},
+    })))
+    .unwrap();
+    outcome.has(&["x: Option<Ax>", "y: Option<Vec<Option<AyItem>>>"]).notes(&[]);
+}
+
+#[test]
+fn a_discriminator_with_optional_constants_is_a_tag() {
+    let outcome = generate(&schemas(&json!({
+        "Function": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "type": {"enum": ["function"], "default": "function"}}},
+        "Search": {"type": "object", "properties": {"type": {"enum": ["search"], "default": "search"}}},
+        "Tool": {"oneOf": [{"$ref": "#/components/schemas/Function"}, {"$ref": "#/components/schemas/Search"}], "discriminator": {"propertyName": "type"}},
+    })))
+    .unwrap();
+    outcome.has(&["Function(Function)", "Search(Search)", "type_: Option<FunctionType>"]).notes(&[]);
+    // A value that is made has its tag, so that the union can be told apart on the wire.
+    let source: String = outcome.source.split_whitespace().collect();
+    assert!(source.contains("type_:::std::option::Option::Some(FunctionType::Function)"), "{source}");
+}
+
+#[test]
+fn unsigned_integers_of_64_bits_keep_their_range() {
+    generate(&schemas(&json!({"A": {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer", "format": "uint64"}}}})))
+        .unwrap()
+        .has(&["n: u64", "new(n: impl Into<u64>)"]);
+}
