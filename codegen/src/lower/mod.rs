@@ -254,8 +254,8 @@ impl Lowering<'_> {
 
     /// Makes read-only properties of requests and write-only properties of responses optional.
     fn apply_access(&mut self, operations: &[operations::LoweredOperation]) {
-        let sent = self.reachable(operations.iter().filter_map(|operation| operation.model.body.as_ref()));
-        let received = self.reachable(operations.iter().filter_map(|operation| operation.model.answer.as_ref()));
+        let sent = self.reachable(operations.iter().flat_map(operations::LoweredOperation::sent_types));
+        let received = self.reachable(operations.iter().filter_map(operations::LoweredOperation::received_types));
         for (name, component) in &mut self.components {
             let ComponentKind::Object { fields } = &mut component.kind else { continue };
             for field in fields.iter_mut().filter(|field| field.required && !field.is_tag) {
@@ -272,8 +272,8 @@ impl Lowering<'_> {
     }
 
     /// Returns the names of the types that values of other types consist of.
-    fn reachable<'t>(&self, roots: impl Iterator<Item = &'t TypeRef>) -> HashSet<String> {
-        let mut open: Vec<&str> = roots.filter_map(|type_ref| type_ref.shape.named()).collect();
+    fn reachable<'t>(&'t self, roots: impl Iterator<Item = &'t str>) -> HashSet<String> {
+        let mut open: Vec<&str> = roots.collect();
         let mut reachable = HashSet::new();
         while let Some(name) = open.pop() {
             if reachable.insert(name.to_owned())

@@ -27,22 +27,32 @@ pub(super) struct LoweredOperation {
 }
 
 impl LoweredOperation {
-    /// The types that the operation refers to.
+    /// Returns the names of the types that the operation refers to.
     pub(super) fn referenced_types(&self) -> impl Iterator<Item = &str> {
-        let mut types: Vec<&TypeRef> = Vec::new();
+        self.sent_types().into_iter().chain(self.received_types())
+    }
+
+    /// Returns the names of the types in the request body.
+    pub(super) fn sent_types(&self) -> Vec<&str> {
         match &self.model.request {
-            RequestBody::Json(type_ref) | RequestBody::Form(type_ref) => types.push(type_ref),
-            RequestBody::Multipart(form) => types.extend(form.parts.iter().filter_map(|part| match &part.content {
-                PartContent::Value(type_ref) => Some(type_ref),
-                PartContent::File | PartContent::Files => None,
-            })),
-            RequestBody::None | RequestBody::Bytes => {}
+            RequestBody::Json(type_ref) | RequestBody::Form(type_ref) => type_ref.shape.named().into_iter().collect(),
+            RequestBody::Multipart(form) => {
+                let parts = form.parts.iter().filter_map(|part| match &part.content {
+                    PartContent::Value(type_ref) => type_ref.shape.named(),
+                    PartContent::File | PartContent::Files => None,
+                });
+                parts.collect()
+            }
+            RequestBody::None | RequestBody::Bytes => Vec::new(),
         }
+    }
+
+    /// Returns the name of the type in the response, if it has one.
+    pub(super) fn received_types(&self) -> Option<&str> {
         match &self.model.response {
-            ResponseBody::Json(type_ref) | ResponseBody::JsonLines(type_ref) => types.push(type_ref),
-            ResponseBody::None | ResponseBody::Events | ResponseBody::Bytes => {}
+            ResponseBody::Json(type_ref) | ResponseBody::JsonLines(type_ref) => type_ref.shape.named(),
+            ResponseBody::None | ResponseBody::Events | ResponseBody::Bytes => None,
         }
-        types.into_iter().filter_map(|type_ref| type_ref.shape.named())
     }
 }
 

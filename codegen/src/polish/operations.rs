@@ -286,6 +286,7 @@ pub(super) fn type_of(type_ref: &TypeRef) -> TokenStream {
         Shape::Any | Shape::AnyObject => quote!(crate::json::Json),
         Shape::String => quote!(::std::string::String),
         Shape::Integer => quote!(i64),
+        Shape::Unsigned => quote!(u64),
         Shape::Number => quote!(f64),
         Shape::Boolean => quote!(bool),
         Shape::List(item) => {
