@@ -1,4 +1,4 @@
-//! The body of an operation: progenitor's statements up to the request, with those changed that have to be.
+//! The body of an operation: progenitor's statements that build the request, adapted to this crate.
 
 use proc_macro2::Ident;
 use quote::quote;
@@ -8,7 +8,7 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
-/// The part of progenitor's body that builds the request, and the statuses that it takes for a success.
+/// The part of progenitor's body that builds the request, and the statuses of a success.
 pub(super) struct Body {
     pub statements: Vec<Stmt>,
     /// The variable of the request.
@@ -17,11 +17,10 @@ pub(super) struct Body {
     pub statuses: Vec<(u16, u16)>,
 }
 
-/// Takes a body apart, and changes what has to be, or says what is not as it is known.
+/// Splits the body that progenitor wrote, and adapts its statements. Fails with what is missing in a body of another form.
 ///
-/// Variables are known by their values: progenitor gives them other names where a parameter has
-/// theirs.
-pub(super) fn take_apart(mut block: Block, has_headers: bool) -> Result<Body, &'static str> {
+/// Variables are found by their values: progenitor renames one that has the name of a parameter.
+pub(super) fn parse(mut block: Block, has_headers: bool) -> Result<Body, &'static str> {
     let statuses = statuses(&block).ok_or("no match of the status")?;
     let mut expressions = Expressions { has_headers, maps: 0 };
     expressions.visit_block_mut(&mut block);
@@ -41,7 +40,7 @@ pub(super) fn take_apart(mut block: Block, has_headers: bool) -> Result<Body, &'
     }
     let at = statements.iter_mut().position(|statement| value(statement).is_some_and(|value| is_request(value)));
     let at = at.ok_or("no request")?;
-    // What follows sends it, which is one call of the transport.
+    // The statements after it send the request. The transport does that.
     statements.truncate(at + 1);
     let request = statements.get(at).and_then(variable).ok_or("no request")?;
     let before = statements.len();
@@ -55,7 +54,7 @@ pub(super) fn take_apart(mut block: Block, has_headers: bool) -> Result<Body, &'
     Ok(Body { statements, request, statuses })
 }
 
-/// The variable of a `let`.
+/// Returns the variable of a `let`.
 fn variable(statement: &Stmt) -> Option<Ident> {
     let Stmt::Local(local) = statement else { return None };
     match &local.pat {
@@ -64,7 +63,7 @@ fn variable(statement: &Stmt) -> Option<Ident> {
     }
 }
 
-/// The statuses of the arms of `match response.status().as_u16()`, but for `_`, which is none of the contract's.
+/// Returns the statuses in the arms of `match response.status().as_u16()`, without `_`.
 fn statuses(block: &Block) -> Option<Vec<(u16, u16)>> {
     let Some(Stmt::Expr(Expr::Match(found), _)) = block.stmts.last() else { return None };
     let number = |expression: &Expr| match expression {
@@ -86,13 +85,13 @@ fn statuses(block: &Block) -> Option<Vec<(u16, u16)>> {
     (!statuses.is_empty()).then_some(statuses)
 }
 
-/// What `let` gives a variable.
+/// Returns the value of a `let`.
 fn value(statement: &mut Stmt) -> Option<&mut Expr> {
     let Stmt::Local(local) = statement else { return None };
     Some(&mut *local.init.as_mut()?.expr)
 }
 
-/// `format!("{}/path", self.baseurl)` becomes `self.transport.url("/path")`: the base was read when the client was made.
+/// Converts `format!("{}/path", self.baseurl)` to `self.transport.url("/path")`: the transport has the base URL.
 fn address(value: &Expr) -> Option<Expr> {
     let Expr::Macro(found) = value else { return None };
     let arguments = arguments(&found.mac)?;
@@ -107,25 +106,25 @@ fn address(value: &Expr) -> Option<Expr> {
     })
 }
 
-/// `self.client.post(url)….build()?`
+/// Returns `true` for `self.client.post(url)….build()?`.
 fn is_request(value: &Expr) -> bool {
     let Expr::Try(tried) = value else { return false };
     matches!(&*tried.expr, Expr::MethodCall(call) if call.method == "build")
 }
 
-/// `header_map.append(HeaderName::from_static("api-version"), …)`: nobody asked for it.
+/// Returns `true` for `header_map.append(HeaderName::from_static("api-version"), …)`, a header that the contract lacks.
 fn is_api_version(statement: &Stmt) -> bool {
     let Stmt::Expr(Expr::MethodCall(call), _) = statement else { return false };
     call.method == "append" && quote!(#call).to_string().contains("\"api-version\"")
 }
 
-/// `let mut header_map = …`
+/// Returns `true` for `let mut header_map = …`.
 fn is_header_map(statement: &Stmt) -> bool {
     let Stmt::Local(local) = statement else { return false };
     matches!(&local.pat, syn::Pat::Ident(name) if name.ident == "header_map")
 }
 
-/// The arguments of a `format!`, which is opaque until it is taken apart.
+/// Returns the arguments of a `format!`, which syn leaves unparsed.
 fn arguments(found: &Macro) -> Option<Punctuated<Expr, Token![,]>> {
     if !found.path.is_ident("format") {
         return None;
@@ -145,7 +144,7 @@ impl VisitMut for Expressions {
             Expr::Field(field) if quote!(#field).to_string() == "self . client" => {
                 *expression = parse_quote!(self.transport.http());
             }
-            // A path parameter is checked, not only escaped.
+            // Encoding a path parameter can fail: `.` and `..` are refused.
             Expr::Call(call) if matches!(&*call.func, Expr::Path(path) if path.path.is_ident("encode_path")) => {
                 *expression = parse_quote!(#call?);
             }
@@ -155,7 +154,7 @@ impl VisitMut for Expressions {
             {
                 self.maps += 1;
                 if !self.has_headers {
-                    // Without the version there is nothing in the map.
+                    // Without the version the map is empty.
                     *expression = (*call.receiver).clone();
                 }
             }
@@ -163,7 +162,7 @@ impl VisitMut for Expressions {
         }
     }
 
-    /// `encode_path` stands inside `format!`.
+    /// Visits the arguments of `format!` that call `encode_path`.
     fn visit_macro_mut(&mut self, found: &mut Macro) {
         if found.tokens.to_string().contains("encode_path")
             && let Some(mut arguments) = arguments(found)

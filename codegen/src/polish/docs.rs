@@ -1,16 +1,16 @@
-//! Documentation from a contract's prose.
+//! Generates documentation from the contract's descriptions.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::lower::model::Component;
 
-/// The documentation of a type.
+/// Returns the documentation of a type.
 pub(super) fn of_component(component: &Component, stand_in: &str) -> TokenStream {
     docs(component.description.as_deref(), stand_in, Some(&component.pointer))
 }
 
-/// The documentation of an item: the contract's prose, or a stand-in, and where it comes from.
+/// Returns the documentation of an item: its description, or `stand_in` if it has none, and its place in the contract.
 pub(super) fn docs(prose: Option<&str>, stand_in: &str, pointer: Option<&str>) -> TokenStream {
     let mut text = match prose.map(str::trim).filter(|prose| !prose.is_empty()) {
         Some(prose) => safe(prose),
@@ -23,8 +23,7 @@ pub(super) fn docs(prose: Option<&str>, stand_in: &str, pointer: Option<&str>) -
     quote!(#(#[doc = #lines])*)
 }
 
-/// Prose that rustdoc takes for prose: no code block becomes a test, no bracket a link, no angle
-/// a tag.
+/// Escapes a description for rustdoc, so that no code block becomes a test, no bracket a link and no angle a tag.
 fn safe(prose: &str) -> String {
     let mut in_fence = false;
     let mut lines = Vec::new();
@@ -36,7 +35,7 @@ fn safe(prose: &str) -> String {
         } else if in_fence {
             lines.push(line.to_owned());
         } else {
-            // Four spaces would start a code block, which is a test to rustdoc.
+            // Remove the indent: four spaces start a code block, which rustdoc runs as a test.
             lines.push(escaped(unindented));
         }
     }
@@ -46,7 +45,7 @@ fn safe(prose: &str) -> String {
     lines.join("\n")
 }
 
-/// Escapes what is markup to rustdoc, outside of code spans.
+/// Escapes brackets and angles outside of code spans.
 fn escaped(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
     for (index, part) in line.split('`').enumerate() {

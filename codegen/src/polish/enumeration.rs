@@ -1,12 +1,12 @@
-//! String enums, open to values that nobody knows yet.
+//! Generates enums of strings, which keep values that the contract doesn't name yet.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::{PolishError, docs::of_component, found::Found};
+use super::{PolishError, docs::of_component, typify::TypifyOutput};
 use crate::lower::model::Component;
 
-/// Every string enum gains `Unknown`, so that a new value breaks no deployed client:
+/// Generates a string enum. Each has a variant `Unknown`, so that a new value doesn't break deployed clients:
 ///
 /// ```text
 /// #[derive(Deserialize, Serialize, Copy)]       #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,13 +15,13 @@ use crate::lower::model::Component;
 /// }
 /// ```
 pub(super) fn enumeration(
-    found: &Found,
+    typify: &TypifyOutput,
     name: &str,
     component: &Component,
     values: &[String],
 ) -> Result<TokenStream, PolishError> {
     let ident = format_ident!("{name}");
-    let idents = values.iter().map(|value| found.value(name, value)).collect::<Result<Vec<_>, _>>()?;
+    let idents = values.iter().map(|value| typify.value(name, value)).collect::<Result<Vec<_>, _>>()?;
     let documentation = of_component(component, &format!("The values of `{name}` in the contract."));
     let value_docs = values.iter().map(|value| format!(" `{value}`"));
     Ok(quote! {
@@ -30,15 +30,15 @@ pub(super) fn enumeration(
         #[non_exhaustive]
         pub enum #ident {
             #(#[doc = #value_docs] #idents,)*
-            /// A value that this version of the contract does not know, as it was sent.
+            /// A value that this version of the contract doesn't name, as it was sent.
             Unknown(::std::string::String),
         }
 
         impl #ident {
-            /// The values that the contract knows.
+            /// The values that the contract names.
             pub const VALUES: &'static [&'static str] = &[#(#values),*];
 
-            /// The value as it stands in JSON.
+            /// Returns the value as it is written in JSON.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {

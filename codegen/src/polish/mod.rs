@@ -1,62 +1,57 @@
-//! progenitor's output made fit for a public API.
+//! Turns progenitor's output into a public API.
 //!
-//! Types keep the Rust types that typify chose for their fields, and get everything else afresh
-//! from the lowered contract; operations keep progenitor's bodies, but for a few statements, and get
-//! a new signature. What is not recognised is an error: a new progenitor must never produce wrong
-//! code silently.
+//! Types keep the Rust types that typify chose for their fields. Everything else of a type is generated from the lowered
+//! contract. Operations keep the statements that build a request, and get a new signature. Code of an unknown form is an
+//! error, so that a new version of progenitor can't produce wrong code silently.
 
 mod body;
 mod docs;
 mod enumeration;
-mod found;
-mod free;
 mod multipart;
 mod object;
 mod operations;
 mod pages;
 mod params;
-mod paths;
 mod serde;
-mod table;
+mod typify;
 mod union;
 
 use std::fmt;
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{format_ident, quote};
 use syn::Item;
 
-use self::found::Found;
-pub(crate) use self::table::table;
+use self::typify::TypifyOutput;
 use super::{
     lower::model::{ComponentKind, Lowered},
     requirements::Requirements,
 };
 
-/// Polishes generated code.
+/// Generates the types and the client from progenitor's output.
 ///
 /// # Errors
-/// When the code holds something that is not known, or lacks something that should be there.
+/// Fails if the output contains an item of an unknown form, or lacks one that is needed.
 pub(crate) fn polish(
     lowered: &Lowered,
     requirements: &Requirements,
     file: syn::File,
 ) -> Result<syn::File, PolishError> {
-    let parts = Parts::of(file)?;
-    let found = Found::of(&parts.types, lowered)?;
+    let parts = Parts::parse(file)?;
+    let typify = TypifyOutput::parse(&parts.types, lowered)?;
     let mut types = TokenStream::new();
     for (name, component) in &lowered.components {
         types.extend(match &component.kind {
             ComponentKind::Object { fields } => {
-                object::object(lowered, &found, name, component, fields, requirements.methods(name))?
+                object::object(lowered, &typify, name, component, fields, requirements.methods(name))?
             }
-            ComponentKind::Enum { values } => enumeration::enumeration(&found, name, component, values)?,
-            ComponentKind::Tagged { .. } => union::tagged(lowered, &found, name, component)?,
-            ComponentKind::Untagged { variants } => union::untagged(lowered, &found, name, component, variants)?,
+            ComponentKind::Enum { values } => enumeration::enumeration(&typify, name, component, values)?,
+            ComponentKind::Tagged { .. } => union::tagged(lowered, &typify, name, component)?,
+            ComponentKind::Untagged { variants } => union::untagged(lowered, &typify, name, component, variants)?,
             ComponentKind::Pending => return Err(PolishError::new(format!("the type {name} was never finished"))),
         });
     }
-    let (operations, params) = operations::operations(lowered, &found, requirements, parts.operations)?;
+    let (operations, params) = operations::operations(lowered, &typify, requirements, parts.operations)?;
     let client = operations::client();
     let tokens = quote! {
         #[allow(unused_imports, reason = "which of them a contract needs depends on its operations")]
@@ -80,7 +75,16 @@ pub(crate) fn polish(
     syn::parse2(tokens).map_err(|error| PolishError::new(format!("the polished code does not parse: {error}")))
 }
 
-/// Why code could not be polished.
+/// Generates a table of all types, so that tests cover every one of them.
+pub(crate) fn table(lowered: &Lowered) -> TokenStream {
+    let rows = lowered.components.iter().map(|(name, component)| {
+        let (ident, pointer) = (format_ident!("{name}"), &component.pointer);
+        quote!((#name, #pointer, round_trip::<types::#ident>))
+    });
+    quote!([#(#rows),*])
+}
+
+/// The error of code that can't be polished.
 #[derive(Debug)]
 pub(crate) struct PolishError(String);
 
@@ -98,29 +102,29 @@ impl fmt::Display for PolishError {
 
 impl std::error::Error for PolishError {}
 
-/// progenitor's output, taken apart.
+/// progenitor's output, by kind of item.
 struct Parts {
     types: Vec<Item>,
     operations: Vec<syn::ImplItemFn>,
 }
 
 impl Parts {
-    fn of(file: syn::File) -> Result<Self, PolishError> {
+    fn parse(file: syn::File) -> Result<Self, PolishError> {
         let (mut types, mut operations) = (None, Vec::new());
         for item in file.items {
             match item {
-                // The imports are written afresh, and the prelude names the client only.
+                // Imports are generated anew. The prelude only exports the client.
                 Item::Use(_) => {}
                 Item::Mod(module) if module.ident == "prelude" => {}
                 Item::Mod(module) if module.ident == "types" => types = module.content.map(|(_, items)| items),
-                // The client is written afresh: all that it had is the transport's, and so are the hooks.
+                // The client is generated anew: the transport has its fields and the hooks.
                 Item::Struct(item) if item.ident == "Client" => {}
                 Item::Impl(item) if item.trait_.is_some() => {}
                 Item::Const(_) => {}
                 Item::Impl(item) if item.trait_.is_none() => {
                     for function in item.items {
                         match function {
-                            // Constructors with a total timeout of 15 s and an `unwrap`.
+                            // Skip the constructors, which set a timeout of 15 s and unwrap.
                             syn::ImplItem::Fn(function) if function.sig.asyncness.is_none() => {
                                 let name = function.sig.ident.to_string();
                                 if name != "new" && name != "new_with_client" {

@@ -1,4 +1,4 @@
-//! Objects: fields in the contract's order, everything else in `extra`, nothing buffered.
+//! Generates structs: a field for each property of the contract, and `extra` for all other members.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -7,48 +7,47 @@ use syn::Type;
 use super::{
     PolishError,
     docs::{docs, of_component},
-    found::{Found, tag_of},
-    free,
-    paths::only_argument,
     serde,
+    typify::{TypifyOutput, only_argument, tag_of},
 };
 use crate::lower::{
     model::{Component, ComponentKind, Constraint, Field, Lowered, Shape},
     type_name,
 };
 
-/// A field as it is generated.
-pub(super) struct Written<'l> {
-    pub(super) field: &'l Field,
+/// A field of a generated struct.
+pub(super) struct FieldCodegen<'l> {
+    /// The field in the lowered contract.
+    pub(super) model: &'l Field,
     pub(super) ident: Ident,
-    /// The type without its `Option`.
+    /// The Rust type, without its `Option`.
     pub(super) inner: Type,
     pub(super) is_option: bool,
-    /// The only value, filled in by `new`.
+    /// The field's only value, which `new` fills in.
     only: Option<TokenStream>,
 }
 
-impl Written<'_> {
+impl FieldCodegen<'_> {
     fn full_type(&self) -> TokenStream {
         let inner = &self.inner;
         if self.is_option { quote!(::std::option::Option<#inner>) } else { quote!(#inner) }
     }
 
-    /// How an argument for the field is taken, and turned into it.
+    /// Returns the type of an argument for the field, and the expression that converts the argument.
     fn argument(&self) -> (TokenStream, TokenStream) {
         let (ident, inner) = (&self.ident, &self.inner);
-        if let (Some(item), false) = (only_argument(inner, "Vec"), self.field.required && self.is_option) {
+        if let (Some(item), false) = (only_argument(inner, "Vec"), self.model.required && self.is_option) {
             let taken = quote!(impl ::std::iter::IntoIterator<Item = impl ::std::convert::Into<#item>>);
             return (taken, quote!(#ident.into_iter().map(::std::convert::Into::into).collect()));
         }
-        if self.field.required && self.is_option {
+        if self.model.required && self.is_option {
             return (quote!(impl ::std::convert::Into<::std::option::Option<#inner>>), quote!(#ident.into()));
         }
         (quote!(impl ::std::convert::Into<#inner>), quote!(#ident.into()))
     }
 }
 
-/// typify's derives and `#[serde(flatten)]` give way to code that keeps every member:
+/// Generates a struct. typify's derives and `#[serde(flatten)]` are replaced with code that keeps every member:
 ///
 /// ```text
 /// #[derive(Deserialize, Serialize)]         #[derive(Clone, Debug, PartialEq)]
@@ -60,45 +59,45 @@ impl Written<'_> {
 /// ```
 pub(super) fn object(
     lowered: &Lowered,
-    found: &Found,
+    typify: &TypifyOutput,
     name: &str,
     component: &Component,
-    fields: &[Field],
+    members: &[Field],
     methods: &[String],
 ) -> Result<TokenStream, PolishError> {
     let ident = format_ident!("{name}");
-    let mut written = Vec::new();
-    for field in fields.iter().filter(|field| !field.is_tag) {
-        let (mut field_ident, inner) = found.field(name, &field.name)?;
+    let mut fields = Vec::new();
+    for member in members.iter().filter(|member| !member.is_tag) {
+        let (mut field_ident, inner) = typify.field(name, &member.name)?;
         if field_ident == "extra" {
             field_ident = format_ident!("extra_");
         }
-        let is_option = !field.required || field.value.nullable;
-        let only = match only_value(lowered, found, field)? {
-            Some(value) if field.required && !field.value.nullable => Some(value),
-            Some(value) if field.is_preset => Some(quote!(::std::option::Option::Some(#value))),
+        let is_option = !member.required || member.value.nullable;
+        let only = match only_value(lowered, typify, member)? {
+            Some(value) if member.required && !member.value.nullable => Some(value),
+            Some(value) if member.is_preset => Some(quote!(::std::option::Option::Some(#value))),
             _ => None,
         };
-        written.push(Written { field, ident: field_ident, inner, is_option, only });
+        fields.push(FieldCodegen { model: member, ident: field_ident, inner, is_option, only });
     }
-    // The tag is written first: the API reads and writes it so, and our own decoder is fastest so.
+    // Put the tag first, as the API writes it. A union reads such an object fastest.
     let tag = tag_of(lowered, name);
-    written.sort_by_key(|written| tag != Some(written.field.name.as_str()));
-    let tags: Vec<&Field> = fields.iter().filter(|field| field.is_tag).collect();
+    fields.sort_by_key(|field| tag != Some(field.model.name.as_str()));
+    let tags: Vec<&Field> = members.iter().filter(|member| member.is_tag).collect();
     let documentation = of_component(component, &format!("The object `{name}` of the contract."));
-    let declarations = written.iter().map(|written| {
-        let (field_ident, full) = (&written.ident, written.full_type());
+    let declarations = fields.iter().map(|field| {
+        let (field_ident, full) = (&field.ident, field.full_type());
         let documentation =
-            docs(written.field.description.as_deref(), &format!("The field `{}`.", written.field.name), None);
+            docs(field.model.description.as_deref(), &format!("The field `{}`.", field.model.name), None);
         quote!(#documentation pub #field_ident: #full,)
     });
-    let clone = clone(&ident, &written);
-    let builders = builders(&ident, &written, &tags, methods);
-    let decode = serde::decode(&ident, name, &written, &tags, tag);
-    let encode = serde::encode(&ident, &written, &tags);
-    let check = check(&ident, &written);
-    let empty = empty(&ident, &written);
-    let merge = component.merges.then(|| merge(&ident, &written));
+    let clone = clone(&ident, &fields);
+    let builders = builders(&ident, &fields, &tags, methods);
+    let decode = serde::decode(&ident, name, &fields, &tags, tag);
+    let encode = serde::encode(&ident, &fields, &tags);
+    let check = check(&ident, &fields);
+    let empty = empty(&ident, &fields);
+    let merge = component.merges.then(|| merge(&ident, &fields));
     Ok(quote! {
         #documentation
         #[derive(Debug, PartialEq)]
@@ -118,10 +117,10 @@ pub(super) fn object(
     })
 }
 
-/// `Clone`, as a function of its own: the derived one asks to be inlined, and a union would hold the code of all that is
-/// in it, once for each of its variants.
-fn clone(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
-    let fields: Vec<&Ident> = written.iter().map(|written| &written.ident).collect();
+/// Generates `Clone` as a function that isn't inlined. The derived one is, so that a union would contain the code of all
+/// its variants.
+fn clone(ident: &Ident, fields: &[FieldCodegen<'_>]) -> TokenStream {
+    let fields: Vec<&Ident> = fields.iter().map(|field| &field.ident).collect();
     quote! {
         impl ::std::clone::Clone for #ident {
             #[inline(never)]
@@ -135,8 +134,8 @@ fn clone(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
     }
 }
 
-/// The value of a field that has one only, such as the media type of a PDF.
-fn only_value(lowered: &Lowered, found: &Found, field: &Field) -> Result<Option<TokenStream>, PolishError> {
+/// Returns the value of a field that has only one, such as the media type of a PDF.
+fn only_value(lowered: &Lowered, typify: &TypifyOutput, field: &Field) -> Result<Option<TokenStream>, PolishError> {
     let Some(only) = &field.constant else { return Ok(None) };
     Ok(match &field.value.shape {
         Shape::String => Some(quote!(::std::string::String::from(#only))),
@@ -146,37 +145,37 @@ fn only_value(lowered: &Lowered, found: &Found, field: &Field) -> Result<Option<
                 Some(ComponentKind::Enum { .. })
             ) =>
         {
-            let (component_ident, variant) = (format_ident!("{component}"), found.value(component, only)?);
+            let (component_ident, variant) = (format_ident!("{component}"), typify.value(component, only)?);
             Some(quote!(#component_ident::#variant))
         }
         _ => None,
     })
 }
 
-/// `new` with what is required, in the contract's order, and a setter for each optional field.
-fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[String]) -> TokenStream {
+/// Generates `new`, which takes the required fields in the contract's order, and a setter for each optional field.
+fn builders(ident: &Ident, fields: &[FieldCodegen<'_>], tags: &[&Field], methods: &[String]) -> TokenStream {
     let names: Vec<&str> = tags
         .iter()
         .map(|field| field.name.as_str())
-        .chain(written.iter().map(|written| written.field.name.as_str()))
+        .chain(fields.iter().map(|field| field.model.name.as_str()))
         .collect();
-    let arguments: Vec<TokenStream> = written
+    let arguments: Vec<TokenStream> = fields
         .iter()
-        .filter(|written| written.field.is_argument && written.only.is_none())
-        .map(|written| {
-            let (argument, (taken, _)) = (&written.ident, written.argument());
+        .filter(|field| field.model.is_argument && field.only.is_none())
+        .map(|field| {
+            let (argument, (taken, _)) = (&field.ident, field.argument());
             quote!(#argument: #taken)
         })
         .collect();
-    let values: Vec<TokenStream> = written
+    let values: Vec<TokenStream> = fields
         .iter()
-        .map(|written| {
-            let field_ident = &written.ident;
-            let value = match (&written.only, written.field.required) {
+        .map(|field| {
+            let field_ident = &field.ident;
+            let value = match (&field.only, field.model.required) {
                 (Some(only), _) => only.clone(),
-                (None, true) => written.argument().1,
-                (None, false) if written.field.is_argument => {
-                    let value = written.argument().1;
+                (None, true) => field.argument().1,
+                (None, false) if field.model.is_argument => {
+                    let value = field.argument().1;
                     quote!(::std::option::Option::Some(#value))
                 }
                 (None, false) => quote!(::std::option::Option::None),
@@ -184,8 +183,8 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[
             quote!(#field_ident: #value)
         })
         .collect();
-    let setters = written.iter().filter(|written| !written.field.required).map(|written| {
-        let (field_ident, (taken, value)) = (&written.ident, written.argument());
+    let setters = fields.iter().filter(|field| !field.model.required).map(|field| {
+        let (field_ident, (taken, value)) = (&field.ident, field.argument());
         let setter = match field_ident.to_string().as_str() {
             name @ ("new" | "check" | "set_extra" | "set_null") => format_ident!("{name}_"),
             name if methods.iter().any(|method| method == name) => format_ident!("{name}_"),
@@ -201,11 +200,11 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[
             }
         }
     });
-    let nulls: Vec<TokenStream> = written
+    let nulls: Vec<TokenStream> = fields
         .iter()
-        .filter(|written| written.is_option)
-        .map(|written| {
-            let (field_ident, name) = (&written.ident, &written.field.name);
+        .filter(|field| field.is_option)
+        .map(|field| {
+            let (field_ident, name) = (&field.ident, &field.model.name);
             quote!(#name => self.#field_ident = ::std::option::Option::None,)
         })
         .collect();
@@ -286,13 +285,13 @@ fn builders(ident: &Ident, written: &[Written<'_>], tags: &[&Field], methods: &[
     }
 }
 
-fn check(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
-    let checks = written.iter().map(|written| {
-        let (field_ident, name) = (&written.ident, &written.field.name);
-        let rules: Vec<TokenStream> = written.field.constraints.iter().map(rule).collect();
+fn check(ident: &Ident, fields: &[FieldCodegen<'_>]) -> TokenStream {
+    let checks = fields.iter().map(|field| {
+        let (field_ident, name) = (&field.ident, &field.model.name);
+        let rules: Vec<TokenStream> = field.model.constraints.iter().map(rule).collect();
         let rules =
             (!rules.is_empty()).then(|| quote!(crate::json::check::rules(&self.#field_ident, #name, &[#(#rules),*])?;));
-        let objects = free::is_in(&written.field.value.shape)
+        let objects = serde::has_any_object(&field.model.value.shape)
             .then(|| quote!(crate::json::check::objects(&self.#field_ident, #name)?;));
         quote! {
             #rules
@@ -300,7 +299,7 @@ fn check(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
             crate::json::check::field(&self.#field_ident, #name)?;
         }
     });
-    let lenient = serde::lenient(written);
+    let lenient = serde::lenient(fields);
     quote! {
         impl crate::json::Check for #ident {
             fn check(&self) -> ::std::result::Result<(), crate::json::ValidationError> {
@@ -324,10 +323,10 @@ fn rule(constraint: &Constraint) -> TokenStream {
     }
 }
 
-fn empty(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
-    let values = written.iter().map(|written| {
-        let field_ident = &written.ident;
-        let value = written.only.clone().unwrap_or_else(|| quote!(crate::json::Empty::empty()));
+fn empty(ident: &Ident, fields: &[FieldCodegen<'_>]) -> TokenStream {
+    let values = fields.iter().map(|field| {
+        let field_ident = &field.ident;
+        let value = field.only.clone().unwrap_or_else(|| quote!(crate::json::Empty::empty()));
         quote!(#field_ident: #value)
     });
     quote! {
@@ -339,11 +338,11 @@ fn empty(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
     }
 }
 
-/// `merge`, for objects that arrive in parts: what the later part leaves out stays as it was.
-fn merge(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
-    let fields = written.iter().map(|written| {
-        let field_ident = &written.ident;
-        if written.is_option {
+/// Generates `merge`, for objects that arrive in parts. Members that the later part leaves out keep their values.
+fn merge(ident: &Ident, fields: &[FieldCodegen<'_>]) -> TokenStream {
+    let fields = fields.iter().map(|field| {
+        let field_ident = &field.ident;
+        if field.is_option {
             quote! {
                 if later.#field_ident.is_some() {
                     self.#field_ident = later.#field_ident;
@@ -364,7 +363,7 @@ fn merge(ident: &Ident, written: &[Written<'_>]) -> TokenStream {
     }
 }
 
-/// The name of a variant for a value or a tag.
+/// Returns the name of the variant for a value or a tag.
 pub(super) fn variant_ident(text: &str) -> Ident {
     format_ident!("{}", type_name(text))
 }

@@ -13,11 +13,10 @@ use super::{
     PolishError,
     body::{self, Body},
     docs::docs,
-    found::Found,
     multipart,
     pages::{self, PageMethod},
     params::{Argument, bundled, name_of},
-    paths,
+    typify::{TypifyOutput, block_to_ours, only_argument, to_ours},
 };
 use crate::{
     lower::model::{ComponentKind, Field, Location, Lowered, Operation, RequestBody, ResponseBody, Shape, TypeRef},
@@ -48,7 +47,7 @@ pub(super) fn client() -> TokenStream {
 /// twin that streams; the twin hands on the answer as it is.
 pub(super) fn operations(
     lowered: &Lowered,
-    found: &Found,
+    typify: &TypifyOutput,
     requirements: &Requirements,
     functions: Vec<ImplItemFn>,
 ) -> Result<(TokenStream, TokenStream), PolishError> {
@@ -62,7 +61,7 @@ pub(super) fn operations(
             .and_then(Option::take)
             .ok_or_else(|| PolishError::new(format!("progenitor wrote no operation `{}`", operation.name)))?;
         let is_private = requirements.has_face(operation.twin_of.as_ref().unwrap_or(&operation.name));
-        let (function, structure) = wrap(lowered, found, operation, is_private, function)?;
+        let (function, structure) = wrap(lowered, typify, operation, is_private, function)?;
         wrapped.extend(function);
         if let RequestBody::Multipart(form) = &operation.request {
             params.extend(multipart::structure(operation, form));
@@ -72,12 +71,12 @@ pub(super) fn operations(
     if let Some(function) = functions.into_iter().flatten().next() {
         return Err(PolishError::new(format!("progenitor wrote an unknown operation `{}`", function.sig.ident)));
     }
-    let answers = answer_types(lowered, found)?;
+    let answers = answer_types(lowered, typify)?;
     Ok((quote!(impl Client { #wrapped } #answers), params))
 }
 
 /// Says of each type that an operation answers with whether a member is there.
-fn answer_types(lowered: &Lowered, found: &Found) -> Result<TokenStream, PolishError> {
+fn answer_types(lowered: &Lowered, typify: &TypifyOutput) -> Result<TokenStream, PolishError> {
     let mut required: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for operation in &lowered.operations {
         if let ResponseBody::Json(TypeRef { shape: Shape::Named(name), .. }) = &operation.response {
@@ -94,7 +93,7 @@ fn answer_types(lowered: &Lowered, found: &Found) -> Result<TokenStream, PolishE
         // A field that is not an `Option` is always there.
         let is_option = |field: &&Field| !field.required || field.value.nullable;
         for field in fields.iter().filter(|field| required.contains(field.name.as_str())).filter(is_option) {
-            let (member, (ident, _)) = (&field.name, found.field(name, &field.name)?);
+            let (member, (ident, _)) = (&field.name, typify.field(name, &field.name)?);
             arms.extend(quote!(#member => self.#ident.is_some(),));
         }
         let ident = format_ident!("{name}");
@@ -114,7 +113,7 @@ fn answer_types(lowered: &Lowered, found: &Found) -> Result<TokenStream, PolishE
 
 fn wrap(
     lowered: &Lowered,
-    found: &Found,
+    typify: &TypifyOutput,
     operation: &Operation,
     is_private: bool,
     function: ImplItemFn,
@@ -122,17 +121,17 @@ fn wrap(
     let failed =
         |problem: &str| PolishError::new(format!("progenitor wrote {problem} in the operation `{}`", operation.name));
     let answer = match &function.sig.output {
-        syn::ReturnType::Type(_, output) => paths::only_argument(output, "Result")
-            .and_then(|value| paths::only_argument(value, "ResponseValue"))
+        syn::ReturnType::Type(_, output) => only_argument(output, "Result")
+            .and_then(|value| only_argument(value, "ResponseValue"))
             .cloned()
             .ok_or_else(|| failed("an unknown return type"))?,
         syn::ReturnType::Default => return Err(failed("no return type")),
     };
-    let answer = paths::to_ours(answer);
+    let answer = to_ours(answer);
     let mut block = function.block;
-    paths::block_to_ours(&mut block);
+    block_to_ours(&mut block);
     let has_headers = operation.parameters.iter().any(|parameter| parameter.location == Location::Header);
-    let Body { statements, request, statuses } = body::take_apart(block, has_headers).map_err(failed)?;
+    let Body { statements, request, statuses } = body::parse(block, has_headers).map_err(failed)?;
     let mut arguments: Vec<(Ident, Type)> = Vec::new();
     let mut optional = Vec::new();
     let written: Vec<Argument> =
@@ -141,7 +140,7 @@ fn wrap(
         match argument.optional() {
             Some(inner) => optional.push((argument, inner)),
             None => {
-                let mut found = paths::to_ours(argument.found.clone());
+                let mut found = to_ours(argument.found.clone());
                 NoLifetimes.visit_type_mut(&mut found);
                 arguments.push((argument.ident.clone(), found));
             }
@@ -231,7 +230,7 @@ fn wrap(
         Some(pages) => {
             let method =
                 PageMethod { ident: &emitted, visibility: &visibility, arguments: &arguments, params: &params };
-            Some(pages::methods(lowered, found, operation, pages, &method)?)
+            Some(pages::methods(lowered, typify, operation, pages, &method)?)
         }
         None => None,
     };

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::Type;
 
-use super::{PolishError, found::Found, operations::type_of};
+use super::{PolishError, typify::TypifyOutput, operations::type_of};
 use crate::lower::{
     field_name,
     model::{ComponentKind, Cursor, Field, Lowered, Operation, Pages, ResponseBody, Shape},
@@ -27,7 +27,7 @@ pub(super) struct PageMethod<'a> {
 /// ```
 pub(super) fn methods(
     lowered: &Lowered,
-    found: &Found,
+    typify: &TypifyOutput,
     operation: &Operation,
     pages: &Pages,
     method: &PageMethod<'_>,
@@ -45,7 +45,7 @@ pub(super) fn methods(
     let member = |name: &str| -> Result<(Ident, &Field), PolishError> {
         let field = fields.iter().find(|field| field.name == name);
         let field = field.ok_or_else(|| PolishError::new(format!("`{page_name}` has no field `{name}`")))?;
-        Ok((found.field(page_name, name)?.0, field))
+        Ok((typify.field(page_name, name)?.0, field))
     };
     let is_option = |field: &Field| !field.required || field.value.nullable;
 

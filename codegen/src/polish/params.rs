@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::{FnArg, Pat, Type};
 
-use super::{PolishError, docs::docs, paths};
+use super::{PolishError, docs::docs, typify::only_argument};
 use crate::lower::{
     field_name,
     model::{Operation, Parameter},
@@ -27,7 +27,7 @@ impl Argument {
 
     /// The type inside `Option`, where the argument may be left out.
     pub(super) fn optional(&self) -> Option<&Type> {
-        paths::only_argument(&self.found, "Option")
+        only_argument(&self.found, "Option")
     }
 }
 

@@ -1,62 +1,60 @@
-//! Code that reads and writes objects.
+//! Generates the code that reads and writes objects, and free-form JSON that must be an object.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-use super::{free, object::Written};
-use crate::lower::model::Field;
+use super::object::FieldCodegen;
+use crate::lower::model::{Field, Shape, TypeRef};
 
-/// `FromJson` and `Deserialize`: the members that the contract names by their numbers, the others into `extra`.
-///
-/// A contract may have a type `A`, `D` or `S`, and none that ends in `_`: so the generated code names its own.
+/// Generates `FromJson` and `Deserialize`, which keep the members that the contract doesn't name in `extra`.
 pub(super) fn decode(
     ident: &Ident,
     name: &str,
-    written: &[Written<'_>],
+    fields: &[FieldCodegen<'_>],
     tags: &[&Field],
     tag: Option<&str>,
 ) -> TokenStream {
-    let slot = |written: &Written<'_>| format_ident!("slot_{}", written.ident.to_string().trim_start_matches("r#"));
-    let slots = written.iter().map(|written| {
-        let slot = slot(written);
-        let inner = free::field_read_as(written.field).unwrap_or_else(|| {
-            let inner = &written.inner;
+    let slot = |field: &FieldCodegen<'_>| format_ident!("slot_{}", field.ident.to_string().trim_start_matches("r#"));
+    let slots = fields.iter().map(|field| {
+        let slot = slot(field);
+        let inner = field_reading_type(field.model).unwrap_or_else(|| {
+            let inner = &field.inner;
             quote!(#inner)
         });
-        let inner = if is_nullable(written) { quote!(::std::option::Option<#inner>) } else { inner };
+        let inner = if is_nullable(field) { quote!(::std::option::Option<#inner>) } else { inner };
         quote!(let mut #slot: ::std::option::Option<#inner> = ::std::option::Option::None;)
     });
     let tag_arms = tags.iter().enumerate().map(|(index, field)| {
         let only = field.constant.as_deref().unwrap_or_default();
         quote!(#index => object.constant(#only)?,)
     });
-    let arms = written.iter().enumerate().map(|(index, written)| {
-        let (slot, index) = (slot(written), tags.len() + index);
-        if written.field.required {
+    let arms = fields.iter().enumerate().map(|(index, field)| {
+        let (slot, index) = (slot(field), tags.len() + index);
+        if field.model.required {
             quote!(#index => object.required(&mut #slot)?,)
-        } else if written.field.lenient {
+        } else if field.model.lenient {
             quote!(#index => object.lenient(&mut #slot)?,)
         } else {
             quote!(#index => object.optional(&mut #slot)?,)
         }
     });
     let constants = (0..tags.len()).map(|index| quote!(object.get_constant(#index)?;));
-    let values = written.iter().enumerate().map(|(index, written)| {
-        let (field_ident, slot, index) = (&written.ident, slot(written), tags.len() + index);
-        let value = if is_nullable(written) {
+    let values = fields.iter().enumerate().map(|(index, field)| {
+        let (field_ident, slot, index) = (&field.ident, slot(field), tags.len() + index);
+        let value = if is_nullable(field) {
             // What may be null may be absent; a server that leaves it out is not refused.
             quote!(object.get_nullable(#slot))
-        } else if written.is_option {
+        } else if field.is_option {
             quote!(#slot)
         } else {
             quote!(object.get(#slot, #index)?)
         };
-        let shape = &written.field.value.shape;
-        let value = match (free::is_in(shape), written.is_option) {
+        let shape = &field.model.value.shape;
+        let value = match (has_any_object(shape), field.is_option) {
             (false, _) => value,
-            (true, false) => free::taken(shape, &value),
+            (true, false) => unwrapped(shape, &value),
             (true, true) => {
-                let taken = free::taken(shape, &quote!(free));
+                let taken = unwrapped(shape, &quote!(free));
                 quote!(#value.map(|free| #taken))
             }
         };
@@ -90,23 +88,25 @@ pub(super) fn decode(
     }
 }
 
-/// Whether a field must be there and may be null.
-fn is_nullable(written: &Written<'_>) -> bool {
-    written.field.required && written.is_option
+/// Returns `true` if a field is required and may be `null`.
+fn is_nullable(field: &FieldCodegen<'_>) -> bool {
+    field.model.required && field.is_option
 }
 
-/// The names of the fields whose values may be in `extra`.
-pub(super) fn lenient(written: &[Written<'_>]) -> TokenStream {
-    let fields = written.iter().map(|written| written.field).filter(|field| field.lenient && !field.required);
+/// Returns the names of the fields whose values may be in `extra`.
+pub(super) fn lenient(fields: &[FieldCodegen<'_>]) -> TokenStream {
+    let fields = fields.iter().map(|field| field.model).filter(|field| field.lenient && !field.required);
     let names = fields.map(|field| &field.name);
     quote!(&[#(#names),*])
 }
 
-/// `Serialize`: the tag first, then the fields in the contract's order, then `extra`.
-pub(super) fn encode(ident: &Ident, written: &[Written<'_>], tags: &[&Field]) -> TokenStream {
-    let entries = written.iter().enumerate().map(|(index, written)| {
-        let (field_ident, name, index) = (&written.ident, &written.field.name, tags.len() + index);
-        if written.field.required {
+/// Generates `Serialize`: the tag first, then the fields in the contract's order, then `extra`.
+///
+/// Type parameters end in `_`: a contract may have a type `S`, and has none that ends so.
+pub(super) fn encode(ident: &Ident, fields: &[FieldCodegen<'_>], tags: &[&Field]) -> TokenStream {
+    let entries = fields.iter().enumerate().map(|(index, field)| {
+        let (field_ident, name, index) = (&field.ident, &field.model.name, tags.len() + index);
+        if field.model.required {
             quote!(map.serialize_entry(#name, &self.#field_ident)?;)
         } else {
             quote! {
@@ -116,7 +116,7 @@ pub(super) fn encode(ident: &Ident, written: &[Written<'_>], tags: &[&Field]) ->
             }
         }
     });
-    let lenient = lenient(written);
+    let lenient = lenient(fields);
     let tags = tags.iter().map(|field| {
         let (name, only) = (&field.name, field.constant.as_deref().unwrap_or_default());
         quote!(map.serialize_entry(#name, #only)?;)
@@ -132,5 +132,61 @@ pub(super) fn encode(ident: &Ident, written: &[Written<'_>], tags: &[&Field]) ->
                 map.end()
             }
         }
+    }
+}
+
+/// Returns `true` if a value of this shape is free-form JSON that must be an object, or contains some.
+pub(super) fn has_any_object(shape: &Shape) -> bool {
+    match shape {
+        Shape::AnyObject => true,
+        Shape::List(item) | Shape::Map(item) => has_any_object(&item.shape),
+        _ => false,
+    }
+}
+
+/// Returns the type to read in place of one that contains such JSON: it refuses anything but objects.
+pub(super) fn reading_type(shape: &Shape) -> Option<TokenStream> {
+    let item = |item: &TypeRef| {
+        let inner = reading_type(&item.shape)?;
+        Some(if item.nullable { quote!(::std::option::Option<#inner>) } else { inner })
+    };
+    match shape {
+        Shape::AnyObject => Some(quote!(crate::json::FreeObject)),
+        Shape::List(items) => item(items).map(|item| quote!(::std::vec::Vec<#item>)),
+        Shape::Map(values) => item(values).map(|value| quote!(crate::json::Map<#value>)),
+        _ => None,
+    }
+}
+
+/// Returns the type to read in place of that of a field.
+pub(super) fn field_reading_type(field: &Field) -> Option<TokenStream> {
+    match field.value.shape {
+        Shape::AnyObject if field.incomplete_as_string => Some(quote!(crate::json::FreeObject<true>)),
+        _ => reading_type(&field.value.shape),
+    }
+}
+
+/// Converts what was read into the type of the field:
+///
+/// ```text
+/// Vec<FreeObject>   ->   value.into_iter().map(|item| item.0).collect()   ->   Vec<Json>
+/// ```
+pub(super) fn unwrapped(shape: &Shape, value: &TokenStream) -> TokenStream {
+    let item = |item: &TypeRef| {
+        let inner = unwrapped(&item.shape, &quote!(item));
+        if item.nullable { quote!(item.map(|item| #inner)) } else { inner }
+    };
+    match shape {
+        _ if !has_any_object(shape) => value.clone(),
+        Shape::AnyObject => quote!(#value.0),
+        Shape::List(items) => {
+            let item = item(items);
+            quote!(#value.into_iter().map(|item| #item).collect())
+        }
+        Shape::Map(values) => {
+            let item = item(values);
+            quote!(#value.into_iter().map(|(name, item)| (name, #item)).collect())
+        }
+        _ => value.clone(),
     }
 }

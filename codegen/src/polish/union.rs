@@ -1,4 +1,4 @@
-//! Unions, tagged and untagged.
+//! Generates enums for unions, tagged and untagged.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -6,14 +6,13 @@ use quote::{format_ident, quote};
 use super::{
     PolishError,
     docs::{docs, of_component},
-    found::Found,
-    free,
     object::variant_ident,
-    paths::only_argument,
+    serde,
+    typify::{TypifyOutput, only_argument},
 };
 use crate::lower::model::{Component, ComponentKind, Field, Lowered, Shape, UntaggedVariant};
 
-/// A union of objects with a constant tag is named by its tags and keeps what it does not know:
+/// Generates a union of objects with a constant tag. Variants are named after their tags, and `Unknown` keeps all others:
 ///
 /// ```text
 /// #[serde(untagged)]                        #[non_exhaustive]
@@ -24,22 +23,23 @@ use crate::lower::model::{Component, ComponentKind, Field, Lowered, Shape, Untag
 ///                                           }
 /// ```
 ///
-/// A malformed known variant is an error with its path, never `Unknown`. A large one is in a box.
+/// An object with a known tag that doesn't fit its variant is an error with its place, never `Unknown`. Variants that
+/// [`is_boxed`] selects are boxed.
 pub(super) fn tagged(
     lowered: &Lowered,
-    found: &Found,
+    typify: &TypifyOutput,
     name: &str,
     component: &Component,
 ) -> Result<TokenStream, PolishError> {
     let ComponentKind::Tagged { tag, variants, default_tag, is_tag_optional, string_variant } = &component.kind else {
-        return Err(PolishError::new(format!("`{name}` is no tagged union")));
+        return Err(PolishError::new(format!("`{name}` is not a tagged union")));
     };
     let ident = format_ident!("{name}");
     let idents: Vec<_> = variants.iter().map(|variant| format_ident!("{}", variant.ident)).collect();
     let mut contents = Vec::new();
     for (index, variant) in variants.iter().enumerate() {
-        contents.push(if found.is_enum(name) {
-            found.arm(name, index, variants.len())?
+        contents.push(if typify.is_enum(name) {
+            typify.arm(name, index, variants.len())?
         } else {
             let content = format_ident!("{}", variant.component);
             syn::parse_quote!(#content)
@@ -117,7 +117,7 @@ pub(super) fn tagged(
         }
     } else {
         quote! {
-            /// An object with a tag that this version of the contract does not know, as it was sent.
+            /// An object with a tag that this version of the contract doesn't name, as it was sent.
             Unknown(crate::json::Json)
         }
     };
@@ -131,13 +131,13 @@ pub(super) fn tagged(
         }
 
         impl #ident {
-            /// The tags that the contract knows.
+            /// The tags that the contract names.
             pub const TAGS: &'static [&'static str] = &[#(#all_tags),*];
 
             /// Checks the contract's constraints.
             ///
             /// # Errors
-            /// The first rule that is broken, with its place.
+            /// Fails with the first constraint that is violated, and its place.
             pub fn check(&self) -> ::std::result::Result<(), crate::json::ValidationError> {
                 crate::json::Check::check(self)
             }
@@ -151,7 +151,7 @@ pub(super) fn tagged(
                 let ::std::option::Option::Some(tag) = tag.as_deref().or(#default_tag) else {
                     #untagged
                 };
-                // One function for each variant: together in one they would need the stack of all of them.
+                // One function for each variant: a single one would need the stack of all of them.
                 let read: fn(&mut crate::json::Reader<'_>) -> ::std::result::Result<Self, crate::json::DecodeError> =
                     match tag {
                         #(#tag_patterns => |reader| crate::json::FromJson::read(reader).map(Self::#idents),)*
@@ -180,7 +180,7 @@ pub(super) fn tagged(
     })
 }
 
-/// Access to the `extra` of an event of any kind.
+/// Generates access to the `extra` of an event of any kind.
 fn events(ident: &Ident, idents: &[Ident]) -> TokenStream {
     quote! {
         impl #ident {
@@ -201,10 +201,9 @@ fn events(ident: &Ident, idents: &[Ident]) -> TokenStream {
     }
 }
 
-/// Whether a variant with this content is in a box: an object that must have another object in it is, and one that says
-/// `x-boxed`.
+/// Returns `true` if a variant with this content is boxed: an object with a required object in it, or with `x-boxed`.
 ///
-/// Neither changes when the contract adds an optional member, so that no such change breaks users. A size would.
+/// Neither changes when the contract adds an optional member, so that such a change breaks no user. A limit of size would.
 fn is_boxed(lowered: &Lowered, component: &str) -> bool {
     let Some(component) = lowered.components.get(component) else { return false };
     let ComponentKind::Object { fields } = &component.kind else { return false };
@@ -217,23 +216,23 @@ fn is_boxed(lowered: &Lowered, component: &str) -> bool {
     component.boxed || fields.iter().any(|field| field.required && !field.value.nullable && is_object(field))
 }
 
-/// A union that the type of the JSON value decides.
+/// Generates a union whose variant follows from the type of the JSON value.
 ///
-/// Where several arms have the same type, their required members and constants decide, and then their
-/// order. A value that is none of them is `Unknown`.
+/// Between variants of the same type the required members and constants decide, and then their order. A value that fits
+/// none of them is `Unknown`.
 pub(super) fn untagged(
     lowered: &Lowered,
-    found: &Found,
+    typify: &TypifyOutput,
     name: &str,
     component: &Component,
     arms: &[UntaggedVariant],
 ) -> Result<TokenStream, PolishError> {
     let ident = format_ident!("{name}");
     let idents: Vec<_> = arms.iter().map(|arm| variant_ident(&arm.ident)).collect();
-    let contents = (0..arms.len()).map(|index| found.arm(name, index, arms.len())).collect::<Result<Vec<_>, _>>()?;
+    let contents = (0..arms.len()).map(|index| typify.arm(name, index, arms.len())).collect::<Result<Vec<_>, _>>()?;
     let arm_docs = arms.iter().map(|arm| format!(" {}.", described(&arm.value.shape)));
     let decode = decode_untagged(lowered, name, &idents, &contents, arms);
-    // Two arms of one type can't both have a conversion; the first one has it.
+    // Of two variants with the same content, only the first can have a conversion.
     let mut converted = std::collections::HashSet::new();
     let from = idents.iter().zip(&contents).zip(arms);
     let from = from.filter(|((_, content), _)| converted.insert(quote!(#content).to_string()));
@@ -266,7 +265,8 @@ pub(super) fn untagged(
             #list
         }
     });
-    let free = idents.iter().zip(arms).filter(|(_, arm)| free::is_in(&arm.value.shape)).map(|(variant, _)| variant);
+    let free =
+        idents.iter().zip(arms).filter(|(_, arm)| serde::has_any_object(&arm.value.shape)).map(|(variant, _)| variant);
     let documentation = of_component(component, &format!("The union `{name}` of the contract."));
     Ok(quote! {
         #documentation
@@ -274,7 +274,7 @@ pub(super) fn untagged(
         #[non_exhaustive]
         pub enum #ident {
             #(#[doc = #arm_docs] #idents(#contents),)*
-            /// A value that fits none of the contract's forms, as it was sent.
+            /// A value that fits no variant of the contract, as it was sent.
             Unknown(crate::json::Json),
         }
 
@@ -305,9 +305,9 @@ fn decode_untagged(
         if string_first || list_first {
             let (string, list) = if string_first { (first, second) } else { (second, first) };
             let list_shape = if string_first { &b.value.shape } else { &a.value.shape };
-            let from_list = match free::read_as(list_shape) {
+            let from_list = match serde::reading_type(list_shape) {
                 Some(read) => {
-                    let taken = free::taken(list_shape, &quote!(value));
+                    let taken = serde::unwrapped(list_shape, &quote!(value));
                     quote!(|value: #read| Self::#list(#taken))
                 }
                 None => quote!(Self::#list),
@@ -318,8 +318,8 @@ fn decode_untagged(
     let types: Vec<Vec<&str>> = arms.iter().map(|arm| json_types(lowered, &arm.value.shape)).collect();
     let forms = idents.iter().zip(contents).zip(arms).zip(&types).map(|(((variant, content), arm), types)| {
         let shape = &arm.value.shape;
-        let read = free::read_as(shape).unwrap_or_else(|| quote!(#content));
-        let taken = free::taken(shape, &quote!(value));
+        let read = serde::reading_type(shape).unwrap_or_else(|| quote!(#content));
+        let taken = serde::unwrapped(shape, &quote!(value));
         let types = types.iter().map(|name| format_ident!("{name}"));
         let (required, constants) = known_by(lowered, shape);
         quote! {
@@ -338,13 +338,13 @@ fn decode_untagged(
     quote!(crate::json::untagged(reader, #name, &[#(#forms),*], #expected, Self::Unknown))
 }
 
-/// The members that an object of this shape must have, and those that have one value only.
+/// Returns the members that an object of this shape must have, and those with one value only.
 fn known_by<'l>(lowered: &'l Lowered, shape: &Shape) -> (Vec<&'l str>, Vec<TokenStream>) {
     let Shape::Named(name) = shape else { return Default::default() };
     let Some(ComponentKind::Object { fields }) = lowered.components.get(name).map(|component| &component.kind) else {
         return Default::default();
     };
-    // What may be null may be absent as well.
+    // A member that may be `null` may also be absent.
     let required = fields.iter().filter(|field| field.required && !field.value.nullable);
     let constants = fields.iter().filter_map(|field| {
         let (name, only) = (&field.name, field.constant.as_ref()?);
@@ -353,7 +353,7 @@ fn known_by<'l>(lowered: &'l Lowered, shape: &Shape) -> (Vec<&'l str>, Vec<Token
     (required.map(|field| field.name.as_str()).collect(), constants.collect())
 }
 
-/// The JSON types that a shape can have, as `JsonType` names them.
+/// Returns the JSON types that a shape can have, as `JsonType` names them.
 fn json_types(lowered: &Lowered, shape: &Shape) -> Vec<&'static str> {
     match shape {
         Shape::Any => vec!["Null", "Boolean", "Number", "String", "Array", "Object"],
