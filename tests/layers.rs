@@ -53,7 +53,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("schema", &["json", "generated::types", "error", "rules"]),
     ("structured", &["json", "generated::types", "response", "error", "messages", "schema"]),
     ("tools", &["json", "generated::types", "response", "error", "generated", "messages", "stream", "schema"]),
-    ("internal_for_tests", &["stream::sse", "transport", "client"]),
+    ("internal_for_tests", &["json", "generated::types", "stream::sse", "transport", "client"]),
 ];
 
 /// The generated code, as the files that it would be.
@@ -230,16 +230,15 @@ fn every_module_names_only_layers_above_its_own() {
 /// Within `json` too: each file imports from those before it alone, so that there is no circle.
 #[test]
 fn the_files_of_json_import_only_from_those_before_them() {
-    const FILES: [&str; 15] = [
+    const FILES: [&str; 14] = [
         "error",
         "number",
         "unknown",
         "reader",
-        "pointer",
         "read",
         "equality",
         "deserialize",
-        "foreign",
+        "deserializer",
         "value",
         "extra",
         "check",

@@ -1,5 +1,5 @@
-//! `Deserialize` for what is read from JSON text: the text itself where the format has it, and JSON written from the
-//! values of any other format.
+//! `Deserialize` for the types of the contract, which are read from JSON text. serde_json hands the text over; values of
+//! any other format are written as JSON first.
 
 use std::{fmt, marker::PhantomData};
 
@@ -14,17 +14,17 @@ use super::{
     reader::MAX_DEPTH,
 };
 
-/// The name by which serde_json hands out and takes a value as its text. `RawValue` uses it, but copies the text.
+/// The name with which serde_json exchanges a value as its text. `RawValue` uses it too, but copies the text.
 pub(super) const RAW: &str = "$serde_json::private::RawValue";
 
-/// The key by which serde_json hands out and takes a number as its text under its feature `arbitrary_precision`.
+/// The key with which serde_json exchanges a number as its text under its feature `arbitrary_precision`.
 pub(super) const NUMBER: &str = "$serde_json::private::Number";
 
 /// Reads a value of any self-describing format.
 ///
-/// serde_json's deserializers give the text of the value, which is read in place. Others are asked for any value, and
-/// serde's own buffers are among them: `flatten`, `untagged` and internally tagged enums read a value into a buffer
-/// first. Errors of a buffered value count their bytes from where the value begins.
+/// serde_json's deserializers provide the text of the value, which is read in place. All others provide values of any
+/// type, including serde's own buffers for `flatten`, `untagged` and internally tagged enums. Errors of a buffered value
+/// have offsets from the start of the value.
 pub(crate) fn deserialize<'de, T: FromJson, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_newtype_struct(RAW, Raw(PhantomData))
 }
@@ -49,7 +49,7 @@ impl<'de, T: FromJson> Visitor<'de> for Raw<T> {
             let offset = Offset(error.offset().unwrap_or_default());
             match entries.next_key_seed(offset) {
                 Ok(Some(true)) => de::Error::custom(error.message()),
-                _ => de::Error::custom(Nested(&error)),
+                _ => de::Error::custom(NestedError(&error)),
             }
         })
     }
@@ -92,7 +92,7 @@ impl<'de, T: FromJson> Visitor<'de> for Raw<T> {
 fn transcoded<T: FromJson, E: de::Error>(write: impl FnOnce(Transcoder<'_>) -> Result<(), E>) -> Result<T, E> {
     let mut json = String::new();
     write(Transcoder { json: &mut json, depth: 0 })?;
-    read_str(&json).map_err(|error| E::custom(Nested(&error)))
+    read_str(&json).map_err(|error| E::custom(NestedError(&error)))
 }
 
 /// Reads the text of a value.
@@ -143,9 +143,9 @@ impl Visitor<'_> for Offset {
 }
 
 /// An error as part of another one, which adds its own position.
-pub(super) struct Nested<'e>(pub(super) &'e DecodeError);
+pub(super) struct NestedError<'e>(pub(super) &'e DecodeError);
 
-impl fmt::Display for Nested<'_> {
+impl fmt::Display for NestedError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.message())?;
         if self.0.pointer().is_empty() { Ok(()) } else { write!(f, ", at {}", self.0.pointer()) }
@@ -175,7 +175,7 @@ impl Transcoder<'_> {
         if first.as_ref().is_some_and(|key| key == NUMBER || key == RAW) {
             // The text of a value, from serde_json.
             let text: String = entries.next_value()?;
-            read_str::<()>(&text).map_err(|error| de::Error::custom(Nested(&error)))?;
+            read_str::<()>(&text).map_err(|error| de::Error::custom(NestedError(&error)))?;
             return self.text(&text);
         }
         self.json.push('{');

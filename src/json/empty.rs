@@ -1,15 +1,15 @@
-//! Values to start from inside the crate.
+//! Empty values of generated types, for use inside of the crate.
 
 use indexmap::IndexMap;
 
 use super::value::Json;
 
-/// A value with nothing in it, for `..T::empty()` in this crate's own code.
+/// An empty value, for `..T::empty()` in this crate's own code.
 ///
-/// The hand-written layer fills in the fields that it knows and takes the rest from here, so that
-/// it compiles when a changed contract gives a type one more required field.
+/// The hand-written layer sets the fields that it knows and takes the others from here, so that it still compiles when a
+/// changed contract adds a required field to a type.
 pub(crate) trait Empty {
-    /// Empty text, zero, no items.
+    /// Returns a value with empty strings, zeros and no items.
     fn empty() -> Self;
 }
 

@@ -1,4 +1,4 @@
-//! Equality of JSON texts by what they say.
+//! Equality of JSON values, given as text.
 
 use std::cmp::Ordering;
 
@@ -59,8 +59,7 @@ fn compare(left: &str, right: &str) -> Ordering {
     }
 }
 
-/// Returns the members of an object as texts, ordered by their keys. A key that is repeated is there as often, and its
-/// values are in their order.
+/// Returns the members of an object as text, sorted by key. The values of a repeated key keep their order.
 fn members(json: &str) -> Option<Vec<(&str, &str)>> {
     let mut reader = Reader::new(json);
     reader.object("an object").ok()?;

@@ -69,7 +69,7 @@ impl DecodeError {
     }
 
     /// A value can't be written as JSON.
-    pub(crate) fn of_serialize(error: &serde_json::Error) -> Self {
+    pub(crate) fn from_serialize(error: &serde_json::Error) -> Self {
         Self::new(None, error.classify(), error.to_string().into())
     }
 

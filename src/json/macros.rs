@@ -1,6 +1,6 @@
-//! What is the same in every generated type of a kind.
+//! Implementations that all generated types of a kind share.
 
-/// `Deserialize` for a type that has `FromJson`.
+/// Implements `Deserialize` for a type that implements `FromJson`.
 macro_rules! deserialize_from_json {
     ($type:ident) => {
         impl<'de> ::serde::Deserialize<'de> for $type {
@@ -11,7 +11,7 @@ macro_rules! deserialize_from_json {
     };
 }
 
-/// What every string enum has, given `as_str` and `From<&str>`.
+/// Implements the traits of a string enum, given `as_str` and `From<&str>`.
 macro_rules! string_enum {
     ($type:ident) => {
         $crate::json::deserialize_from_json!($type);
@@ -81,9 +81,9 @@ macro_rules! string_enum {
     };
 }
 
-/// What every union has, given `FromJson`.
+/// Implements the traits of a union, given `FromJson`.
 macro_rules! union {
-    // Of the variants named after `objects`, the free-form JSON must be objects.
+    // Free-form JSON in the variants after `objects` must be objects.
     ($type:ident { $($variant:ident),* } $(objects { $($object:ident),* })?) => {
         $crate::json::deserialize_from_json!($type);
 

@@ -1,21 +1,18 @@
-//! JSON: the reader that everything a server sends is read by, free-form values, and what generated
-//! types are made of.
+//! JSON: the reader for everything a server sends, free-form values, and the parts of generated types.
 //!
-//! The first layer of the crate: nothing here knows the generated types, the client or the
-//! transport.
+//! This is the first layer of the crate. Nothing in it depends on the generated types, the client or the transport.
 #![allow(dead_code, reason = "how much of it is used depends on the contract that the crate is built from")]
 
 pub(crate) mod check;
 mod deserialize;
+pub(crate) mod deserializer;
 mod empty;
 mod equality;
 mod error;
 pub(crate) mod extra;
-pub(crate) mod foreign;
 mod macros;
 mod number;
 mod object;
-mod pointer;
 mod read;
 mod reader;
 mod union;
@@ -30,8 +27,8 @@ pub(crate) use self::{
     macros::{deserialize_from_json, string_enum, union},
     object::{ObjectReader, with_field},
     read::{FromJson, find_members, read_recording, read_slice, read_str, string_or_list},
-    reader::{Reader, SplitString, missing},
-    union::{Form, untagged},
+    reader::{Reader, StringPiece, missing},
+    union::{Variant, untagged},
     unknown::{UnknownPart, UnknownParts},
     value::FreeObject,
 };

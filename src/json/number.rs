@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-/// A decimal number by value: digits without leading and trailing zeros, times a power of ten.
+/// The exact value of a decimal number: digits without leading and trailing zeros, times a power of ten.
 #[derive(PartialEq)]
 pub(super) struct Decimal {
     negative: bool,
@@ -48,10 +48,10 @@ impl Decimal {
     }
 }
 
-/// Returns the integer that a JSON number is, whatever its spelling: `1.0` and `1e3` are integers.
+/// Returns the integer that a JSON number equals, whatever its spelling: `1.0` and `1e3` are integers.
 ///
-/// The number is never rounded: one with a fraction, however small, or out of the type's range is an error,
-/// which says what was found instead.
+/// Never rounds: a number with a fraction, however small, or out of the type's range is an error, which names what was
+/// found.
 pub(super) fn integer<T: FromStr + TryFrom<i128>>(number: &str) -> Result<T, &'static str> {
     if let Ok(value) = number.parse() {
         return Ok(value);

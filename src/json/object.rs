@@ -1,4 +1,4 @@
-//! Reading the objects of the contract, and keeping what it does not name.
+//! Reads objects of the contract, and keeps the members that it doesn't name.
 
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -33,7 +33,7 @@ pub(crate) struct ObjectReader<'r, 'a> {
     /// The member whose value follows, by its number among the names.
     index: usize,
     next: usize,
-    seen: Seen,
+    seen: MemberSet,
     extra: Extra,
 }
 
@@ -45,10 +45,10 @@ impl<'r, 'a> ObjectReader<'r, 'a> {
         expected: &'static str,
     ) -> Result<Self, DecodeError> {
         let start = reader.object(expected)?;
-        Ok(Self { reader, names, start, index: 0, next: 0, seen: Seen::default(), extra: Extra::default() })
+        Ok(Self { reader, names, start, index: 0, next: 0, seen: MemberSet::default(), extra: Extra::default() })
     }
 
-    /// Begins an object whose first member is the tag that it was told by among others.
+    /// Begins an object of a union, whose tag was read to find the variant.
     pub(crate) fn tagged(
         reader: &'r mut Reader<'a>,
         names: &'static [&'static str],
@@ -57,7 +57,7 @@ impl<'r, 'a> ObjectReader<'r, 'a> {
         let tag = names.first().copied().unwrap_or_default();
         let (start, is_read) = reader.tagged_object(tag, expected)?;
         let mut object =
-            Self { reader, names, start, index: 0, next: 0, seen: Seen::default(), extra: Extra::default() };
+            Self { reader, names, start, index: 0, next: 0, seen: MemberSet::default(), extra: Extra::default() };
         if is_read {
             object.seen.insert(0);
             object.next = 1;
@@ -65,8 +65,8 @@ impl<'r, 'a> ObjectReader<'r, 'a> {
         Ok(object)
     }
 
-    /// Reads up to the value of the next member that the contract names, and returns the member's number. The others
-    /// are kept.
+    /// Reads up to the value of the next member that the contract names, and returns the member's index. Keeps the
+    /// members before it.
     #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<usize>, DecodeError> {
         loop {
@@ -94,13 +94,13 @@ impl<'r, 'a> ObjectReader<'r, 'a> {
         Ok(())
     }
 
-    /// Reads the value of a member that must be there, or may be `null` and is written as `null` then.
+    /// Reads the value of a required member, which may be `null` if `T` is an `Option`.
     pub(crate) fn required<T: FromJson>(&mut self, slot: &mut Option<T>) -> Result<(), DecodeError> {
         *slot = Some(T::read(self.reader)?);
         Ok(())
     }
 
-    /// Reads the value of a member that may be absent. `null` is kept apart from that.
+    /// Reads the value of a member that may be absent. Keeps an explicit `null`.
     pub(crate) fn optional<T: FromJson>(&mut self, slot: &mut Option<T>) -> Result<(), DecodeError> {
         if self.reader.null()? {
             self.extra.set_null(self.names, self.names.get(self.index).copied().unwrap_or_default());
@@ -110,20 +110,19 @@ impl<'r, 'a> ObjectReader<'r, 'a> {
         Ok(())
     }
 
-    /// Reads the value of a member that may be absent, and keeps one of another shape among the members that the contract
-    /// does not name.
+    /// Reads the value of a member that may be absent. Keeps a value of another shape in `extra`.
     pub(crate) fn lenient<T: FromJson>(&mut self, slot: &mut Option<T>) -> Result<(), DecodeError> {
         self.reader.peek()?;
-        let place = self.reader.place();
+        let checkpoint = self.reader.checkpoint();
         if self.optional(slot).is_err() {
-            self.reader.retry(place)?;
+            self.reader.retry(checkpoint)?;
             let value = Json::read(self.reader)?;
             self.extra.insert(self.names.get(self.index).copied().unwrap_or_default(), value);
         }
         Ok(())
     }
 
-    /// Returns the value of a member that may be `null`, and is written so if it was left out.
+    /// Returns the value of a required member that may be `null`. One that was left out is written as `null`.
     pub(crate) fn get_nullable<T>(&mut self, slot: Option<Option<T>>) -> Option<T> {
         if slot.is_none() {
             self.reader.respelled();
@@ -131,7 +130,7 @@ impl<'r, 'a> ObjectReader<'r, 'a> {
         slot.flatten()
     }
 
-    /// Reads the value of a member that has one value only.
+    /// Reads a member with one value only.
     pub(crate) fn constant(&mut self, value: &'static str) -> Result<(), DecodeError> {
         self.reader.peek()?;
         let at = self.reader.offset();
@@ -142,17 +141,20 @@ impl<'r, 'a> ObjectReader<'r, 'a> {
         }
     }
 
-    /// Returns the value of a member that must have been there.
+    /// Returns the value of a required member.
+    ///
+    /// # Errors
+    /// Fails if it was absent.
     pub(crate) fn get<T>(&self, slot: Option<T>, index: usize) -> Result<T, DecodeError> {
         slot.ok_or_else(|| self.missing(index))
     }
 
-    /// Requires that a member with one value only was there.
+    /// Fails if a member with one value only was absent.
     pub(crate) fn get_constant(&self, index: usize) -> Result<(), DecodeError> {
         if self.seen.contains(index) { Ok(()) } else { Err(self.missing(index)) }
     }
 
-    /// Returns the members that the contract does not name.
+    /// Returns the members that the contract doesn't name.
     pub(crate) fn into_extra(self) -> Extra {
         self.extra
     }
@@ -163,15 +165,15 @@ impl<'r, 'a> ObjectReader<'r, 'a> {
     }
 }
 
-/// A set of small numbers.
+/// A set of members, given by their indices.
 #[derive(Default)]
-struct Seen {
+struct MemberSet {
     first: u64,
-    /// The numbers from 64 on, which few objects have.
+    /// The indices from 64 on, which few objects have.
     others: Vec<usize>,
 }
 
-impl Seen {
+impl MemberSet {
     /// Adds a number. Returns `false` if it was in the set.
     #[inline]
     fn insert(&mut self, number: usize) -> bool {

@@ -1,18 +1,18 @@
-//! Reading documents into Rust types.
+//! Reads documents into Rust types.
 
 use indexmap::IndexMap;
 
-use super::{error::DecodeError, number, pointer::pointer, reader::Reader, unknown::UnknownParts};
+use super::{error::DecodeError, number, reader::Reader, unknown::UnknownParts};
 
 /// A type that is read from JSON.
 ///
-/// The contract's rules for plain values are the instances' own: half of a surrogate pair in a string becomes U+FFFD,
-/// an integer may be spelled `1.0`, and a list may be a bare string where the items say so.
+/// The implementations for plain values follow the contract: half of a surrogate pair in a string becomes U+FFFD, an
+/// integer may be spelled `1.0`, and a list may be a bare string if its items have a shorthand.
 pub(crate) trait FromJson: Sized {
     /// Reads one value.
     ///
     /// # Errors
-    /// When the text is not JSON, or the value has another shape.
+    /// Fails if the text is not JSON, or if the value has another shape.
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError>;
 
     /// Returns the item that a bare string is short for in place of a list.
@@ -23,27 +23,27 @@ pub(crate) trait FromJson: Sized {
 
 /// Reads a document.
 pub(crate) fn read_str<T: FromJson>(json: &str) -> Result<T, DecodeError> {
-    whole(&mut Reader::new(json)).map_err(|error| located(error, json))
+    read_to_end(&mut Reader::new(json)).map_err(|error| with_pointer(error, json))
 }
 
-/// Reads a document that has yet to be checked for UTF-8.
+/// Checks a document for UTF-8, and reads it.
 pub(crate) fn read_slice<T: FromJson>(json: &[u8]) -> Result<T, DecodeError> {
     read_str(utf8(json)?)
 }
 
-/// Reads a document, and returns what was unknown in it as well.
+/// Reads a document, and also returns the parts that its type doesn't name.
 pub(crate) fn read_recording<T: FromJson>(json: &[u8]) -> Result<(T, UnknownParts), DecodeError> {
     let json = utf8(json)?;
     let mut reader = Reader::new(json);
     reader.record_unknown();
-    match whole(&mut reader) {
+    match read_to_end(&mut reader) {
         Ok(value) => Ok((value, reader.take_unknown())),
-        Err(error) => Err(located(error, json)),
+        Err(error) => Err(with_pointer(error, json)),
     }
 }
 
-/// Finds some members of an object, without copying or decoding anything else. Returns `None` if the document is not an
-/// object. Of a member that is repeated the last counts.
+/// Finds members of an object without copying or decoding anything. Returns `None` if the document is not an object. Uses
+/// the last value of a repeated member.
 pub(crate) fn find_members<'a, const N: usize>(json: &'a [u8], names: [&str; N]) -> Option<[Option<&'a str>; N]> {
     let mut reader = Reader::new(std::str::from_utf8(json).ok()?);
     let mut found = [None; N];
@@ -57,17 +57,60 @@ pub(crate) fn find_members<'a, const N: usize>(json: &'a [u8], names: [&str; N])
     reader.end().ok().map(|()| found)
 }
 
-/// Reads what is left of a document.
-pub(crate) fn whole<T: FromJson>(reader: &mut Reader<'_>) -> Result<T, DecodeError> {
+/// Reads the rest of a document as one value.
+pub(crate) fn read_to_end<T: FromJson>(reader: &mut Reader<'_>) -> Result<T, DecodeError> {
     let value = T::read(reader)?;
     reader.end().map(|()| value)
 }
 
 /// Adds the place to an error of reading a document.
 #[cold]
-pub(crate) fn located(error: DecodeError, json: &str) -> DecodeError {
+pub(crate) fn with_pointer(error: DecodeError, json: &str) -> DecodeError {
     let pointer = error.offset().map(|offset| pointer(json, offset)).unwrap_or_default();
     error.at(json, pointer)
+}
+
+/// Returns the JSON pointer (RFC 6901) of the innermost value that a byte is in.
+///
+/// The text may be cut, or not be JSON from some byte on; the walk ends there.
+#[cold]
+pub(super) fn pointer(text: &str, offset: usize) -> String {
+    let mut pointer = String::new();
+    let mut reader = Reader::new(text);
+    while let Some(step) = step(&mut reader, offset) {
+        pointer.push('/');
+        pointer.push_str(&step.replace('~', "~0").replace('/', "~1"));
+    }
+    pointer
+}
+
+/// Moves to the part of the value that follows which a byte is in. Returns `None` if it is in none of them.
+fn step(reader: &mut Reader<'_>, offset: usize) -> Option<String> {
+    let is_object = match reader.peek().ok()? {
+        b'{' => reader.object("an object").map(|_| true).ok()?,
+        b'[' => reader.array().map(|()| false).ok()?,
+        _ => return None,
+    };
+    let mut index = 0;
+    loop {
+        let step = if is_object {
+            reader.key().ok()??.into_owned()
+        } else if reader.item().ok()? {
+            index.to_string()
+        } else {
+            return None;
+        };
+        reader.peek().ok()?;
+        if reader.offset() > offset {
+            return None;
+        }
+        let start = reader.checkpoint();
+        if reader.skip_any_depth().is_err() || reader.offset() > offset {
+            reader.rewind(start);
+            return Some(step);
+        }
+        index += 1;
+    }
 }
 
 /// Checks a document for UTF-8.
@@ -75,7 +118,7 @@ pub(super) fn utf8(json: &[u8]) -> Result<&str, DecodeError> {
     std::str::from_utf8(json).map_err(|error| {
         let valid = json.get(..error.valid_up_to()).and_then(|valid| std::str::from_utf8(valid).ok());
         let error = DecodeError::syntax(error.valid_up_to(), "invalid unicode code point");
-        located(error, valid.unwrap_or_default())
+        with_pointer(error, valid.unwrap_or_default())
     })
 }
 
@@ -164,12 +207,12 @@ impl<T: FromJson> FromJson for Option<T> {
 impl<T: FromJson> FromJson for Vec<T> {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         if reader.peek()? == b'"' {
-            let place = reader.place();
+            let checkpoint = reader.checkpoint();
             if let Some(item) = T::from_shorthand(String::read(reader)?) {
                 reader.respelled();
                 return Ok(vec![item]);
             }
-            reader.rewind(place);
+            reader.rewind(checkpoint);
         }
         reader.array()?;
         let mut list = Self::new();

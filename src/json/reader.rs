@@ -4,14 +4,14 @@ use std::{borrow::Cow, mem};
 
 use super::{error::DecodeError, unknown::UnknownParts};
 
-/// How many levels arrays and objects may nest: in all that is read into types, and once more in a piece of free-form
-/// JSON, counted from where it begins.
+/// The number of levels that arrays and objects may nest. Free-form JSON inside of a type is counted anew, from where it
+/// begins.
 pub(crate) const MAX_DEPTH: usize = 128;
 
-/// The bytes that attempts to read a union may cost, in lengths of the document. See [`Reader::retry`].
+/// The number of bytes that failed attempts to read unions may read in total, in lengths of the document.
 const MAX_REREAD: usize = 16;
 
-/// The length in bytes up to which a string with escapes is copied from where it grew. A longer one is handed out as it is.
+/// The length in bytes up to which an unescaped string is copied out of the buffer. A longer one takes the buffer along.
 const MAX_COPIED: usize = 64 * 1024;
 
 /// The six types of a JSON value (RFC 8259, section 3).
@@ -48,29 +48,29 @@ impl JsonType {
 
 /// Reads JSON text from its start to its end.
 ///
-/// A method reads what it is named after or fails. Where several things may follow, [`peek`](Self::peek) looks ahead,
-/// and [`rewind`](Self::rewind) goes back. The reader knows the byte it is at and how deep that is nested. It keeps no
-/// path: the JSON pointer of an error is found afterwards, by a walk over the text (`pointer.rs`).
+/// Each method reads the part of the grammar that it is named after, or fails. [`peek`](Self::peek) looks ahead where
+/// several may follow, and [`rewind`](Self::rewind) goes back. The reader tracks its offset and depth. It doesn't track
+/// the path: the JSON pointer of an error is found afterwards, by a walk over the text (`pointer` in `read.rs`).
 pub(crate) struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
-    /// An object or array has just begun, so that no comma precedes the next part.
+    /// Set after an opening bracket: no comma precedes the next part.
     is_first: bool,
     tagged: Option<Tagged>,
-    /// The bytes that were looked at ahead, some of them repeatedly.
+    /// The number of bytes read ahead, counting repetitions.
     scanned: usize,
     reread: usize,
     has_lone_surrogate: bool,
     is_respelled: bool,
     unknown: Option<UnknownParts>,
-    /// Where strings with escapes grow: those that are handed out have their exact size.
+    /// The buffer for strings with escapes, so that those handed out have their exact size.
     unescaped: String,
 }
 
-/// A place to go back to.
+/// A state of the reader to rewind to.
 #[derive(Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct Checkpoint {
     at: usize,
     depth: usize,
     is_first: bool,
@@ -80,7 +80,7 @@ pub(crate) struct Place {
     unknown: usize,
 }
 
-/// An object whose first member is its tag. That was read already, and need not be read again.
+/// An object whose first member is its tag, which has been read already.
 #[derive(Clone, Copy)]
 struct Tagged {
     object: usize,
@@ -97,9 +97,9 @@ pub(crate) enum Member<'a> {
     End,
 }
 
-/// A string whose ends may be halves of surrogate pairs, such as a piece of a longer text.
+/// A piece of a text, whose ends may be halves of surrogate pairs.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct SplitString<'a> {
+pub(crate) struct StringPiece<'a> {
     /// A low surrogate at the start, whose other half may be at the end of the piece before.
     pub(crate) leading: Option<u16>,
     /// The text between. A half within it has lost its other half for good, and is U+FFFD.
@@ -169,8 +169,8 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    pub(crate) fn place(&self) -> Place {
-        Place {
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
             at: self.at,
             depth: self.depth,
             is_first: self.is_first,
@@ -181,28 +181,29 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Goes back to a place, as if nothing after it had been read.
-    pub(crate) fn rewind(&mut self, place: Place) {
-        (self.at, self.depth, self.is_first) = (place.at, place.depth, place.is_first);
-        self.has_lone_surrogate = place.has_lone_surrogate;
-        self.is_respelled = place.is_respelled;
-        // Another type may be tried here, and has to look at the tag itself.
+    /// Restores the state of a checkpoint.
+    pub(crate) fn rewind(&mut self, checkpoint: Checkpoint) {
+        (self.at, self.depth, self.is_first) = (checkpoint.at, checkpoint.depth, checkpoint.is_first);
+        self.has_lone_surrogate = checkpoint.has_lone_surrogate;
+        self.is_respelled = checkpoint.is_respelled;
+        // Another type may be tried here, and has to read the tag itself.
         self.tagged = None;
         if let Some(unknown) = &mut self.unknown {
-            unknown.truncate(place.unknown);
+            unknown.truncate(checkpoint.unknown);
         }
     }
 
-    /// Goes back after a failed attempt to read one form of a union.
+    /// Rewinds after a failed attempt to read one variant of a union.
     ///
     /// # Errors
-    /// When attempts have cost a multiple of the document's length: in nested unions they multiply with every level.
-    pub(crate) fn retry(&mut self, place: Place) -> Result<(), DecodeError> {
-        self.reread += self.at - place.at + self.scanned - place.scanned;
-        self.scanned = place.scanned;
-        self.rewind(place);
+    /// Fails if all attempts together have read a multiple of the document's length. In nested unions they multiply with
+    /// every level.
+    pub(crate) fn retry(&mut self, checkpoint: Checkpoint) -> Result<(), DecodeError> {
+        self.reread += self.at - checkpoint.at + self.scanned - checkpoint.scanned;
+        self.scanned = checkpoint.scanned;
+        self.rewind(checkpoint);
         if self.reread > self.text.len().saturating_mul(MAX_REREAD) {
-            return Err(DecodeError::data(place.at, "too many attempts to tell the forms of a union apart"));
+            return Err(DecodeError::data(checkpoint.at, "too many attempts to find the variant of a union"));
         }
         Ok(())
     }
@@ -305,7 +306,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn part(&mut self, close: u8) -> Result<bool, DecodeError> {
+    fn next_part(&mut self, close: u8) -> Result<bool, DecodeError> {
         let has_part = self.separator(close)?;
         self.depth -= usize::from(!has_part);
         Ok(has_part)
@@ -314,7 +315,7 @@ impl<'a> Reader<'a> {
     /// Reads up to the next item of an array, or past its end. Returns `true` if there is an item.
     #[inline]
     pub(crate) fn item(&mut self) -> Result<bool, DecodeError> {
-        self.part(b']')
+        self.next_part(b']')
     }
 
     /// Reads the next key of an object, or past its end.
@@ -323,12 +324,12 @@ impl<'a> Reader<'a> {
     /// become the same.
     #[inline]
     pub(crate) fn key(&mut self) -> Result<Option<Cow<'a, str>>, DecodeError> {
-        if self.part(b'}')? { self.name().map(Some) } else { Ok(None) }
+        if self.next_part(b'}')? { self.name().map(Some) } else { Ok(None) }
     }
 
     /// Reads the next key of an object as its text with the quotation marks, or past its end.
     pub(super) fn raw_key(&mut self) -> Result<Option<&'a str>, DecodeError> {
-        if !self.part(b'}')? {
+        if !self.next_part(b'}')? {
             return Ok(None);
         }
         self.raw_name().map(Some)
@@ -353,7 +354,7 @@ impl<'a> Reader<'a> {
         names: &'static [&'static str],
         next: &mut usize,
     ) -> Result<Member<'a>, DecodeError> {
-        if !self.part(b'}')? {
+        if !self.next_part(b'}')? {
             return Ok(Member::End);
         }
         if let Some(name) = names.get(*next)
@@ -384,7 +385,7 @@ impl<'a> Reader<'a> {
         if self.peek()? != b'"' {
             return Err(self.syntax("key must be a string"));
         }
-        let name = self.quoted(Lone::SpelledOut)?;
+        let name = self.quoted_string(LoneSurrogate::SpelledOut)?;
         self.colon()?;
         Ok(name)
     }
@@ -403,18 +404,18 @@ impl<'a> Reader<'a> {
         if self.peek()? != b'"' {
             return Err(self.wrong_type("a string"));
         }
-        self.quoted(Lone::Replaced)
+        self.quoted_string(LoneSurrogate::Replaced)
     }
 
     /// Reads a string that may begin or end within a surrogate pair.
-    pub(crate) fn split_string(&mut self) -> Result<SplitString<'a>, DecodeError> {
+    pub(crate) fn string_piece(&mut self) -> Result<StringPiece<'a>, DecodeError> {
         if self.peek()? != b'"' {
             return Err(self.wrong_type("a string"));
         }
-        let start = self.place();
+        let start = self.checkpoint();
         let text = self.string()?;
         if !self.has_lone_surrogate {
-            return Ok(SplitString { leading: None, text, trailing: None });
+            return Ok(StringPiece { leading: None, text, trailing: None });
         }
         self.rewind(start);
         self.at += 1;
@@ -431,25 +432,25 @@ impl<'a> Reader<'a> {
         let between = points.get(between).unwrap_or_default();
         let text: String = between.iter().map(|point| character(*point)).collect();
         self.has_lone_surrogate = start.has_lone_surrogate || between.iter().any(|point| is_surrogate(*point));
-        Ok(SplitString { leading, text: text.into(), trailing })
+        Ok(StringPiece { leading, text: text.into(), trailing })
     }
 
-    /// Reads what begins with a quotation mark.
+    /// Reads a string whose quotation mark follows.
     #[inline]
-    fn quoted(&mut self, lone: Lone) -> Result<Cow<'a, str>, DecodeError> {
+    fn quoted_string(&mut self, lone: LoneSurrogate) -> Result<Cow<'a, str>, DecodeError> {
         let start = self.at + 1;
-        let end = plain(self.text.as_bytes(), start);
+        let end = end_of_unescaped(self.text.as_bytes(), start);
         match (self.text.as_bytes().get(end), self.text.get(start..end)) {
             (Some(b'"'), Some(text)) => {
                 self.at = end + 1;
                 Ok(Cow::Borrowed(text))
             }
-            (_, text) => self.escaped(text.unwrap_or_default(), end, lone).map(Cow::Owned),
+            (_, text) => self.unescape(text.unwrap_or_default(), end, lone).map(Cow::Owned),
         }
     }
 
     #[inline(never)]
-    fn escaped(&mut self, start: &str, end: usize, lone: Lone) -> Result<String, DecodeError> {
+    fn unescape(&mut self, start: &str, end: usize, lone: LoneSurrogate) -> Result<String, DecodeError> {
         let mut string = mem::take(&mut self.unescaped);
         string.clear();
         string.push_str(start);
@@ -473,7 +474,7 @@ impl<'a> Reader<'a> {
                     } else {
                         let point = self.escape()?;
                         match lone {
-                            Lone::SpelledOut if is_surrogate(point) => {
+                            LoneSurrogate::SpelledOut if is_surrogate(point) => {
                                 self.is_respelled = true;
                                 string.push_str(&format!("\\u{point:04x}"));
                             }
@@ -486,7 +487,7 @@ impl<'a> Reader<'a> {
                 }
                 _ => return Err(self.unfinished_string()),
             }
-            let end = plain(self.text.as_bytes(), self.at);
+            let end = end_of_unescaped(self.text.as_bytes(), self.at);
             string.push_str(self.text.get(self.at..end).unwrap_or_default());
             self.at = end;
         }
@@ -625,12 +626,12 @@ impl<'a> Reader<'a> {
         self.skip(MAX_DEPTH)
     }
 
-    /// Skips a value that is read later, as a type or as free-form JSON: it may be as deep as both together.
-    pub(super) fn skip_ahead(&mut self) -> Result<(), DecodeError> {
+    /// Skips a value that is read later. It may be free-form JSON inside of a type, and nest as deep as both may.
+    pub(super) fn skip_any_depth(&mut self) -> Result<(), DecodeError> {
         self.skip(2 * MAX_DEPTH).map(drop)
     }
 
-    /// Skips a value. Not recursive: free-form JSON is to cost no stack.
+    /// Skips a value. Not recursive, so that free-form JSON takes no stack.
     fn skip(&mut self, max_depth: usize) -> Result<&'a str, DecodeError> {
         self.peek()?;
         let start = self.at;
@@ -677,7 +678,7 @@ impl<'a> Reader<'a> {
     fn skip_string(&mut self) -> Result<(), DecodeError> {
         self.at += 1;
         loop {
-            self.at = plain(self.text.as_bytes(), self.at);
+            self.at = end_of_unescaped(self.text.as_bytes(), self.at);
             match self.text.as_bytes().get(self.at) {
                 Some(b'"') => {
                     self.at += 1;
@@ -692,22 +693,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Looks ahead for the member that tells the variants of a union apart. Returns its value, or `None` if it is
-    /// absent or `null`. The object is still to be read.
+    /// Looks ahead for the tag of a union in the object that follows, without reading the object. Returns the tag's value,
+    /// or `None` if it is absent or `null`.
     pub(crate) fn tag(
         &mut self,
         name: &'static str,
         expected: &'static str,
     ) -> Result<Option<Cow<'a, str>>, DecodeError> {
         self.peek()?;
-        let start = self.place();
+        let start = self.checkpoint();
         let object = self.object(expected)?;
-        // Nearly every tag is the first member, written without white space.
+        // Fast path: the API writes the tag first and without white space.
         if let Some(value) = self.at_member(name)
             && self.text.as_bytes().get(value) == Some(&b'"')
         {
             self.at = value;
-            let tag = self.quoted(Lone::Replaced)?;
+            let tag = self.quoted_string(LoneSurrogate::Replaced)?;
             let after = self.at;
             self.rewind(start);
             self.tagged = Some(Tagged { object, name, after });
@@ -719,7 +720,7 @@ impl<'a> Reader<'a> {
                 tag = if self.null()? { None } else { Some(self.string()?) };
                 break;
             }
-            self.skip_ahead()?;
+            self.skip_any_depth()?;
         }
         self.scanned += self.at - start.at;
         self.rewind(start);
@@ -727,15 +728,15 @@ impl<'a> Reader<'a> {
     }
 
     /// Looks ahead at the members of the object that follows, each with its key and, if it is a string, its value.
-    pub(crate) fn look_at_members(&mut self, mut look: impl FnMut(&str, Option<&str>)) -> Result<(), DecodeError> {
-        let start = self.place();
+    pub(crate) fn peek_members(&mut self, mut look: impl FnMut(&str, Option<&str>)) -> Result<(), DecodeError> {
+        let start = self.checkpoint();
         self.object("an object")?;
         while let Some(key) = self.key()? {
             if self.peek()? == b'"' {
                 look(&key, Some(&self.string()?));
             } else {
                 look(&key, None);
-                self.skip_ahead()?;
+                self.skip_any_depth()?;
             }
         }
         self.scanned += self.at - start.at;
@@ -776,7 +777,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value that follows has another type.
+    /// Returns the error of a value of another type.
     #[cold]
     pub(crate) fn wrong_type(&mut self, expected: &'static str) -> DecodeError {
         let found = match self.peek_type() {
@@ -799,15 +800,15 @@ impl<'a> Reader<'a> {
         DecodeError::data(at, format!("invalid type: {found}, expected {expected}"))
     }
 
-    /// The member whose key was just read has been read before.
+    /// Returns the error of a repeated member, whose key was just read.
     #[cold]
     pub(crate) fn duplicate(&self, name: &str) -> DecodeError {
-        // At the colon: the fault is the object's, not the value's.
+        // Point to the colon, which is in the object: pointing to the value would blame the value.
         DecodeError::data(self.at - 1, format!("duplicate field `{name}`"))
     }
 }
 
-/// The object that begins at a byte lacks a member.
+/// Returns the error of an object that lacks a member, given by the offset of the object.
 #[cold]
 pub(crate) fn missing(object: usize, name: &str) -> DecodeError {
     DecodeError::data(object, format!("missing field `{name}`"))
@@ -818,9 +819,9 @@ fn too_deep(at: usize) -> DecodeError {
     DecodeError::data(at, format!("recursion limit exceeded: the value nests deeper than {MAX_DEPTH} levels"))
 }
 
-/// What half of a surrogate pair becomes in a string.
+/// How to represent half of a surrogate pair in a string.
 #[derive(Clone, Copy)]
-enum Lone {
+enum LoneSurrogate {
     Replaced,
     SpelledOut,
 }
@@ -847,7 +848,7 @@ fn character(point: u32) -> char {
     char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// Returns the characters of a string given as valid JSON text, with its quotation marks. Lone surrogates are returned
+/// Returns the characters of a string given as valid JSON text, with its quotation marks. LoneSurrogate surrogates are returned
 /// as they are, so that two of them differ.
 pub(super) fn code_points(string: &str) -> impl Iterator<Item = u32> {
     let mut reader = Reader::new(string);
@@ -855,10 +856,9 @@ pub(super) fn code_points(string: &str) -> impl Iterator<Item = u32> {
     std::iter::from_fn(move || reader.code_point().ok().flatten())
 }
 
-/// Returns where the first byte from `at` on is that ends a plain part of a string: a quotation mark, a backslash or a
-/// control character.
+/// Returns the offset of the first byte from `at` on that is a quotation mark, a backslash or a control character.
 #[inline(never)]
-fn plain(bytes: &[u8], mut at: usize) -> usize {
+fn end_of_unescaped(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let mut short = 4;
     while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
@@ -894,7 +894,7 @@ mod tests {
 
     #[test]
     fn a_string_is_split_from_halves_at_its_ends() {
-        let split = |leading, text: &str, trailing| SplitString { leading, text: text.to_owned().into(), trailing };
+        let split = |leading, text: &str, trailing| StringPiece { leading, text: text.to_owned().into(), trailing };
         let (high, low) = (Some(0xD83D), Some(0xDE00));
         let cases = [
             (r#""""#, split(None, "", None), false),
@@ -910,12 +910,12 @@ mod tests {
         ];
         for (json, expected, is_lost) in cases {
             let mut reader = Reader::new(json);
-            assert_eq!(reader.split_string().unwrap(), expected, "{json}");
+            assert_eq!(reader.string_piece().unwrap(), expected, "{json}");
             assert_eq!(reader.has_lone_surrogate(), is_lost, "{json}");
             assert!(reader.end().is_ok());
         }
-        assert!(Reader::new(r#""\ud83d"#).split_string().unwrap_err().is_eof());
-        assert!(Reader::new("5").split_string().unwrap_err().is_data());
+        assert!(Reader::new(r#""\ud83d"#).string_piece().unwrap_err().is_eof());
+        assert!(Reader::new("5").string_piece().unwrap_err().is_data());
     }
 
     #[test]
@@ -925,7 +925,7 @@ mod tests {
         reader.unknown_member("before");
         reader.array().unwrap();
         assert!(reader.item().unwrap());
-        let place = reader.place();
+        let checkpoint = reader.checkpoint();
         for _ in 0..2 {
             assert_eq!(reader.tag("type", "an object").unwrap().as_deref(), Some("x"));
             reader.object("an object").unwrap();
@@ -935,7 +935,7 @@ mod tests {
             assert_eq!(reader.string().unwrap(), "\u{FFFD}");
             reader.unknown_member("within");
             assert!(reader.has_lone_surrogate());
-            reader.rewind(place);
+            reader.rewind(checkpoint);
             assert!(!reader.has_lone_surrogate());
         }
         reader.value().unwrap();
@@ -952,7 +952,7 @@ mod tests {
     fn a_tag_is_skipped_only_in_its_own_object() {
         let json = r#"{"type":"a","of":{"type":"b"}}"#;
         let mut reader = Reader::new(json);
-        let start = reader.place();
+        let start = reader.checkpoint();
         reader.tag("type", "an object").unwrap();
         assert_eq!(reader.tagged_object("type", "an object").unwrap(), (0, true));
         assert_eq!(reader.key().unwrap().as_deref(), Some("of"));
@@ -969,10 +969,10 @@ mod tests {
         for end in ["\"", "\\", "\u{1F}", "\0", "\n"] {
             for length in 0..100 {
                 let text = format!("{}{end}{}", "é".repeat(length / 2) + &"x".repeat(length % 2), "y".repeat(40));
-                assert_eq!(plain(text.as_bytes(), 0), length, "{end:?}");
+                assert_eq!(end_of_unescaped(text.as_bytes(), 0), length, "{end:?}");
             }
         }
         let text = "\u{80}\u{7F} !#[]\u{FF}".repeat(20);
-        assert_eq!(plain(text.as_bytes(), 0), text.len());
+        assert_eq!(end_of_unescaped(text.as_bytes(), 0), text.len());
     }
 }

@@ -1,4 +1,4 @@
-//! Reading unions whose forms no tag tells apart.
+//! Reads unions without a tag.
 
 use super::{
     error::DecodeError,
@@ -7,31 +7,31 @@ use super::{
     value::Json,
 };
 
-/// One form of a union.
-pub(crate) struct Form<U> {
-    /// The JSON types that it can have.
+/// A variant of a union without a tag.
+pub(crate) struct Variant<U> {
+    /// The JSON types that a value can have.
     pub(crate) types: &'static [JsonType],
     /// The members that an object must have.
     pub(crate) required: &'static [&'static str],
-    /// The members that have one value only, if they are there.
+    /// The members with one value only, which may be absent.
     pub(crate) constants: &'static [(&'static str, &'static str)],
     pub(crate) read: fn(&mut Reader<'_>) -> Result<U, DecodeError>,
 }
 
-/// Reads a union that no tag decides.
+/// Reads a union without a tag.
 ///
-/// The type of the value decides first. Where several forms have it, one look at the keys of an object leaves those
-/// whose required members are there and whose constants agree, and the first of them that can be read is taken. A value
-/// that is none of them is kept as `unknown`.
+/// The JSON type selects the variant. If several have it, the keys of an object rule out those whose required members are
+/// missing or whose constants differ, and the first remaining variant that can be read is used. A value that fits none
+/// is kept as `unknown`.
 pub(crate) fn untagged<U>(
     reader: &mut Reader<'_>,
     schema: &'static str,
-    forms: &[Form<U>],
+    variants: &[Variant<U>],
     expected: &'static str,
     unknown: fn(Json) -> U,
 ) -> Result<U, DecodeError> {
     let found = reader.peek_type()?;
-    let mut candidates: Vec<&Form<U>> = forms.iter().filter(|form| form.types.contains(&found)).collect();
+    let mut candidates: Vec<&Variant<U>> = variants.iter().filter(|variant| variant.types.contains(&found)).collect();
     match candidates[..] {
         [] => return Err(reader.wrong_type(expected)),
         [only] => return (only.read)(reader),
@@ -40,9 +40,9 @@ pub(crate) fn untagged<U>(
     if found == JsonType::Object {
         candidates = matching(reader, candidates)?;
     }
-    let start = reader.place();
-    for form in candidates {
-        match (form.read)(reader) {
+    let start = reader.checkpoint();
+    for variant in candidates {
+        match (variant.read)(reader) {
             Ok(value) => return Ok(value),
             Err(_) => reader.retry(start)?,
         }
@@ -51,18 +51,22 @@ pub(crate) fn untagged<U>(
     Json::read(reader).map(unknown)
 }
 
-/// Returns the forms that the keys and constants of the object that follows allow.
-fn matching<'f, U>(reader: &mut Reader<'_>, forms: Vec<&'f Form<U>>) -> Result<Vec<&'f Form<U>>, DecodeError> {
-    let mut states: Vec<(&Form<U>, usize, bool)> =
-        forms.into_iter().map(|form| (form, form.required.len(), true)).collect();
-    reader.look_at_members(|key, value| {
-        for (form, missing, agrees) in &mut states {
-            *missing = missing.saturating_sub(usize::from(form.required.contains(&key)));
-            let constant = form.constants.iter().find(|(name, _)| *name == key);
+/// Returns the variants that the keys and constants of the object that follows allow.
+fn matching<'f, U>(reader: &mut Reader<'_>, variants: Vec<&'f Variant<U>>) -> Result<Vec<&'f Variant<U>>, DecodeError> {
+    let mut states: Vec<(&Variant<U>, usize, bool)> =
+        variants.into_iter().map(|variant| (variant, variant.required.len(), true)).collect();
+    reader.peek_members(|key, value| {
+        for (variant, missing, agrees) in &mut states {
+            *missing = missing.saturating_sub(usize::from(variant.required.contains(&key)));
+            let constant = variant.constants.iter().find(|(name, _)| *name == key);
             *agrees &= constant.is_none_or(|(_, only)| value == Some(only));
         }
     })?;
-    Ok(states.into_iter().filter(|(_, missing, agrees)| *missing == 0 && *agrees).map(|(form, ..)| form).collect())
+    Ok(states
+        .into_iter()
+        .filter(|(_, missing, agrees)| *missing == 0 && *agrees)
+        .map(|(variant, ..)| variant)
+        .collect())
 }
 
 #[cfg(test)]
@@ -73,7 +77,7 @@ mod tests {
         read::{read_recording, read_str},
     };
 
-    /// A form with members of its own, one of which holds the union again.
+    /// A variant with members of its own, one of which holds the union again.
     #[derive(Debug, PartialEq)]
     enum Union {
         Text(String),
@@ -106,12 +110,12 @@ mod tests {
 
     impl FromJson for Union {
         fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-            const OBJECT: Form<Union> =
-                Form { types: &[JsonType::Object], required: &[], constants: &[], read: |_| Ok(Union::Open(0)) };
-            let forms = [
-                Form { types: &[JsonType::String], read: |reader| String::read(reader).map(Self::Text), ..OBJECT },
-                Form { types: &[JsonType::Number], read: |reader| i64::read(reader).map(Self::Number), ..OBJECT },
-                Form {
+            const OBJECT: Variant<Union> =
+                Variant { types: &[JsonType::Object], required: &[], constants: &[], read: |_| Ok(Union::Open(0)) };
+            let variants = [
+                Variant { types: &[JsonType::String], read: |reader| String::read(reader).map(Self::Text), ..OBJECT },
+                Variant { types: &[JsonType::Number], read: |reader| i64::read(reader).map(Self::Number), ..OBJECT },
+                Variant {
                     required: &["value"],
                     constants: &[("kind", "named")],
                     read: |reader| {
@@ -120,7 +124,7 @@ mod tests {
                     },
                     ..OBJECT
                 },
-                Form {
+                Variant {
                     required: &["value"],
                     constants: &[("kind", "counted")],
                     read: |reader| {
@@ -129,7 +133,7 @@ mod tests {
                     },
                     ..OBJECT
                 },
-                Form {
+                Variant {
                     required: &["kind"],
                     read: |reader| {
                         let (kind, ..) = read_object(reader, &["kind"])?;
@@ -137,15 +141,15 @@ mod tests {
                     },
                     ..OBJECT
                 },
-                Form {
+                Variant {
                     constants: &[("open", "yes")],
                     read: |reader| read_object::<Json>(reader, &["open"]).map(|(.., others)| Self::Open(others)),
                     ..OBJECT
                 },
-                Form { types: &[JsonType::Array], read: |reader| Vec::read(reader).map(Self::Texts), ..OBJECT },
-                Form { types: &[JsonType::Array], read: |reader| Vec::read(reader).map(Self::Numbers), ..OBJECT },
+                Variant { types: &[JsonType::Array], read: |reader| Vec::read(reader).map(Self::Texts), ..OBJECT },
+                Variant { types: &[JsonType::Array], read: |reader| Vec::read(reader).map(Self::Numbers), ..OBJECT },
             ];
-            untagged(reader, "Union", &forms, "one of: array, number, object, string", Self::Unknown)
+            untagged(reader, "Union", &variants, "one of: array, number, object, string", Self::Unknown)
         }
     }
 
@@ -159,7 +163,7 @@ mod tests {
             (r#"{"value":5}"#, Union::Counted(5, None)),
             (r#"{"x":1,"value":"a","of":{"value":7}}"#, named("a", Some(Box::new(Union::Counted(7, None))))),
             (r#"{"of":"b","value":7}"#, Union::Counted(7, Some(Box::new(Union::Text("b".into()))))),
-            // A constant that disagrees rules a form out, first or last.
+            // A constant that disagrees rules a variant out, first or last.
             (r#"{"kind":"counted","value":"a"}"#, Union::Kind("counted".into())),
             (r#"{"value":5,"kind":"counted"}"#, Union::Counted(5, None)),
             (r#"{"value":5,"kind":"named"}"#, Union::Kind("named".into())),
@@ -179,19 +183,19 @@ mod tests {
     }
 
     #[test]
-    fn one_form_of_a_type_has_its_own_errors() {
+    fn one_variant_of_a_type_has_its_own_errors() {
         assert_eq!(
             read_str::<Union>("5.5").unwrap_err().message(),
             "invalid value: floating point, expected an integer of 64 bits"
         );
         let error = read_str::<Union>("true").unwrap_err();
         assert_eq!(error.message(), "invalid type: boolean, expected one of: array, number, object, string");
-        // What is not JSON is no form, and is not kept.
+        // Invalid JSON fits no variant, and is an error.
         assert!(read_str::<Union>(r#"{"value":tru}"#).unwrap_err().is_syntax());
         assert!(read_str::<Union>(r#"[1,"a"#).unwrap_err().is_eof());
     }
 
-    /// The unknown members that a failed attempt saw are none of the form that is taken.
+    /// The unknown members of a failed attempt are not reported.
     #[test]
     fn a_failed_attempt_leaves_nothing_behind() {
         let json = r#"{"x":1,"of":{"y":1,"value":"a"},"value":5}"#;
@@ -210,7 +214,7 @@ mod tests {
 
     #[test]
     fn attempts_do_not_multiply_with_the_levels() {
-        // At each level two forms read all that is within before they fail.
+        // At each level two variants read all that is within before they fail.
         let nested =
             |levels: usize| format!("{}1{}", r#"{"of":"#.repeat(levels), r#","value":true,"kind":5}"#.repeat(levels));
         for levels in [3, 60, 126] {
@@ -222,7 +226,7 @@ mod tests {
             |levels: usize| format!("{}1{}", r#"{"of":"#.repeat(levels), r#","value":true}"#.repeat(levels));
         assert!(read_str::<Union>(&ambiguous(3)).is_ok());
         let error = read_str::<Union>(&ambiguous(60)).unwrap_err();
-        assert_eq!(error.message(), "too many attempts to tell the forms of a union apart");
+        assert_eq!(error.message(), "too many attempts to find the variant of a union");
     }
 
     /// What an attempt looked over ahead counts as well, though it failed before it read that.
@@ -230,7 +234,7 @@ mod tests {
     fn looking_ahead_is_limited_in_attempts_that_fail() {
         let late_tag = format!(r#"{{"content":"{}","type":"text"}}"#, "x".repeat(1000));
         let mut reader = Reader::new(&late_tag);
-        let start = reader.place();
+        let start = reader.checkpoint();
         let attempts = (1..100).find(|_| {
             reader.tag("type", "an object").unwrap();
             reader.retry(start).is_err()

@@ -1,31 +1,31 @@
-//! Unknown parts of a document: recorded while it is read, for those who ask.
+//! A record of the parts of a document that its type doesn't name.
 
-/// A part of a document that has no type of its own.
+/// A part of a document that its type doesn't name.
 ///
-/// The value that is read keeps it. This is the report of it.
+/// The value that is read keeps it; this only reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnknownPart {
-    /// The schema that does not know the item, if there is one to name.
+    /// The schema of the union or enumeration, or `None` for a field.
     pub(crate) schema: Option<&'static str>,
     /// The name of the field, the tag of the variant, or the value of the enumeration.
     pub(crate) name: String,
-    /// Is the item a field, and not a variant or a value?
+    /// Set for a field, and not for a variant or a value.
     pub(crate) field: bool,
 }
 
-/// The items recorded for one document: each of them once, and no more than [`LIMIT`](Self::LIMIT).
+/// The unknown parts of one document, each of them once, and at most [`LIMIT`](Self::LIMIT).
 #[derive(Debug, Default)]
 pub(crate) struct UnknownParts(Vec<UnknownPart>);
 
 impl UnknownParts {
-    /// A document made of unknown members must not fill memory with reports of them.
+    /// Bounds the memory for a document made of unknown members.
     const LIMIT: usize = 100;
 
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Takes back what was recorded after the list had this length.
+    /// Removes what was recorded since the list had this length.
     pub(super) fn truncate(&mut self, length: usize) {
         self.0.truncate(length);
     }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 
 use super::{
     deserialize::{RAW, deserialize},
+    deserializer,
     equality::{is_equal, json_type},
     error::DecodeError,
-    foreign,
     read::{FromJson, read_str},
     reader::{JsonType, Reader},
 };
@@ -58,7 +58,7 @@ impl Json {
     /// When the value's `Serialize` fails, has a map key that is not a string, or nests deeper
     /// than 128 levels.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, DecodeError> {
-        let text = serde_json::to_string(value).map_err(|error| DecodeError::of_serialize(&error))?;
+        let text = serde_json::to_string(value).map_err(|error| DecodeError::from_serialize(&error))?;
         read_str::<()>(&text)?;
         Ok(Self(text.into()))
     }
@@ -74,7 +74,7 @@ impl Json {
     /// # Errors
     /// When the value has another shape; the error names the place as a JSON pointer.
     pub fn to<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        foreign::from_str(self.get())
+        deserializer::from_str(self.get())
     }
 
     /// The type of the value.

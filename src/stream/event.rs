@@ -123,7 +123,7 @@ fn with_missing_member(mut members: Map<Json>) -> Option<StreamEvent> {
 ///
 /// `Json` can't be the intermediate step: its nesting limit is applied to each part, and the whole is nested deeper.
 fn decode_members(members: &Map<Json>) -> Result<StreamEvent, DecodeError> {
-    read_slice(&serde_json::to_vec(members).map_err(|error| DecodeError::of_serialize(&error))?)
+    read_slice(&serde_json::to_vec(members).map_err(|error| DecodeError::from_serialize(&error))?)
 }
 
 impl StreamEvent {
@@ -158,7 +158,7 @@ impl StreamEvent {
         // `Json` can't be used: its nesting limit is applied to each part, and the whole is nested deeper.
         let written = serde_json::to_string(self).map_err(|error| {
             Error::new(ErrorKind::Contract, "failed to serialize the event")
-                .with_source(DecodeError::of_serialize(&error))
+                .with_source(DecodeError::from_serialize(&error))
         })?;
         let name = event_type(&written).unwrap_or_default();
         let sent = self.extra().and_then(Extra::source).and_then(|source| source.of(&written)).map(str::to_owned);

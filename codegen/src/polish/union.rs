@@ -323,7 +323,7 @@ fn decode_untagged(
         let types = types.iter().map(|name| format_ident!("{name}"));
         let (required, constants) = known_by(lowered, shape);
         quote! {
-            crate::json::Form {
+            crate::json::Variant {
                 types: &[#(crate::json::JsonType::#types),*],
                 required: &[#(#required),*],
                 constants: &[#(#constants),*],

@@ -39,7 +39,7 @@ pub(super) fn merge_message_delta(
 ///
 /// `Json` can't be the intermediate step: its nesting limit is applied to each part, and the whole is nested deeper.
 pub(super) fn convert<T: Serialize, U: FromJson>(value: &T) -> Result<U, DecodeError> {
-    read_slice(&serde_json::to_vec(value).map_err(|error| DecodeError::of_serialize(&error))?)
+    read_slice(&serde_json::to_vec(value).map_err(|error| DecodeError::from_serialize(&error))?)
 }
 
 /// Members that deltas have added to a block and that are not in its content yet.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     generated::types::{ContentBlock, ContentBlockDelta, StreamEventContentBlockDelta, StreamEventContentBlockStart},
-    json::{Json, Map, Reader, SplitString, read_str},
+    json::{Json, Map, Reader, StringPiece, read_str},
 };
 
 /// The kinds of text that deltas append to.
@@ -70,18 +70,18 @@ pub(super) fn join_delta(before: Option<HighSurrogate>, event: &StreamEventConte
     let (kind, text) = text_of(&event.delta)?;
     let json = event.extra.source().and_then(|source| members_of(source.sent(), "delta")?.swap_remove(kind.member()));
     let joined = json.and_then(|json| join_json(before, kind, json.get()));
-    let unsplit = || SplitString { leading: None, text: text.into(), trailing: None };
+    let unsplit = || StringPiece { leading: None, text: text.into(), trailing: None };
     Some(joined.unwrap_or_else(|| join_split(before, kind, &unsplit(), false)))
 }
 
 /// Joins a JSON string to the high surrogate before it. Returns `None` if the JSON isn't a string.
 pub(super) fn join_json(before: Option<HighSurrogate>, kind: TextKind, json: &str) -> Option<JoinedText> {
     let mut reader = Reader::new(json);
-    let split = reader.split_string().ok()?;
+    let split = reader.string_piece().ok()?;
     Some(join_split(before, kind, &split, reader.has_lone_surrogate()))
 }
 
-fn join_split(before: Option<HighSurrogate>, kind: TextKind, split: &SplitString<'_>, is_lossy: bool) -> JoinedText {
+fn join_split(before: Option<HighSurrogate>, kind: TextKind, split: &StringPiece<'_>, is_lossy: bool) -> JoinedText {
     let (leading, middle, trailing) = (split.leading, &*split.text, split.trailing);
     let mut joined = JoinedText { text: String::new(), is_lossy, trailing: None };
     let before = before.filter(|before| before.kind == kind);

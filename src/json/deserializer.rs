@@ -1,5 +1,5 @@
-//! Reading documents into types that only serde knows. [`Reader`] is a [`Deserializer`], so that errors have their place
-//! and never a value of the document.
+//! [`Reader`] as a serde [`Deserializer`], for types that aren't of the contract. Errors have their place in the document,
+//! and never contain its values.
 
 use std::{borrow::Cow, fmt, sync::LazyLock};
 
@@ -16,45 +16,44 @@ use serde::{
 use super::{
     deserialize::{NUMBER, RAW},
     error::DecodeError,
-    read::located,
+    read::with_pointer,
     reader::{JsonType, Reader},
 };
 
-/// Reads a document into a type that is not of the contract.
+/// Reads a document into any type that implements `Deserialize`.
 pub(crate) fn from_str<T: DeserializeOwned>(json: &str) -> Result<T, DecodeError> {
     let mut reader = Reader::new(json);
     T::deserialize(&mut reader)
         .map_err(|error| error.0)
         .and_then(|value| reader.end().map(|()| value))
-        .map_err(|error| located(error, json))
+        .map_err(|error| with_pointer(error, json))
 }
 
-/// The error of a value while a visitor of serde's reads it. A type of its own, so that [`DecodeError`] has no public way
-/// to be made.
+/// The error of reading a value with a serde visitor. A separate type, so that [`DecodeError`] has no public constructor.
 #[derive(Debug)]
-pub(crate) struct ForeignError(DecodeError);
+pub(crate) struct DeserializeError(DecodeError);
 
-impl ForeignError {
+impl DeserializeError {
     fn at(self, offset: usize) -> Self {
         Self(self.0.or_at(offset))
     }
 }
 
-impl From<DecodeError> for ForeignError {
+impl From<DecodeError> for DeserializeError {
     fn from(error: DecodeError) -> Self {
         Self(error)
     }
 }
 
-impl fmt::Display for ForeignError {
+impl fmt::Display for DeserializeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl std::error::Error for ForeignError {}
+impl std::error::Error for DeserializeError {}
 
-impl de::Error for ForeignError {
+impl de::Error for DeserializeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self(DecodeError::without_place(message.to_string()))
     }
@@ -76,7 +75,7 @@ impl de::Error for ForeignError {
     }
 }
 
-/// Names the kind of a value. serde names the value too.
+/// Returns the kind of a value. serde's own text contains the value too.
 fn kind(found: Unexpected<'_>) -> &'static str {
     match found {
         Unexpected::Bool(_) => "boolean",
@@ -105,7 +104,10 @@ fn one_of(names: &[&str]) -> String {
 
 impl<'de> Reader<'de> {
     /// Reads a value by a visitor. An error that has no place yet gets that of the value.
-    fn visit<T>(&mut self, visit: impl FnOnce(&mut Self) -> Result<T, ForeignError>) -> Result<T, ForeignError> {
+    fn visit<T>(
+        &mut self,
+        visit: impl FnOnce(&mut Self) -> Result<T, DeserializeError>,
+    ) -> Result<T, DeserializeError> {
         self.peek()?;
         let start = self.offset();
         visit(self).map_err(|error| error.at(start))
@@ -114,8 +116,8 @@ impl<'de> Reader<'de> {
     fn visit_if_number<V: Visitor<'de>>(
         &mut self,
         visitor: V,
-        visit: fn(&str, V) -> Result<V::Value, ForeignError>,
-    ) -> Result<V::Value, ForeignError> {
+        visit: fn(&str, V) -> Result<V::Value, DeserializeError>,
+    ) -> Result<V::Value, DeserializeError> {
         match self.peek_type()? {
             JsonType::Number => self.visit(|reader| visit(reader.number("a number")?, visitor)),
             _ => self.deserialize_any(visitor),
@@ -124,7 +126,7 @@ impl<'de> Reader<'de> {
 }
 
 /// Visits a number by the smallest type that holds it.
-fn visit_number<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, ForeignError> {
+fn visit_number<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, DeserializeError> {
     if let Ok(value) = text.parse() {
         visitor.visit_u64(value)
     } else if let Ok(value) = text.parse() {
@@ -132,19 +134,19 @@ fn visit_number<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value
     } else {
         match text.parse() {
             Ok(value) if f64::is_finite(value) => visitor.visit_f64(value),
-            _ => Err(ForeignError::custom("number out of range")),
+            _ => Err(DeserializeError::custom("number out of range")),
         }
     }
 }
 
-fn visit_i128<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, ForeignError> {
+fn visit_i128<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, DeserializeError> {
     match text.parse() {
         Ok(value) => visitor.visit_i128(value),
         Err(_) => visit_number(text, visitor),
     }
 }
 
-fn visit_u128<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, ForeignError> {
+fn visit_u128<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, DeserializeError> {
     match text.parse() {
         Ok(value) => visitor.visit_u128(value),
         Err(_) => visit_number(text, visitor),
@@ -162,16 +164,16 @@ macro_rules! numbers {
         }
     };
     ($($method:ident: $visit:ident),*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
             self.visit_if_number(visitor, $visit)
         }
     )*};
 }
 
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
-    type Error = ForeignError;
+    type Error = DeserializeError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         self.visit(|reader| match reader.peek_type()? {
             JsonType::Null => {
                 reader.null()?;
@@ -207,7 +209,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     numbers!();
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         self.visit(|reader| if reader.null()? { visitor.visit_none() } else { visitor.visit_some(reader) })
     }
 
@@ -215,7 +217,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         self,
         name: &'static str,
         visitor: V,
-    ) -> Result<V::Value, ForeignError> {
+    ) -> Result<V::Value, DeserializeError> {
         if name != RAW {
             return self.visit(|reader| visitor.visit_newtype_struct(reader));
         }
@@ -230,7 +232,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, ForeignError> {
+    ) -> Result<V::Value, DeserializeError> {
         self.visit(|reader| match reader.peek_type()? {
             JsonType::String => visitor.visit_enum(CowStrDeserializer::new(reader.string()?)),
             JsonType::Object => {
@@ -245,7 +247,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         })
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         self.value()?;
         visitor.visit_unit()
     }
@@ -264,9 +266,9 @@ static ARBITRARY_PRECISION: LazyLock<bool> =
 struct Parts<'r, 'de>(&'r mut Reader<'de>);
 
 impl<'de> SeqAccess<'de> for Parts<'_, 'de> {
-    type Error = ForeignError;
+    type Error = DeserializeError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ForeignError> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, DeserializeError> {
         // The end is read by who began: a visitor may stop earlier, and one that does not may ask twice.
         if self.0.peek()? == b']' {
             Ok(None)
@@ -278,9 +280,9 @@ impl<'de> SeqAccess<'de> for Parts<'_, 'de> {
 }
 
 impl<'de> MapAccess<'de> for Parts<'_, 'de> {
-    type Error = ForeignError;
+    type Error = DeserializeError;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ForeignError> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DeserializeError> {
         if self.0.peek()? == b'}' {
             return Ok(None);
         }
@@ -290,39 +292,43 @@ impl<'de> MapAccess<'de> for Parts<'_, 'de> {
         }
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ForeignError> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DeserializeError> {
         seed.deserialize(&mut *self.0)
     }
 }
 
 impl<'de> EnumAccess<'de> for Parts<'_, 'de> {
-    type Error = ForeignError;
+    type Error = DeserializeError;
     type Variant = Self;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), ForeignError> {
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), DeserializeError> {
         match self.0.key()? {
             Some(key) => Ok((seed.deserialize(Key(key))?, self)),
-            None => Err(ForeignError::custom("invalid value: map, expected a map with one variant")),
+            None => Err(DeserializeError::custom("invalid value: map, expected a map with one variant")),
         }
     }
 }
 
 impl<'de> VariantAccess<'de> for Parts<'_, 'de> {
-    type Error = ForeignError;
+    type Error = DeserializeError;
 
-    fn unit_variant(self) -> Result<(), ForeignError> {
+    fn unit_variant(self) -> Result<(), DeserializeError> {
         if self.0.null()? { Ok(()) } else { Err(self.0.wrong_type("null").into()) }
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, ForeignError> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, DeserializeError> {
         seed.deserialize(self.0)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ForeignError> {
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, DeserializeError> {
         self.0.deserialize_any(visitor)
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, ForeignError> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DeserializeError> {
         self.0.deserialize_any(visitor)
     }
 }
@@ -334,8 +340,8 @@ impl<'de> Key<'de> {
     fn visit_if_number<V: Visitor<'de>>(
         self,
         visitor: V,
-        visit: fn(&str, V) -> Result<V::Value, ForeignError>,
-    ) -> Result<V::Value, ForeignError> {
+        visit: fn(&str, V) -> Result<V::Value, DeserializeError>,
+    ) -> Result<V::Value, DeserializeError> {
         match Reader::new(&self.0).number("a number") {
             Ok(number) if number == self.0 => visit(number, visitor),
             _ => self.deserialize_any(visitor),
@@ -344,9 +350,9 @@ impl<'de> Key<'de> {
 }
 
 impl<'de> Deserializer<'de> for Key<'de> {
-    type Error = ForeignError;
+    type Error = DeserializeError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         match self.0 {
             Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
             Cow::Owned(text) => visitor.visit_string(text),
@@ -355,14 +361,14 @@ impl<'de> Deserializer<'de> for Key<'de> {
 
     numbers!();
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         match self.0.parse() {
             Ok(value) => visitor.visit_bool(value),
             Err(_) => self.deserialize_any(visitor),
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ForeignError> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         visitor.visit_some(self)
     }
 
@@ -370,7 +376,7 @@ impl<'de> Deserializer<'de> for Key<'de> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, ForeignError> {
+    ) -> Result<V::Value, DeserializeError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -379,7 +385,7 @@ impl<'de> Deserializer<'de> for Key<'de> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, ForeignError> {
+    ) -> Result<V::Value, DeserializeError> {
         visitor.visit_enum(CowStrDeserializer::new(self.0))
     }
 
@@ -404,9 +410,9 @@ impl<'de> Entry<'de> {
 }
 
 impl<'de> MapAccess<'de> for Entry<'de> {
-    type Error = ForeignError;
+    type Error = DeserializeError;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ForeignError> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DeserializeError> {
         if self.is_read {
             return seed.deserialize(OffsetReceiver(&mut self.offset)).map(Some).or(Ok(None));
         }
@@ -414,7 +420,7 @@ impl<'de> MapAccess<'de> for Entry<'de> {
         seed.deserialize(BorrowedStrDeserializer::new(self.key)).map(Some)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ForeignError> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DeserializeError> {
         seed.deserialize(BorrowedStrDeserializer::new(self.text))
     }
 }
@@ -424,13 +430,13 @@ impl<'de> MapAccess<'de> for Entry<'de> {
 struct OffsetReceiver<'e>(&'e mut Option<usize>);
 
 impl<'de> Deserializer<'de> for OffsetReceiver<'_> {
-    type Error = ForeignError;
+    type Error = DeserializeError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, ForeignError> {
-        Err(ForeignError::custom("no more entries"))
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, DeserializeError> {
+        Err(DeserializeError::custom("no more entries"))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, offset: usize, visitor: V) -> Result<V::Value, ForeignError> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, offset: usize, visitor: V) -> Result<V::Value, DeserializeError> {
         *self.0 = Some(offset);
         visitor.visit_bool(true)
     }
