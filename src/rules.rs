@@ -273,14 +273,14 @@ fn tool_name(request: &MessageCreateRequest) -> Finding {
 }
 
 fn lone_surrogate(request: &MessageCreateRequest) -> Finding {
-    let (block, _) = inputs(request).find(|(_, input)| lone_surrogates(input.get()).next().is_some())?;
+    let (block, _) = inputs(request).find(|(_, input)| lone_surrogates(input.as_str()).next().is_some())?;
     let sentence = "The request body is not valid JSON: no low surrogate in string";
     Some((format!("{}/input", block.pointer()), sentence.to_owned()))
 }
 
 fn schema_root(request: &MessageCreateRequest) -> Finding {
     let has_union = |tool: &AnthropicTool| {
-        let members = tool.input_schema.to::<serde_json::Map<String, serde_json::Value>>().unwrap_or_default();
+        let members = tool.input_schema.decode::<serde_json::Map<String, serde_json::Value>>().unwrap_or_default();
         ["oneOf", "anyOf", "allOf"].iter().any(|keyword| members.contains_key(*keyword))
     };
     let (at, _) = custom_tools(request).find(|(_, tool)| has_union(tool))?;
@@ -469,12 +469,12 @@ fn custom_tools(request: &MessageCreateRequest) -> impl Iterator<Item = (usize, 
 /// The schemas that the API holds the model to: a pointer, the place in the API's notation, and the schema.
 fn strict_schemas(request: &MessageCreateRequest) -> impl Iterator<Item = (String, String, serde_json::Value)> {
     let tools = custom_tools(request).filter(|(_, tool)| tool.strict == Some(true)).filter_map(|(at, tool)| {
-        let schema = tool.input_schema.to().ok()?;
+        let schema = tool.input_schema.decode().ok()?;
         Some((format!("/tools/{at}/input_schema"), format!("tools.{at}.custom.input_schema"), schema))
     });
     let format = request.output_config.as_ref().and_then(|config| config.format.as_ref());
     let output = format
-        .and_then(|format| format.schema.to().ok())
+        .and_then(|format| format.schema.decode().ok())
         .map(|schema| ("/output_config/format/schema".to_owned(), "output_config.format.schema".to_owned(), schema));
     tools.chain(output)
 }
@@ -482,8 +482,8 @@ fn strict_schemas(request: &MessageCreateRequest) -> impl Iterator<Item = (Strin
 /// Replaces halves of surrogate pairs that lack their other half with U+FFFD.
 pub(crate) fn replace_lone_surrogates(json: &mut Json) {
     let mut text = None;
-    for at in lone_surrogates(json.get()) {
-        text.get_or_insert_with(|| json.get().to_owned()).replace_range(at..at + 6, "\\ufffd");
+    for at in lone_surrogates(json.as_str()) {
+        text.get_or_insert_with(|| json.as_str().to_owned()).replace_range(at..at + 6, "\\ufffd");
     }
     if let Some(replaced) = text.and_then(|text| Json::parse(&text).ok()) {
         *json = replaced;
@@ -536,7 +536,7 @@ mod tests {
             assert!(lone_surrogates(json).next().is_some(), "{json}");
             let mut input = Json::parse(json).unwrap();
             replace_lone_surrogates(&mut input);
-            assert!(lone_surrogates(input.get()).next().is_none(), "{input}");
+            assert!(lone_surrogates(input.as_str()).next().is_none(), "{input}");
         }
         for json in [r#""\ud83d\ude00""#, r#""\\ud83d""#, r#""\\\\ud83d""#, r#""é😀\n\u00e9""#, "{}"] {
             assert!(lone_surrogates(json).next().is_none(), "{json}");

@@ -43,7 +43,7 @@ impl AnthropicTool {
     ///     days: Option<u8>,
     /// }
     /// let tool = AnthropicTool::of::<Weather>("get_weather", "Weather of a city")?;
-    /// assert!(tool.input_schema.get().contains("A city, such as `Paris`."));
+    /// assert!(tool.input_schema.as_str().contains("A city, such as `Paris`."));
     /// # Ok::<(), anthropic_messages::Error>(())
     /// ```
     ///
@@ -77,7 +77,7 @@ impl AnthropicTool {
     pub(crate) fn into_strict(mut self) -> Result<Self> {
         let unreadable =
             |error| Error::new(ErrorKind::Contract, "the schema of a tool can't be read").with_source(error);
-        let schema = self.input_schema.to().map_err(unreadable)?;
+        let schema = self.input_schema.decode().map_err(unreadable)?;
         self.input_schema = json(&strict::strict(schema, &format!("the tool `{}`", self.name))?)?;
         self.strict = Some(true);
         Ok(self)
@@ -250,7 +250,7 @@ fn references(value: &Value, found: &mut Vec<String>) {
 fn json(schema: &Map<String, Value>) -> Result<Json> {
     let unwritable =
         |error| Error::new(ErrorKind::Contract, "the schema of a type can't be written").with_source(error);
-    Json::of(&Ordered(schema)).map_err(unwritable)
+    Json::from_serialize(&Ordered(schema)).map_err(unwritable)
 }
 
 /// Keywords whose values are data or names, not schemas.

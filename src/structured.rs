@@ -99,7 +99,7 @@ fn decode<T: DeserializeOwned>(reply: &MessageResponse, head: Head) -> Result<T>
         let sentence = "failed to decode the structured output: the reply has no text";
         return Err(Error::new(ErrorKind::Decode, sentence).with_pointer("").with_head(head));
     }
-    Json::parse(&text).and_then(|json| json.to()).map_err(|error| {
+    Json::parse(&text).and_then(|json| json.decode()).map_err(|error| {
         let body = Bytes::copy_from_slice(text.as_bytes());
         Error::undecodable("the structured output", error.pointer(), body).with_source(error).with_head(head)
     })

@@ -72,7 +72,7 @@ fn a_reply_that_is_sent_back_is_unchanged() {
         {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"n": 1.0}},
     ]);
     let reply: MessageResponse = serde_json::from_value(json!({"content": content})).unwrap();
-    let turn = Json::of(&AnthropicMessage::from(reply)).unwrap();
+    let turn = Json::from_serialize(&AnthropicMessage::from(reply)).unwrap();
     assert_eq!(turn, Json::from(json!({"role": "assistant", "content": content})));
 }
 

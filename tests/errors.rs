@@ -97,7 +97,7 @@ async fn an_error_of_the_api_is_read() {
     let api = error.api_error().unwrap();
     assert_eq!((api.error_type(), api.message()), (Some("rate_limit_error"), Some("Slow down.\nPlease.")));
     assert_eq!((api.error_code(), api.request_id()), (Some("rpm"), Some("req_body")));
-    assert_eq!(api.json().get(), body);
+    assert_eq!(api.json().as_str(), body);
     assert_eq!((error.request_id(), error.retry_after()), (Some("req_body"), Some(Duration::from_secs(86_400))));
     assert_eq!(error.headers()["retry-after"], "86400");
     let said = ": rate_limit_error: Slow down. Please (request req_body)";

@@ -143,17 +143,17 @@ fn tool<T: JsonSchema>() -> AnthropicTool {
 }
 
 fn schema<T: JsonSchema>() -> Value {
-    tool::<T>().input_schema.to().unwrap()
+    tool::<T>().input_schema.decode().unwrap()
 }
 
 fn strict_schema<T: JsonSchema>() -> Value {
     let tool = AnthropicTool::strict_of::<T>("name", "What it does").unwrap();
     assert_eq!(tool.strict, Some(true));
-    tool.input_schema.to().unwrap()
+    tool.input_schema.decode().unwrap()
 }
 
 fn output_schema<T: JsonSchema>() -> Value {
-    JsonOutputFormat::of::<T>().unwrap().schema.to().unwrap()
+    JsonOutputFormat::of::<T>().unwrap().schema.decode().unwrap()
 }
 
 /// Asserts that two schemas are the same, but for the order of members.
@@ -168,11 +168,11 @@ fn names(json: &Json, path: &[&str]) -> Vec<String> {
     let mut json = json.clone();
     for part in path {
         json = match part.parse::<usize>() {
-            Ok(index) => json.to::<Vec<Json>>().unwrap().swap_remove(index),
-            Err(_) => json.to::<IndexMap<String, Json>>().unwrap().swap_remove(*part).unwrap(),
+            Ok(index) => json.decode::<Vec<Json>>().unwrap().swap_remove(index),
+            Err(_) => json.decode::<IndexMap<String, Json>>().unwrap().swap_remove(*part).unwrap(),
         };
     }
-    json.to::<IndexMap<String, Json>>().unwrap().into_keys().collect()
+    json.decode::<IndexMap<String, Json>>().unwrap().into_keys().collect()
 }
 
 #[test]
@@ -481,7 +481,7 @@ where
 {
     let json = serde_json::to_value(value).unwrap();
     let mut schemas = vec![schema::<T>()];
-    schemas.extend(JsonOutputFormat::of::<T>().ok().map(|format| format.schema.to::<Value>().unwrap()));
+    schemas.extend(JsonOutputFormat::of::<T>().ok().map(|format| format.schema.decode::<Value>().unwrap()));
     for (schema, json) in schemas.into_iter().zip([json.clone(), without_nulls(&json)]) {
         let validator = jsonschema::draft202012::new(&schema).unwrap();
         prop_assert!(validator.is_valid(&json), "{json} under {schema}");

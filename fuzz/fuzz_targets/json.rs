@@ -51,7 +51,7 @@ fuzz_target!(|input: &[u8]| {
         }
         (Err(error), Ok(_)) => panic!("accepted, but {error}"),
     };
-    assert_eq!(ours.get(), raw);
+    assert_eq!(ours.as_str(), raw);
     strings(raw);
     numbers(raw);
     parts(raw);
@@ -98,7 +98,7 @@ fn numbers(raw: &str) {
 fn parts(raw: &str) {
     match (read_str::<Vec<Json>>(raw), serde_json::from_str::<Vec<&RawValue>>(raw)) {
         (Ok(ours), Ok(theirs)) => {
-            assert!(ours.iter().map(Json::get).eq(theirs.iter().map(|raw| raw.get())));
+            assert!(ours.iter().map(Json::as_str).eq(theirs.iter().map(|raw| raw.get())));
         }
         (Err(_), Err(_)) => {}
         (ours, theirs) => panic!("{ours:?}, {theirs:?}"),
@@ -107,7 +107,7 @@ fn parts(raw: &str) {
         (Ok(ours), Ok(theirs)) => {
             assert!(
                 ours.iter()
-                    .map(|(name, value)| (&**name, value.get()))
+                    .map(|(name, value)| (&**name, value.as_str()))
                     .eq(theirs.iter().map(|(name, raw)| (&**name, raw.get())))
             );
         }
@@ -120,7 +120,7 @@ fn parts(raw: &str) {
 
 fn values(raw: &str, ours: &Json) {
     assert_eq!(*ours, ours.clone());
-    match (ours.to::<Value>(), serde_json::from_str::<Value>(raw)) {
+    match (ours.decode::<Value>(), serde_json::from_str::<Value>(raw)) {
         (Ok(ours), Ok(theirs)) => assert!(is_same(&ours, &theirs), "{ours}, {theirs}"),
         (Ok(_), Err(error)) => {
             let error = error.to_string();
@@ -133,7 +133,7 @@ fn values(raw: &str, ours: &Json) {
     }
     let again = serde_json::to_string(ours).expect("JSON is written");
     assert_eq!(again, raw);
-    assert_eq!(serde_json::from_str::<Json>(raw).expect("it was read").get(), raw);
+    assert_eq!(serde_json::from_str::<Json>(raw).expect("it was read").as_str(), raw);
 }
 
 /// Equality of values, but for the last step of a number.

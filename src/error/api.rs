@@ -55,7 +55,7 @@ impl ApiError {
         self.request_id.as_deref()
     }
 
-    /// Returns the whole body. [`Json::to`] reads it into [`ErrorResponse`](crate::types::ErrorResponse).
+    /// Returns the whole body. [`Json::decode`] reads it into [`ErrorResponse`](crate::types::ErrorResponse).
     #[must_use]
     pub fn json(&self) -> &Json {
         &self.json
@@ -139,7 +139,7 @@ impl fmt::Debug for ApiError {
 /// The first text that an error body has for people.
 fn message(json: &Json, depth: usize) -> Option<String> {
     let depth = depth.checked_sub(1)?;
-    if let Ok(text) = read_str::<String>(json.get()) {
+    if let Ok(text) = read_str::<String>(json.as_str()) {
         return Some(text).filter(|text| !text.trim().is_empty());
     }
     if let Some(elements) = elements(json) {
@@ -156,7 +156,7 @@ fn message(json: &Json, depth: usize) -> Option<String> {
 fn status(members: &Map<Json>) -> Option<StatusCode> {
     ["code", "status", "status_code", "statusCode"].into_iter().find_map(|name| {
         let json = members.get(name)?;
-        let code = text(members, name).unwrap_or_else(|| json.get().to_owned());
+        let code = text(members, name).unwrap_or_else(|| json.as_str().to_owned());
         let status = StatusCode::from_u16(code.trim().parse().ok()?).ok()?;
         (400..600).contains(&status.as_u16()).then_some(status)
     })
@@ -164,7 +164,7 @@ fn status(members: &Map<Json>) -> Option<StatusCode> {
 
 /// Reads the members of an object. Of one that is repeated the last counts: no error is refused for that.
 fn members(json: &Json) -> Option<Map<Json>> {
-    let mut reader = Reader::new(json.get());
+    let mut reader = Reader::new(json.as_str());
     reader.object("an object").ok()?;
     let mut members = Map::new();
     while let Some(name) = reader.key().ok()? {
@@ -174,11 +174,11 @@ fn members(json: &Json) -> Option<Map<Json>> {
 }
 
 fn elements(json: &Json) -> Option<Vec<Json>> {
-    read_str(json.get()).ok()
+    read_str(json.as_str()).ok()
 }
 
 fn text(members: &Map<Json>, name: &str) -> Option<String> {
-    read_str(members.get(name)?.get()).ok()
+    read_str(members.get(name)?.as_str()).ok()
 }
 
 /// Makes the words of a server fit for our sentence: one line of bounded length without a full stop at its end.

@@ -14,7 +14,7 @@ use serde_json::error::Category;
 /// use anthropic_messages::{DecodeError, Json, types::AnthropicMessage};
 ///
 /// let json = Json::parse(r#"{"role": "user", "content": 5}"#)?;
-/// let error = json.to::<AnthropicMessage>().unwrap_err();
+/// let error = json.decode::<AnthropicMessage>().unwrap_err();
 /// assert_eq!((error.pointer(), error.offset()), ("/content", Some(28)));
 /// assert!(error.is_data());
 /// # Ok::<(), DecodeError>(())

@@ -35,9 +35,9 @@ use super::{
 /// use anthropic_messages::{Json, types::AnthropicMessage};
 ///
 /// let json = Json::parse(r#"{"role": "user", "content": [], "priority": 1e400}"#)?;
-/// let message: AnthropicMessage = json.to()?;
-/// assert_eq!(message.extra.get("priority").map(Json::get), Some("1e400"));
-/// assert_eq!(Json::of(&message)?, json);
+/// let message: AnthropicMessage = json.decode()?;
+/// assert_eq!(message.extra.get("priority").map(Json::as_str), Some("1e400"));
+/// assert_eq!(Json::from_serialize(&message)?, json);
 /// # Ok::<(), anthropic_messages::DecodeError>(())
 /// ```
 #[derive(Clone, Default)]

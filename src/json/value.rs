@@ -19,7 +19,7 @@ use super::{
 /// are all of this type. Numbers are never rounded (`1e400` and 30 digits survive), the order of
 /// keys and the spelling stay, members that are repeated are all there, and strings may hold lone
 /// surrogates. Arrays and objects may nest 128 levels. Reading it into a Rust type is one call:
-/// [`Json::to`].
+/// [`Json::decode`].
 ///
 /// Two values are equal when they are the same JSON: white space, key order and the spelling of
 /// numbers and strings do not count.
@@ -31,12 +31,12 @@ use super::{
 /// use serde_json::json;
 ///
 /// let input = Json::from(json!({"city": "Paris", "days": 3}));
-/// assert_eq!(input.get(), r#"{"city":"Paris","days":3}"#);
+/// assert_eq!(input.as_str(), r#"{"city":"Paris","days":3}"#);
 /// assert_eq!(input, Json::parse(r#"{ "days": 3, "city": "Paris" }"#)?);
 ///
 /// #[derive(serde::Deserialize)]
 /// struct Forecast { city: String, days: u8 }
-/// let forecast: Forecast = input.to()?;
+/// let forecast: Forecast = input.decode()?;
 /// assert_eq!((forecast.city.as_str(), forecast.days), ("Paris", 3));
 /// # Ok::<(), anthropic_messages::DecodeError>(())
 /// ```
@@ -57,7 +57,7 @@ impl Json {
     /// # Errors
     /// When the value's `Serialize` fails, has a map key that is not a string, or nests deeper
     /// than 128 levels.
-    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, DecodeError> {
+    pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, DecodeError> {
         let text = serde_json::to_string(value).map_err(|error| DecodeError::from_serialize(&error))?;
         read_str::<()>(&text)?;
         Ok(Self(text.into()))
@@ -65,7 +65,7 @@ impl Json {
 
     /// The text, as it was sent.
     #[must_use]
-    pub fn get(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 
@@ -73,14 +73,14 @@ impl Json {
     ///
     /// # Errors
     /// When the value has another shape; the error names the place as a JSON pointer.
-    pub fn to<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        deserializer::from_str(self.get())
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        deserializer::from_str(self.as_str())
     }
 
     /// The type of the value.
     #[must_use]
     pub fn json_type(&self) -> JsonType {
-        json_type(self.get())
+        json_type(self.as_str())
     }
 
     /// `null`.
@@ -98,19 +98,19 @@ impl Json {
 
 impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.get())
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.get())
+        f.write_str(self.as_str())
     }
 }
 
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
-        is_equal(self.get(), other.get())
+        is_equal(self.as_str(), other.as_str())
     }
 }
 
@@ -188,9 +188,9 @@ mod tests {
     #[test]
     fn raw_values_have_the_name_that_we_use() {
         let json = Json::parse(r#"{"a": [1e400, "\ud800"]}"#).unwrap();
-        let raw: Box<RawValue> = serde_json::from_str(json.get()).unwrap();
-        assert_eq!(serde_json::to_string(&json).unwrap(), json.get());
-        assert_eq!(serde_json::from_str::<Json>(json.get()).unwrap().get(), json.get());
+        let raw: Box<RawValue> = serde_json::from_str(json.as_str()).unwrap();
+        assert_eq!(serde_json::to_string(&json).unwrap(), json.as_str());
+        assert_eq!(serde_json::from_str::<Json>(json.as_str()).unwrap().as_str(), json.as_str());
         assert_eq!(
             serde_json::to_value(&raw).unwrap_err().to_string(),
             serde_json::to_value(&json).unwrap_err().to_string()

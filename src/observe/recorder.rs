@@ -173,9 +173,9 @@ impl CallRecorder {
     /// Records the message at the start of a stream.
     pub(crate) fn message_started(&mut self, message: &MessageResponse) {
         if let Some(recording) = &mut self.0
-            && let Ok(json) = Json::of(message)
+            && let Ok(json) = Json::from_serialize(message)
         {
-            recording.message = MessageSummary::read(json.get().as_bytes());
+            recording.message = MessageSummary::read(json.as_str().as_bytes());
         }
     }
 

@@ -57,7 +57,7 @@ use crate::{
 /// ];
 /// let mut accumulator = Accumulator::new();
 /// for event in events {
-///     accumulator.push(&Json::parse(event)?.to()?)?;
+///     accumulator.push(&Json::parse(event)?.decode()?)?;
 /// }
 /// assert!(accumulator.finish());
 /// assert_eq!(accumulator.message().text(), "Hello");
@@ -480,7 +480,7 @@ mod tests {
     use super::*;
 
     fn push(accumulator: &mut Accumulator, event: Value) {
-        accumulator.push(&Json::from(event).to().unwrap()).unwrap();
+        accumulator.push(&Json::from(event).decode().unwrap()).unwrap();
     }
 
     fn started() -> Accumulator {
@@ -534,7 +534,7 @@ mod tests {
         let [start, delta, stop] = block(0);
         push(&mut accumulator, start.clone());
         push(&mut accumulator, delta);
-        let again = accumulator.push(&Json::from(start).to().unwrap()).unwrap_err();
+        let again = accumulator.push(&Json::from(start).decode().unwrap()).unwrap_err();
         assert_eq!(again.to_string(), "second `content_block_start` for block 0");
         push(&mut accumulator, stop);
         assert!(accumulator.find(0).is_some());

@@ -75,9 +75,9 @@ fn take_deltas(content: &mut ContentBlock) -> Vec<ContentBlockDelta> {
 
 /// Moves the input out of a tool call, unless it is empty or a string, which marks an input that was cut.
 fn take_input_delta(input: &mut Json) -> Option<ContentBlockDelta> {
-    if input.json_type() != JsonType::Object || input.get() == "{}" {
+    if input.json_type() != JsonType::Object || input.as_str() == "{}" {
         return None;
     }
     let input = std::mem::replace(input, Json::empty_object());
-    Some(ContentBlockDeltaInputJsonDelta { partial_json: input.get().to_owned(), ..Empty::empty() }.into())
+    Some(ContentBlockDeltaInputJsonDelta { partial_json: input.as_str().to_owned(), ..Empty::empty() }.into())
 }

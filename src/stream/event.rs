@@ -91,7 +91,7 @@ fn decode_leniently(event: &sse::Event<'_>, error: DecodeError) -> Result<Stream
             (name, _) => Ok(StreamEvent::Unknown(UnknownEvent::new(name, data))),
         };
     };
-    match members.get("type").map(|tag| read_str::<String>(tag.get())) {
+    match members.get("type").map(|tag| read_str::<String>(tag.as_str())) {
         Some(Err(_)) if event.event == "ping" => Ok(StreamEventPing::empty().into()),
         None | Some(Err(_)) if !is_known => Ok(StreamEvent::Unknown(UnknownEvent::new(&event.event, data))),
         None => {
@@ -104,8 +104,8 @@ fn decode_leniently(event: &sse::Event<'_>, error: DecodeError) -> Result<Stream
 
 /// Decodes a `content_block_start` whose block lacks the member that its deltas append to, or has it as `null`.
 fn with_missing_member(mut members: Map<Json>) -> Option<StreamEvent> {
-    let mut block: Map<Json> = read_str(members.get("content_block")?.get()).ok()?;
-    let (name, empty) = match block.get("type")?.get() {
+    let mut block: Map<Json> = read_str(members.get("content_block")?.as_str()).ok()?;
+    let (name, empty) = match block.get("type")?.as_str() {
         r#""text""# => ("text", Json::from("")),
         r#""thinking""# => ("thinking", Json::from("")),
         r#""tool_use""# | r#""server_tool_use""# => ("input", Json::empty_object()),
@@ -115,7 +115,7 @@ fn with_missing_member(mut members: Map<Json>) -> Option<StreamEvent> {
         return None;
     }
     block.insert(name.to_owned(), empty);
-    members.insert("content_block".to_owned(), Json::of(&block).ok()?);
+    members.insert("content_block".to_owned(), Json::from_serialize(&block).ok()?);
     decode_members(&members).ok()
 }
 
@@ -141,7 +141,7 @@ impl StreamEvent {
     /// ```
     /// use anthropic_messages::{Json, types::StreamEvent};
     ///
-    /// let event: StreamEvent = Json::parse(r#"{"type":"content_block_stop","index":0}"#)?.to()?;
+    /// let event: StreamEvent = Json::parse(r#"{"type":"content_block_stop","index":0}"#)?.decode()?;
     /// assert_eq!(
     ///     event.to_sse()?.to_string(),
     ///     "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
@@ -187,7 +187,7 @@ impl Error {
     #[must_use]
     pub fn to_sse(&self) -> sse::Event<'static> {
         let data = match self.api_error() {
-            Some(api) => api.json().get().to_owned(),
+            Some(api) => api.json().as_str().to_owned(),
             None => {
                 let (error_type, message) = match self.kind() {
                     ErrorKind::Timeout | ErrorKind::Stalled => ("timeout_error", "the reply took too long"),
@@ -210,5 +210,5 @@ impl Error {
 }
 
 fn event_type(data: &str) -> Option<String> {
-    read_str(read_str::<Map<Json>>(data).ok()?.get("type")?.get()).ok()
+    read_str(read_str::<Map<Json>>(data).ok()?.get("type")?.as_str()).ok()
 }

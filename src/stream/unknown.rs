@@ -13,7 +13,7 @@ use crate::json::{DecodeError, FromJson, Json, Reader};
 /// ```
 /// use anthropic_messages::{Json, types::StreamEvent};
 ///
-/// let event: StreamEvent = Json::parse(r#"{"type": "note", "n": 1}"#)?.to()?;
+/// let event: StreamEvent = Json::parse(r#"{"type": "note", "n": 1}"#)?.decode()?;
 /// let StreamEvent::Unknown(event) = event else { panic!("the contract names it") };
 /// assert_eq!((event.name(), event.data()), ("note", r#"{"type": "note", "n": 1}"#));
 /// assert!(event.json().is_some());
@@ -48,7 +48,7 @@ impl UnknownEvent {
     #[must_use]
     pub fn data(&self) -> &str {
         match &self.data {
-            UnknownData::Json(json) => json.get(),
+            UnknownData::Json(json) => json.as_str(),
             UnknownData::Text(text) => text,
         }
     }
@@ -70,7 +70,7 @@ impl UnknownEvent {
 
 impl From<Json> for UnknownEvent {
     fn from(json: Json) -> Self {
-        Self { name: tag_of(json.get()).unwrap_or_default(), data: UnknownData::Json(json) }
+        Self { name: tag_of(json.as_str()).unwrap_or_default(), data: UnknownData::Json(json) }
     }
 }
 

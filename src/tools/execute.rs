@@ -154,8 +154,8 @@ impl DefinitionKey {
         struct Named {
             name: Option<String>,
         }
-        let definition = Json::of(definition).ok();
-        let named = definition.as_ref().and_then(|definition| definition.to::<Named>().ok());
+        let definition = Json::from_serialize(definition).ok();
+        let named = definition.as_ref().and_then(|definition| definition.decode::<Named>().ok());
         Self { name: named.and_then(|named| named.name), definition }
     }
 

@@ -163,7 +163,7 @@ impl<Form: 'static, H: ToolHandler<Form>> ErasedHandler for WithForm<H, Form> {
     fn run(&self, call: ToolCall) -> Pin<Box<dyn Future<Output = Result<ToolOutput, ToolFailure>> + Send + '_>> {
         Box::pin(async move {
             let name = call.name().to_owned();
-            let result = match call.input().to() {
+            let result = match call.input().decode() {
                 Ok(input) => self.0.call(input, call).await.into_tool_result().map_err(ToolFailureKind::Failed),
                 Err(error) => Err(ToolFailureKind::Undecodable(error)),
             };

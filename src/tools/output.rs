@@ -32,7 +32,7 @@ impl ToolOutput {
     /// Fails if the value can't be written as JSON. The model reads no more than that.
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, ToolError> {
         let unwritable = |error| ToolError::new("the result could not be written as JSON").with_source(error);
-        Json::of(value).map(Self::from).map_err(unwritable)
+        Json::from_serialize(value).map(Self::from).map_err(unwritable)
     }
 
     pub(super) fn into_content(self) -> Option<ContentBlockToolResultContent> {
@@ -62,7 +62,7 @@ impl From<String> for ToolOutput {
 
 impl From<Json> for ToolOutput {
     fn from(json: Json) -> Self {
-        json.get().into()
+        json.as_str().into()
     }
 }
 

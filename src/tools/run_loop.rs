@@ -155,7 +155,7 @@ fn has_truncated_input(reply: &MessageResponse) -> bool {
     reply.content.iter().flatten().any(|block| match block {
         ContentBlock::ServerToolUse(call) => call.incomplete_input().is_some(),
         ContentBlock::Unknown(block) => {
-            block.to().is_ok_and(|Call { input }| input.is_some_and(|input| input.json_type() == JsonType::String))
+            block.decode().is_ok_and(|Call { input }| input.is_some_and(|input| input.json_type() == JsonType::String))
         }
         _ => false,
     })

@@ -88,7 +88,7 @@
 //! - Code that reads streams can use a recording and
 //!   [`MessageStream::from_bytes`](anthropic_messages::MessageStream::from_bytes) instead of a server.
 //! - Code that reads replies can build any type from JSON with [`Json::parse`](anthropic_messages::Json::parse) and
-//!   [`Json::to`](anthropic_messages::Json::to).
+//!   [`Json::decode`](anthropic_messages::Json::decode).
 
 mod body;
 mod clock;

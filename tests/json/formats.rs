@@ -25,7 +25,7 @@ fn every_deserializer_of_serde_json_reads_the_types() {
     assert_turn(&serde_json::from_str(TURN).unwrap());
     assert_turn(&serde_json::from_slice(TURN.as_bytes()).unwrap());
     assert_turn(&serde_json::from_reader(TURN.as_bytes()).unwrap());
-    assert_turn(&Json::parse(TURN).unwrap().to().unwrap());
+    assert_turn(&Json::parse(TURN).unwrap().decode().unwrap());
     assert_turn(&serde_json::Deserializer::from_str(TURN).into_iter().next().unwrap().unwrap());
     let value: Value = serde_json::from_str(TURN).unwrap();
     assert_eq!(serde_json::from_value::<AnthropicMessage>(value.clone()).unwrap(), turn());
@@ -83,7 +83,7 @@ fn values_that_serde_has_buffered_are_read() {
     };
     assert_eq!(found, Json::parse(TURN).unwrap());
     // By way of the crate's own reader too.
-    let flat: Flat = Json::parse(&with(r#""id":7"#)).unwrap().to().unwrap();
+    let flat: Flat = Json::parse(&with(r#""id":7"#)).unwrap().decode().unwrap();
     assert_turn(&flat.turn);
 }
 
@@ -125,7 +125,7 @@ fn other_formats_keep_what_json_has() {
     let expected = r#"{"type":"text","text":"\u0001\"","zeta":1e300,"alpha":18446744073709551615,"beta":[null,true,[],{}],"7":1.0}"#;
     assert_eq!(serde_json::to_string(&block).unwrap(), expected);
     let short: Json = message_pack(&BTreeMap::from([("a", 0.1_f32)])).unwrap();
-    assert_eq!(short.get(), r#"{"a":0.1}"#);
+    assert_eq!(short.as_str(), r#"{"a":0.1}"#);
     // JSON has none of these, and nothing else takes their place.
     for other in [Cbor::Float(f64::NAN), Cbor::Float(f64::INFINITY), Cbor::Bytes(vec![1])] {
         assert!(cbor::<Json>(&Cbor::Array(vec![other.clone()])).is_err(), "{other:?}");
@@ -141,7 +141,7 @@ fn errors_are_the_same_in_every_format() {
         serde_json::from_str::<AnthropicMessage>(&wrong.to_string()).unwrap_err().to_string(),
         message_pack::<AnthropicMessage>(&wrong).unwrap_err().to_string(),
         cbor::<AnthropicMessage>(&wrong).unwrap_err().to_string(),
-        Json::from(wrong).to::<AnthropicMessage>().unwrap_err().to_string(),
+        Json::from(wrong).decode::<AnthropicMessage>().unwrap_err().to_string(),
     ] {
         assert!(error.contains(message), "{error}");
         assert!(!error.contains("secret"), "{error}");
@@ -165,7 +165,7 @@ fn the_private_names_of_serde_json_smuggle_nothing_in() {
             assert!(cbor::<Json>(&map).is_err(), "{name}: {text}");
         }
         let map = Cbor::Map(vec![(Cbor::Text(name.to_owned()), Cbor::Text("1e400".to_owned()))]);
-        assert_eq!(cbor::<Json>(&map).unwrap().get(), "1e400");
+        assert_eq!(cbor::<Json>(&map).unwrap().as_str(), "1e400");
     }
 }
 
@@ -178,11 +178,11 @@ fn formats_that_see_through_newtypes_are_read() {
     };
     let map = |entries: [(&'static str, &'static str); 2]| MapDeserializer::<_, Error>::new(entries.into_iter());
     let read = Json::deserialize(map([("role", "{\"x\":1}"), ("content", "hi")])).unwrap();
-    assert_eq!(read.get(), r#"{"role":"{\"x\":1}","content":"hi"}"#);
+    assert_eq!(read.as_str(), r#"{"role":"{\"x\":1}","content":"hi"}"#);
     let read = Json::deserialize(map([("a", "b"), ("$serde_json::private::RawValue", "1")])).unwrap();
-    assert_eq!(read.get(), r#"{"a":"b","$serde_json::private::RawValue":"1"}"#);
+    assert_eq!(read.as_str(), r#"{"a":"b","$serde_json::private::RawValue":"1"}"#);
     let text: &str = "{}";
-    assert_eq!(Json::deserialize(IntoDeserializer::<Error>::into_deserializer(text)).unwrap().get(), r#""{}""#);
+    assert_eq!(Json::deserialize(IntoDeserializer::<Error>::into_deserializer(text)).unwrap().as_str(), r#""{}""#);
     let numbers = SeqDeserializer::<_, Error>::new([1_u64, 2].into_iter());
-    assert_eq!(Json::deserialize(numbers).unwrap().get(), "[1,2]");
+    assert_eq!(Json::deserialize(numbers).unwrap().as_str(), "[1,2]");
 }

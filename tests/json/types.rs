@@ -207,7 +207,7 @@ fn unknown_keys_with_halves_of_surrogate_pairs_do_not_collide() {
     let document = "{\"role\":\"user\",\"content\":[],\"\\ud800\":1,\"\\udfff\":2,\"\u{FFFD}\":3}";
     let message: AnthropicMessage = serde_json::from_str(document).unwrap();
     // No Rust string holds them. They are spelled out, so that each is another.
-    let members: Vec<(&str, &str)> = message.extra.iter().map(|(name, value)| (name, value.get())).collect();
+    let members: Vec<(&str, &str)> = message.extra.iter().map(|(name, value)| (name, value.as_str())).collect();
     assert_eq!(members, [("\\ud800", "1"), ("\\udfff", "2"), ("\u{FFFD}", "3")]);
     let back: AnthropicMessage = serde_json::from_str(&serde_json::to_string(&message).unwrap()).unwrap();
     assert_eq!(back, message);
@@ -304,14 +304,14 @@ fn an_error_in_any_type_has_its_pointer_in_the_whole_document() {
     ];
     for (values, pointer, at, message) in cases {
         let document = document(values);
-        let error = document.to::<Stored>().unwrap_err();
+        let error = document.decode::<Stored>().unwrap_err();
         assert_eq!(error.pointer(), pointer, "{error}: {document}");
-        assert_eq!(error.offset(), document.get().rfind(at), "{error}: {document}");
+        assert_eq!(error.offset(), document.as_str().rfind(at), "{error}: {document}");
         assert!(error.to_string().starts_with(message), "{error}");
         assert!(!format!("{error:?}").contains("secret"), "{error}");
         // The public face says the same, as far as one text can.
-        let public = serde_json::from_str::<Stored>(document.get()).unwrap_err().to_string();
+        let public = serde_json::from_str::<Stored>(document.as_str()).unwrap_err().to_string();
         assert!(!public.contains('\u{1F}'), "{public:?}");
     }
-    assert!(document([&good, &good, block, r#"{"With":{"role":"user","content":"x"}}"#]).to::<Stored>().is_ok());
+    assert!(document([&good, &good, block, r#"{"With":{"role":"user","content":"x"}}"#]).decode::<Stored>().is_ok());
 }

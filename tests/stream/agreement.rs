@@ -63,7 +63,7 @@ proptest! {
         prop_assert_eq!(streamed.as_ref(), Ok(&whole));
         let mut accumulator = Accumulator::new();
         for event in &reply.events {
-            match Json::parse(event).unwrap().to() {
+            match Json::parse(event).unwrap().decode() {
                 Ok(event) => accumulator.push(&event).unwrap(),
                 // A block that lacks what its deltas bring.
                 Err(_) => return Ok(()),

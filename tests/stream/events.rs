@@ -202,7 +202,7 @@ async fn pings_and_unknown_names_are_yielded_with_any_data() {
                 StreamEvent::Unknown(event) => {
                     assert_eq!((event.name(), event.data()), (name, data));
                     let json: Option<Value> = serde_json::from_str(data).ok();
-                    assert_eq!(event.json().map(|json| json.to::<Value>().unwrap()), json);
+                    assert_eq!(event.json().map(|json| json.decode::<Value>().unwrap()), json);
                     assert_eq!(StreamEvent::Unknown(event).to_sse().unwrap().to_string(), sent);
                 }
                 event => panic!("{sent}: {event:?}"),

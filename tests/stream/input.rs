@@ -18,7 +18,7 @@ fn call() -> Value {
 fn accumulated(events: &[Value]) -> Accumulator {
     let mut accumulator = Accumulator::new();
     for event in events {
-        accumulator.push(&Json::from(event.clone()).to().unwrap()).unwrap();
+        accumulator.push(&Json::from(event.clone()).decode().unwrap()).unwrap();
     }
     accumulator
 }
@@ -36,9 +36,9 @@ fn a_whole_input_is_kept_as_it_was_sent() {
     for at in 0..INPUT.len() {
         let Some((before, after)) = INPUT.split_at_checked(at) else { continue };
         let accumulator = closed(&["", before, after]);
-        assert_eq!(accumulator.tool_input(0).unwrap().unwrap().get(), INPUT);
+        assert_eq!(accumulator.tool_input(0).unwrap().unwrap().as_str(), INPUT);
         assert_eq!(accumulator.partial_input(0), Some(INPUT));
-        assert_eq!(accumulator.message().tool_uses().next().unwrap().input.get(), INPUT);
+        assert_eq!(accumulator.message().tool_uses().next().unwrap().input.as_str(), INPUT);
         assert_eq!(accumulator.incomplete_inputs().count(), 0);
     }
 }
@@ -46,7 +46,7 @@ fn a_whole_input_is_kept_as_it_was_sent() {
 #[test]
 fn an_empty_input_is_an_empty_object() {
     for pieces in [&[] as &[&str], &[""], &["", ""]] {
-        assert_eq!(closed(pieces).tool_input(0).unwrap().unwrap().get(), "{}");
+        assert_eq!(closed(pieces).tool_input(0).unwrap().unwrap().as_str(), "{}");
     }
 }
 
@@ -88,7 +88,7 @@ fn an_input_is_partial_until_its_block_is_closed() {
     let accumulator = accumulated(&events);
     assert_eq!(accumulator.partial_input(0), Some("{\"city\""));
     assert!(accumulator.tool_input(0).is_none());
-    assert_eq!(accumulator.message().tool_uses().next().unwrap().input.get(), "{}");
+    assert_eq!(accumulator.message().tool_uses().next().unwrap().input.as_str(), "{}");
 }
 
 #[test]
@@ -158,12 +158,12 @@ fn the_text_of_an_unknown_block_is_appended_to_its_initial_text() {
             "{{\"type\": \"content_block_start\", \"index\": 0, \"content_block\": {{\"type\": \"future_block\", \"text\": {first}}}}}"
         );
         let mut accumulator = accumulated(&[start()]);
-        accumulator.push(&Json::parse(&block).unwrap().to().unwrap()).unwrap();
+        accumulator.push(&Json::parse(&block).unwrap().decode().unwrap()).unwrap();
         for event in [more("Hi"), close(0)] {
-            accumulator.push(&Json::from(event).to().unwrap()).unwrap();
+            accumulator.push(&Json::from(event).decode().unwrap()).unwrap();
         }
-        let message = Json::of(accumulator.message()).unwrap();
-        assert!(message.get().contains(&format!("\"text\":{whole}")), "{first}: {}", message.get());
+        let message = Json::from_serialize(accumulator.message()).unwrap();
+        assert!(message.as_str().contains(&format!("\"text\":{whole}")), "{first}: {}", message.as_str());
     }
 }
 
@@ -177,7 +177,7 @@ fn the_nesting_limit_of_a_part_applies_to_the_whole() {
     let mut accumulator = Accumulator::new();
     accumulator.push(&first).unwrap();
     for event in [end("end_turn"), stop()] {
-        accumulator.push(&Json::from(event).to().unwrap()).unwrap();
+        accumulator.push(&Json::from(event).decode().unwrap()).unwrap();
     }
-    assert_eq!(accumulator.message().extra.get("deep").unwrap().get(), deep);
+    assert_eq!(accumulator.message().extra.get("deep").unwrap().as_str(), deep);
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 fn event(value: &Value) -> StreamEvent {
-    Json::from(value.clone()).to().unwrap()
+    Json::from(value.clone()).decode().unwrap()
 }
 
 fn text_block() -> Value {
@@ -129,7 +129,7 @@ static POOL: LazyLock<Vec<StreamEvent>> = LazyLock::new(|| {
     let mut events: Vec<Value> = transcripts::all().into_iter().flat_map(|transcript| transcript.events).collect();
     events.extend([open(-1, text_block()), close(i64::MIN), open(i64::MAX, text_block()), input(3, "nonsense")]);
     // What lacks something is read by the stream, not here.
-    events.iter().filter_map(|event| Json::from(event.clone()).to().ok()).collect()
+    events.iter().filter_map(|event| Json::from(event.clone()).decode().ok()).collect()
 });
 
 proptest! {

@@ -45,7 +45,7 @@ fn it_is_read_back_from_a_buffer_with_blocks_in_any_order() {
     let mut accumulator = Accumulator::new();
     let blocks = (0..200).rev().map(|index| open(index, json!({"type": "text", "text": index.to_string()})));
     for event in [start()].into_iter().chain(blocks) {
-        accumulator.push(&Json::from(event).to().unwrap()).unwrap();
+        accumulator.push(&Json::from(event).decode().unwrap()).unwrap();
         let entry = serde_json::to_string(&Entry::Interrupted(accumulator)).unwrap();
         Entry::Interrupted(accumulator) =
             serde_json::from_str(&entry).unwrap_or_else(|error| panic!("{error}: {entry}"));
@@ -66,7 +66,7 @@ fn a_cut_input_stays_cut() {
     ];
     let mut accumulator = Accumulator::new();
     for event in &events {
-        accumulator.push(&Json::from(event.clone()).to().unwrap()).unwrap();
+        accumulator.push(&Json::from(event.clone()).decode().unwrap()).unwrap();
     }
     // In the middle, and at the end.
     let mut accumulator = stored(&accumulator);
@@ -103,7 +103,7 @@ fn an_inconsistent_accumulator_is_rejected() {
     }
     let mut begun = Accumulator::new();
     for event in [start(), open(0, json!({"type": "text", "text": ""}))] {
-        begun.push(&Json::from(event).to().unwrap()).unwrap();
+        begun.push(&Json::from(event).decode().unwrap()).unwrap();
     }
     let whole = serde_json::to_string(&begun).unwrap();
     for (part, other) in [

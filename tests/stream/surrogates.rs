@@ -99,7 +99,7 @@ async fn halves_are_carried_in_the_input_of_tools() {
             assert_eq!(call.incomplete_input().as_deref(), Some(&*text));
             assert_eq!(call.input.json_type(), JsonType::String);
         } else {
-            assert_eq!(call.input.get(), text);
+            assert_eq!(call.input.as_str(), text);
         }
     }
     // Escapes of the input itself are none of the stream's, and U+FFFD may have been meant.
@@ -266,7 +266,7 @@ async fn bytes_that_are_lost_beside_an_input_leave_it_whole() {
     let (before, after) = wire.split_once("{\"type\":\"input_json_delta\",").unwrap();
     let sent = [before.as_bytes(), b"{\"type\":\"input_json_delta\",\"x\":\"\xFF\",", after.as_bytes()].concat();
     let message = read(stream_of([sent])).await.1.unwrap();
-    assert_eq!(message.tool_uses().next().unwrap().input.get(), "{}");
+    assert_eq!(message.tool_uses().next().unwrap().input.as_str(), "{}");
 }
 
 /// The strings that deltas add to, and the kinds of the deltas.

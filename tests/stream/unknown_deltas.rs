@@ -83,7 +83,7 @@ async fn a_delta_that_does_not_fit_leaves_its_block_as_it_is() {
         assert_eq!(merged(block.clone(), &[unfit.clone(), json!({"c": 1})]).await["c"], 1);
         let mut accumulator = Accumulator::new();
         for event in [start(), open(0, block.clone()), later(unfit), close(0)] {
-            accumulator.push(&Json::from(event).to().unwrap()).unwrap();
+            accumulator.push(&Json::from(event).decode().unwrap()).unwrap();
         }
         assert_eq!(serde_json::to_value(&accumulator.message().content.as_ref().unwrap()[0]).unwrap(), block);
         assert_eq!(accumulator.unknown_deltas(0).len(), 1);
@@ -142,7 +142,11 @@ async fn halves_of_characters_are_carried_between_known_and_unknown_deltas() {
             events += &wire(&[close(0), end("end_turn"), stop()]);
             let message = read(stream_of([events])).await.1.unwrap();
             let block = message.content.unwrap().remove(0);
-            assert_eq!(Json::of(&block).unwrap().to::<Value>().unwrap()[member], "a😀b", "{kind}: {first}, {second}");
+            assert_eq!(
+                Json::from_serialize(&block).unwrap().decode::<Value>().unwrap()[member],
+                "a😀b",
+                "{kind}: {first}, {second}"
+            );
         }
     }
 }

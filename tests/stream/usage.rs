@@ -112,7 +112,7 @@ fn total_input_tokens_is_the_sum_of_the_reported_counts() {
 fn an_odd_count_is_in_extra_and_gives_way_to_a_known_one() {
     let mut message = message(json!({"usage": {"input_tokens": "many", "output_tokens": 7}}));
     let usage = message.usage.as_mut().unwrap();
-    assert_eq!(usage.extra.get("input_tokens").unwrap().get(), "\"many\"");
+    assert_eq!(usage.extra.get("input_tokens").unwrap().as_str(), "\"many\"");
     assert!(usage.check().is_ok());
     usage.input_tokens = Some(3);
     assert_eq!(serde_json::to_value(&message).unwrap()["usage"], json!({"input_tokens": 3, "output_tokens": 7}));

@@ -19,7 +19,7 @@ where
     // An error of serde_json has no place, so the document is read again for it.
     let value = match serde_json::from_str::<T>(text) {
         Ok(value) => value,
-        Err(_) => Json::parse(text)?.to::<T>()?,
+        Err(_) => Json::parse(text)?.decode::<T>()?,
     };
     Ok(serde_json::to_string(&value).expect("what was read is written"))
 }

@@ -272,7 +272,7 @@ mod tests {
     type Row = (&'static str, &'static str, fn(&str) -> Result<String, DecodeError>);
 
     fn round_trip<T: serde::Serialize + serde::de::DeserializeOwned>(text: &str) -> Result<String, DecodeError> {
-        Ok(serde_json::to_string(&Json::parse(text)?.to::<T>()?).unwrap())
+        Ok(serde_json::to_string(&Json::parse(text)?.decode::<T>()?).unwrap())
     }
 
     fn comes_back(case: &str, table: &[Row], instance: &str) {

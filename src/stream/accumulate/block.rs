@@ -99,7 +99,7 @@ impl BlockState {
                 Some(&pending.input)
             }
             BlockPhase::Open(_) => None,
-            BlockPhase::Closed => input_of(content?).map(Json::get),
+            BlockPhase::Closed => input_of(content?).map(Json::as_str),
             BlockPhase::Incomplete(input) => Some(input.text()),
         }
     }
@@ -148,7 +148,7 @@ impl BlockState {
                 | ContentBlockDelta::InputJsonDelta(_),
             ) => {
                 if !pending.add_text(content, event).map_err(undecodable)? {
-                    self.unknown_deltas.push(Json::of(&event.delta).map_err(undecodable)?);
+                    self.unknown_deltas.push(Json::from_serialize(&event.delta).map_err(undecodable)?);
                 }
             }
             (ContentBlock::Thinking(block), ContentBlockDelta::SignatureDelta(delta)) => {
@@ -159,7 +159,7 @@ impl BlockState {
             }
             (content, ContentBlockDelta::Unknown(delta)) => {
                 // A delta that can't be merged, for example because it repeats a member, leaves the block as it is.
-                if let Ok(mut members) = read_str::<Map<Json>>(delta.get()) {
+                if let Ok(mut members) = read_str::<Map<Json>>(delta.as_str()) {
                     members.shift_remove("type");
                     let _ = pending.merge(content, members);
                 }
@@ -170,9 +170,9 @@ impl BlockState {
             }
             (content @ ContentBlock::Unknown(_), ContentBlockDelta::CitationsDelta(delta)) => {
                 let citations: Vec<_> = delta.citation.iter().collect();
-                let citations = Json::of(&citations).map_err(undecodable)?;
+                let citations = Json::from_serialize(&citations).map_err(undecodable)?;
                 if !pending.merge(content, member("citations", citations)).map_err(undecodable)? {
-                    self.unknown_deltas.push(Json::of(delta).map_err(undecodable)?);
+                    self.unknown_deltas.push(Json::from_serialize(delta).map_err(undecodable)?);
                 }
             }
             (_, delta) => return Err(ProtocolErrorKind::UnexpectedDelta { index, delta: type_name(delta) }.into()),
@@ -204,7 +204,7 @@ impl BlockState {
         let ended = pending.end_text(content);
         let text = std::mem::take(&mut pending.input);
         let text = match input_of(content) {
-            Some(first) if text.is_empty() && first.get() != "{}" => Some(first.get().to_owned()),
+            Some(first) if text.is_empty() && first.as_str() != "{}" => Some(first.as_str().to_owned()),
             Some(_) => Some(text),
             None => Some(text).filter(|text| !text.is_empty()),
         };
@@ -231,7 +231,7 @@ impl PendingContent {
     /// Removes the high surrogates that strings of the block end with, and keeps them for the deltas that follow.
     fn take_surrogates(&mut self, content: &mut ContentBlock, source: &Source) -> Result<(), DecodeError> {
         for (name, json) in members_of(source.sent(), "content_block").unwrap_or_default() {
-            let Some(joined) = join_json(None, TextKind::Text, json.get()) else { continue };
+            let Some(joined) = join_json(None, TextKind::Text, json.as_str()) else { continue };
             let Some(mut surrogate) = joined.trailing else { continue };
             match (&mut *content, name.as_str()) {
                 (ContentBlock::Text(_), "text") | (ContentBlock::Thinking(_), "thinking") => {
@@ -307,7 +307,7 @@ impl PendingContent {
         if let (ContentBlock::Text(_), Some(added)) = (&*content, members.get("citations"))
             && added.json_type() == JsonType::Array
         {
-            match read_str(added.get()) {
+            match read_str(added.as_str()) {
                 Ok(added) => citations = added,
                 Err(_) => return Ok(false),
             }
@@ -322,7 +322,7 @@ impl PendingContent {
                     self.add_string(content, TextKind::Thinking, &value)?;
                 }
                 (ContentBlock::Thinking(block), "signature", JsonType::String) => {
-                    block.signature.get_or_insert_default().push_str(&read_str::<String>(value.get())?);
+                    block.signature.get_or_insert_default().push_str(&read_str::<String>(value.as_str())?);
                 }
                 (ContentBlock::Text(block), "citations", JsonType::Array) => {
                     block.citations.get_or_insert_default().append(&mut citations);
@@ -338,7 +338,7 @@ impl PendingContent {
         if self.surrogate.is_some_and(|surrogate| surrogate.kind != kind) {
             self.end_text(content)?;
         }
-        if let Some(joined) = join_json(self.surrogate, kind, json.get()) {
+        if let Some(joined) = join_json(self.surrogate, kind, json.as_str()) {
             self.surrogate = joined.trailing;
             self.append(content, kind, &joined.text)?;
         }
@@ -382,9 +382,9 @@ fn member(name: &str, value: Json) -> Map<Json> {
 pub(crate) fn mark_lossy_input(content: &mut ContentBlock) {
     if let Some(input) = input_of_mut(content)
         && input.json_type() == JsonType::Object
-        && input.get().contains(char::REPLACEMENT_CHARACTER)
+        && input.as_str().contains(char::REPLACEMENT_CHARACTER)
     {
-        *input = Json::from(input.get());
+        *input = Json::from(input.as_str());
     }
 }
 
@@ -395,9 +395,9 @@ pub(super) fn fallback_model(content: &ContentBlock) -> Option<String> {
         ContentBlock::Text(_) | ContentBlock::Thinking(_) | ContentBlock::ToolUse(_) => None,
         content => {
             let members: Map<Json> = convert(content).ok()?;
-            (members.get("type")?.get() == r#""fallback""#).then_some(())?;
-            let to = members.get("to")?.get();
-            let model = |to: &Map<Json>| read_str(to.get("model")?.get()).ok();
+            (members.get("type")?.as_str() == r#""fallback""#).then_some(())?;
+            let to = members.get("to")?.as_str();
+            let model = |to: &Map<Json>| read_str(to.get("model")?.as_str()).ok();
             read_str(to).ok().as_ref().and_then(model).or_else(|| read_str(to).ok())
         }
     }

@@ -165,5 +165,6 @@ impl ContentBlockServerToolUse {
 }
 
 fn incomplete(input: &Json) -> Option<String> {
-    (input.json_type() != JsonType::Object).then(|| read_str(input.get()).unwrap_or_else(|_| input.get().to_owned()))
+    (input.json_type() != JsonType::Object)
+        .then(|| read_str(input.as_str()).unwrap_or_else(|_| input.as_str().to_owned()))
 }

@@ -195,7 +195,7 @@ impl MemberType {
     /// split between two of them becomes a character.
     fn inner(self, value: &Json) -> &str {
         let (open, close) = self.delimiters();
-        let text = value.get().trim();
+        let text = value.as_str().trim();
         text.strip_prefix(open).and_then(|text| text.strip_suffix(close)).unwrap_or(text)
     }
 }

@@ -69,7 +69,7 @@ impl TextKind {
 pub(super) fn join_delta(before: Option<HighSurrogate>, event: &StreamEventContentBlockDelta) -> Option<JoinedText> {
     let (kind, text) = text_of(&event.delta)?;
     let json = event.extra.source().and_then(|source| members_of(source.sent(), "delta")?.swap_remove(kind.member()));
-    let joined = json.and_then(|json| join_json(before, kind, json.get()));
+    let joined = json.and_then(|json| join_json(before, kind, json.as_str()));
     let unsplit = || StringPiece { leading: None, text: text.into(), trailing: None };
     Some(joined.unwrap_or_else(|| join_split(before, kind, &unsplit(), false)))
 }
@@ -106,7 +106,7 @@ fn join_split(before: Option<HighSurrogate>, kind: TextKind, split: &StringPiece
 /// Returns the members of an object in the data of an event, which is the delta or the block.
 pub(super) fn members_of(data: &str, object: &str) -> Option<Map<Json>> {
     let mut event: Map<Json> = read_str(data).ok()?;
-    read_str(event.swap_remove(object)?.get()).ok()
+    read_str(event.swap_remove(object)?.as_str()).ok()
 }
 
 /// Replaces the text of a `content_block_start`.
@@ -127,6 +127,6 @@ pub(crate) fn split_initial_text(event: &mut StreamEventContentBlockStart) -> bo
     };
     let members = event.extra.source().and_then(|source| members_of(source.sent(), "content_block"));
     let text = members.and_then(|mut members| members.swap_remove(kind.member()));
-    let joined = text.and_then(|text| join_json(None, kind, text.get())).filter(|joined| joined.trailing.is_some());
+    let joined = text.and_then(|text| join_json(None, kind, text.as_str())).filter(|joined| joined.trailing.is_some());
     joined.map(|joined| set_initial_text(&mut event.content_block, joined.text)).is_some()
 }
