@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::Type;
 
-use super::{PolishError, typify::TypifyOutput, operations::type_of};
+use super::{PolishError, operations::type_of, typify::TypifyOutput};
 use crate::lower::{
     field_name,
     model::{ComponentKind, Cursor, Field, Lowered, Operation, Pages, ResponseBody, Shape},
