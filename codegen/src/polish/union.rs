@@ -90,7 +90,7 @@ pub(super) fn tagged(
         let forms = variants.iter().zip(&idents).map(|(variant, ident)| {
             let (required, constants) = known_by(lowered, &Shape::Named(variant.component.clone()));
             quote! {
-                crate::json::Form {
+                crate::json::Variant {
                     types: &[crate::json::JsonType::Object],
                     required: &[#(#required),*],
                     constants: &[#(#constants),*],
