@@ -1,4 +1,4 @@
-//! Generates the client from `openapi.json` and `overlay.json`.
+//! Generates the client from `openapi.json` and the overlays.
 
 use std::{env, error, fs, path::Path};
 
@@ -19,12 +19,11 @@ fn main() {
 fn generate() -> Result<(), Error> {
     println!("cargo::rerun-if-changed=build.rs");
     let name = chosen("ANTHROPIC_MESSAGES_OPENAPI", "openapi.json")?;
-    let overlay = chosen("ANTHROPIC_MESSAGES_OVERLAY", "overlay.json")?;
     let text = read(&name)?;
     let mut contract = Contract::parse(&name, &text)?;
-    if overlay != "none" {
+    for overlay in overlays()? {
         let text = read(&overlay)?;
-        let is_ours = overlay == "overlay.json";
+        let is_ours = !Path::new(&overlay).is_absolute();
         contract =
             if is_ours { contract.built_in_overlay(&overlay, &text)? } else { contract.overlay(&overlay, &text)? };
     }
@@ -32,6 +31,11 @@ fn generate() -> Result<(), Error> {
 
     let lowered = contract.lower()?;
     requirements.check(&lowered)?;
+    // Hand-written code is compiled only if the operations it calls exist.
+    println!("cargo::rustc-check-cfg=cfg(operation, values(any()))");
+    for operation in lowered.operation_names() {
+        println!("cargo::rustc-cfg=operation={operation:?}");
+    }
     let code = progenitor::Generator::new(&settings())
         .generate_tokens(&lowered.openapi()?)
         .map_err(|error| format!("{name}: progenitor can't take the lowered contract: {error}"))?;
@@ -59,15 +63,15 @@ fn generate() -> Result<(), Error> {
     report_notes(&name, &lowered, &Path::new(&out).join("notes.txt"))
 }
 
-/// Fails on notes that `ANTHROPIC_MESSAGES_STRICT` doesn't accept. Without it, prints how many notes there are, unless
-/// the contract is the package's own.
+/// Fails on notes that `ANTHROPIC_MESSAGES_STRICT` doesn't accept. Without it, prints how many notes there are. The package's
+/// own contract has none.
 fn report_notes(name: &str, lowered: &Lowered, file: &Path) -> Result<(), Error> {
     const VARIABLE: &str = "ANTHROPIC_MESSAGES_STRICT";
     println!("cargo::rerun-if-env-changed={VARIABLE}");
     let strict = env::var(VARIABLE).unwrap_or_default();
     let (accepted, remedy) = match strict.as_str() {
         "" | "0" => {
-            if !lowered.notes.is_empty() && name != "openapi.json" {
+            if !lowered.notes.is_empty() {
                 let count = lowered.notes.len();
                 println!("cargo::warning={name}: {count} parts of the contract can't be kept; see {}", file.display());
             }
@@ -83,6 +87,36 @@ fn report_notes(name: &str, lowered: &Lowered, file: &Path) -> Result<(), Error>
         [] => Ok(()),
         new @ [first, ..] => Err(format!("{name}: {first} ({VARIABLE}: {} new notes; {remedy})", new.len()).into()),
     }
+}
+
+/// Returns the overlays in the order they apply: the package's own, or the one that replaces them, then the user's.
+fn overlays() -> Result<Vec<String>, Error> {
+    let mut overlays = match chosen("ANTHROPIC_MESSAGES_OVERLAY", "overlay.json")?.as_str() {
+        "none" => Vec::new(),
+        "overlay.json" => {
+            let optional =
+                [("CARGO_FEATURE_FAMILY", "overlay-family.json"), ("CARGO_FEATURE_BETA", "overlay-beta.json")];
+            let enabled = optional.iter().filter(|(feature, _)| env::var_os(feature).is_some());
+            ["overlay.json"].into_iter().chain(enabled.map(|(_, file)| *file)).map(str::to_owned).collect()
+        }
+        other => vec![other.to_owned()],
+    };
+    let added = chosen("ANTHROPIC_MESSAGES_OVERLAY_ADD", "none")?;
+    if Path::new(&added).is_dir() {
+        println!("cargo::rerun-if-changed={added}");
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&added).map_err(|error| format!("{added}: failed to read the folder: {error}"))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                files.push(path.to_str().ok_or_else(|| format!("{added}: a file name is not UTF-8"))?.to_owned());
+            }
+        }
+        files.sort();
+        overlays.extend(files);
+    } else if added != "none" {
+        overlays.push(added);
+    }
+    Ok(overlays)
 }
 
 /// The parts of a contract that the code in `src` needs.

@@ -5,6 +5,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod auth;
+mod batches;
 mod client;
 mod content;
 mod error;
@@ -46,7 +47,7 @@ pub use self::{
     json::{DecodeError, Extra, Json, JsonType, Map, ValidationError},
     messages::MessageContent,
     observe::Observer,
-    response::{RateLimit, RateLimits, Response},
+    response::{RateLimit, RateLimits, Response, to_system_time},
     retry::{RetryAmbiguous, RetryPolicy, RetryStop},
     stream::{Accumulator, IncompleteInput, MessageStream, ProtocolError, TextStream, UnknownEvent, sse},
     tools::Tool,

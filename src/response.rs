@@ -12,7 +12,7 @@ use std::{
 use http::{HeaderMap, StatusCode};
 
 pub(crate) use self::headers::PackedHeaders;
-pub use self::rate_limits::{RateLimit, RateLimits};
+pub use self::rate_limits::{RateLimit, RateLimits, to_system_time};
 
 /// The value of a successful call, and the metadata of its HTTP response.
 ///

@@ -21,7 +21,10 @@ mod parameters;
 mod settings;
 mod timing;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use reqwest::{Url, header::CONTENT_TYPE};
 use tokio::runtime::Handle;
@@ -93,6 +96,12 @@ impl Transport {
 
     pub(crate) fn settings(&self) -> &Arc<Settings> {
         &self.settings
+    }
+
+    /// Waits as the waits between attempts do.
+    #[allow(dead_code, reason = "needed where the contract has batches")]
+    pub(crate) async fn sleep(&self, delay: Duration) {
+        self.shared.timing.sleep(delay).await;
     }
 
     /// The same transport with other settings.

@@ -188,6 +188,11 @@ impl Contract {
 }
 
 impl Lowered {
+    /// Returns the names of the generated operations.
+    pub fn operation_names(&self) -> impl Iterator<Item = &str> {
+        self.operations.iter().map(|operation| operation.name.as_str())
+    }
+
     /// Returns the lowered contract as the input of progenitor.
     ///
     /// # Errors

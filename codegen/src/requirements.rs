@@ -33,6 +33,8 @@ struct Schema {
     schema: String,
     properties: Option<Vec<String>>,
     needed_by: String,
+    /// Name of the operation without which the schema isn't needed.
+    with: Option<String>,
 }
 
 /// A variant of a tagged union, and the properties of its object.
@@ -54,6 +56,9 @@ struct Variant {
 struct Operation {
     name: String,
     needed_by: String,
+    /// `true` if the hand-written code is left out where the operation is missing.
+    #[serde(default)]
+    optional: bool,
 }
 
 impl Requirements {
@@ -84,7 +89,11 @@ impl Requirements {
     }
 
     fn first_missing(&self, lowered: &Lowered) -> Result<(), String> {
-        for Schema { schema, properties, needed_by } in &self.schemas {
+        let has_operation = |name: &str| lowered.operation_names().any(|found| found == name);
+        for Schema { schema, properties, needed_by, with } in &self.schemas {
+            if with.as_deref().is_some_and(|operation| !has_operation(operation)) {
+                continue;
+            }
             match properties {
                 Some(properties) => object(lowered, schema, properties, &[], needed_by)?,
                 None if lowered.components.contains_key(schema) => {}
@@ -115,8 +124,8 @@ impl Requirements {
             }
             object(lowered, &named, properties, free_form, needed_by)?;
         }
-        for Operation { name, needed_by } in &self.operations {
-            if !lowered.operations.iter().any(|found| found.name == *name) {
+        for Operation { name, needed_by, optional } in &self.operations {
+            if !optional && !has_operation(name) {
                 return Err(format!("the operation {name} is missing, at #/paths; needed for {needed_by}"));
             }
         }

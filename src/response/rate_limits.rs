@@ -38,7 +38,7 @@ impl RateLimits {
             RateLimit {
                 limit: value("limit").and_then(|limit| limit.parse().ok()),
                 remaining: value("remaining").and_then(|remaining| remaining.parse().ok()),
-                reset: value("reset").and_then(time),
+                reset: value("reset").and_then(to_system_time),
             }
         };
         Self {
@@ -50,8 +50,18 @@ impl RateLimits {
     }
 }
 
-/// Reads an RFC 3339 time with any offset: `Z`, `+00:00`, `-07:00`.
-fn time(text: &str) -> Option<SystemTime> {
+/// Converts an RFC 3339 time, such as the `created_at` of a batch, a model or a file. Returns `None` if the text isn't one.
+///
+/// Accepts any offset: `Z`, `+00:00`, `-07:00`.
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+///
+/// let time = anthropic_messages::to_system_time("1970-01-02T00:00:00+01:00");
+/// assert_eq!(time, Some(UNIX_EPOCH + Duration::from_secs(23 * 60 * 60)));
+/// ```
+#[must_use]
+pub fn to_system_time(text: &str) -> Option<SystemTime> {
     let text = text.trim();
     if text.ends_with(['Z', 'z']) {
         return humantime::parse_rfc3339(&text.to_ascii_uppercase()).ok();
@@ -88,12 +98,12 @@ mod tests {
             "2026-11-27T05:00:00-07:00",
             " 2026-11-27T12:00:00Z ",
         ] {
-            assert_eq!(time(text), Some(noon), "{text}");
+            assert_eq!(to_system_time(text), Some(noon), "{text}");
         }
         for text in
             ["", "Z", "+00:00", "2026-11-27T12:00:00", "2026-11-27T12:00:00+0000", "2026-11-27T12:00:00+24:00", "soon"]
         {
-            assert_eq!(time(text), None, "{text}");
+            assert_eq!(to_system_time(text), None, "{text}");
         }
     }
 }

@@ -17,8 +17,17 @@ use crate::node::{Node, join};
 const METHODS: [&str; 6] = ["get", "put", "post", "delete", "head", "patch"];
 
 /// Methods that the hand-written layer has, which a generated one would collide with.
-const RESERVED: [&str; 8] =
-    ["new", "builder", "from_env", "base_url", "with_options", "stream_message", "run_tools", "clone"];
+const RESERVED: [&str; 9] = [
+    "new",
+    "builder",
+    "from_env",
+    "base_url",
+    "with_options",
+    "stream_message",
+    "run_tools",
+    "wait_for_batch",
+    "clone",
+];
 
 /// An operation, and what progenitor reads of it.
 pub(super) struct LoweredOperation {

@@ -43,8 +43,8 @@ pub(super) fn client() -> TokenStream {
 /// ) -> Result<ResponseValue<T>, Error<()>>  ) -> Result<crate::Response<T>, crate::Error>
 /// ```
 ///
-/// An operation of which the hand-written layer has the public face is private, and is called `…_whole` where it has a
-/// twin that streams; the twin hands on the answer as it is.
+/// An operation of which the hand-written layer has the public face is private and is called `…_whole`. Its twin that streams
+/// hands on the answer as it is.
 pub(super) fn operations(
     lowered: &Lowered,
     typify: &TypifyOutput,
@@ -212,8 +212,7 @@ fn wrap(
     };
     let visibility = if is_private { quote!(pub(crate)) } else { quote!(pub) };
     let own_name = &operation.name;
-    let has_twin = lowered.operations.iter().any(|other| other.twin_of.as_ref() == Some(own_name));
-    let emitted = match is_private && has_twin {
+    let emitted = match is_private && operation.twin_of.is_none() {
         true => format_ident!("{own_name}_whole"),
         false => function.sig.ident.clone(),
     };

@@ -151,6 +151,10 @@ impl BlockState {
                     self.unknown_deltas.push(Json::from_serialize(&event.delta).map_err(undecodable)?);
                 }
             }
+            // A call that the contract names and this file doesn't, such as `mcp_tool_use` of the beta overlay.
+            (content, ContentBlockDelta::InputJsonDelta(_)) if has_input(content) => {
+                pending.add_text(content, event).map_err(undecodable)?;
+            }
             (ContentBlock::Thinking(block), ContentBlockDelta::SignatureDelta(delta)) => {
                 block.signature = Some(delta.signature.clone());
             }
@@ -175,7 +179,23 @@ impl BlockState {
                     self.unknown_deltas.push(Json::from_serialize(delta).map_err(undecodable)?);
                 }
             }
-            (_, delta) => return Err(ProtocolErrorKind::UnexpectedDelta { index, delta: type_name(delta) }.into()),
+            (
+                _,
+                delta @ (ContentBlockDelta::TextDelta(_)
+                | ContentBlockDelta::InputJsonDelta(_)
+                | ContentBlockDelta::ThinkingDelta(_)
+                | ContentBlockDelta::SignatureDelta(_)
+                | ContentBlockDelta::CitationsDelta(_)),
+            ) => return Err(ProtocolErrorKind::UnexpectedDelta { index, delta: type_name(delta) }.into()),
+            // A delta that the contract names and this file doesn't, such as `compaction_delta` of the beta overlay.
+            #[allow(unreachable_patterns, reason = "depends on the contract")]
+            (content, delta) => {
+                let mut members: Map<Json> = convert(delta).map_err(undecodable)?;
+                members.shift_remove("type");
+                if !pending.merge(content, members).map_err(undecodable)? {
+                    self.unknown_deltas.push(Json::from_serialize(delta).map_err(undecodable)?);
+                }
+            }
         }
         Ok(())
     }
@@ -357,7 +377,7 @@ impl PendingContent {
             Some(Ok(input)) => Some(input.clone()),
             Some(Err(incomplete)) => Some(Json::from(incomplete.text())),
         };
-        if let (ContentBlock::Unknown(_), Some(json)) = (&*content, &json) {
+        if let (None, Some(json)) = (input_of(content), &json) {
             self.members(content)?.set("input", json);
         }
         if let Some(members) = &self.members {
@@ -400,6 +420,14 @@ pub(super) fn fallback_model(content: &ContentBlock) -> Option<String> {
             let model = |to: &Map<Json>| read_str(to.get("model")?.as_str()).ok();
             read_str(to).ok().as_ref().and_then(model).or_else(|| read_str(to).ok())
         }
+    }
+}
+
+/// Returns `true` if a block of a kind without code of its own has an input.
+fn has_input(content: &ContentBlock) -> bool {
+    match content {
+        ContentBlock::Text(_) | ContentBlock::Thinking(_) => false,
+        content => convert::<_, Map<Json>>(content).is_ok_and(|members| members.contains_key("input")),
     }
 }
 

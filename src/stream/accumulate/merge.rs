@@ -2,6 +2,7 @@
 
 use indexmap::{IndexMap, map::Entry};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::{
     generated::types::{ContentBlock, MessageResponse, StreamEventMessageDelta},
@@ -20,8 +21,12 @@ pub(super) fn merge_message_delta(
         Some(delta) => convert(delta)?,
         None => MessageResponse::empty(),
     };
-    if !event.extra.is_empty() {
-        changed.merge(convert(&event.extra.iter().collect::<IndexMap<_, _>>())?);
+    let event_text = serde_json::to_vec(event).map_err(|error| DecodeError::from_serialize(&error))?;
+    let mut others: IndexMap<String, Box<RawValue>> =
+        serde_json::from_slice(&event_text).map_err(|error| DecodeError::from_serialize(&error))?;
+    others.retain(|name, _| !["type", "delta", "usage"].contains(&name.as_str()));
+    if !others.is_empty() {
+        changed.merge(convert(&others)?);
     }
     changed.content = None;
     let usage = changed.usage.take().into_iter().chain(event.usage.as_ref().map(convert).transpose()?);
