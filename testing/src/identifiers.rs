@@ -31,6 +31,25 @@ impl Identifiers {
         self.identifier("toolu", number, index)
     }
 
+    /// Returns the identifier of the batch that a request creates.
+    pub(crate) fn batch(self, number: usize) -> String {
+        self.identifier("msgbatch", number, 0)
+    }
+
+    /// Returns the identifier of the file that a request uploads.
+    pub(crate) fn file(self, number: usize) -> String {
+        self.identifier("file", number, 0)
+    }
+
+    /// Shuffles items, in the same way for the same seed and number of items.
+    pub(crate) fn shuffle<T>(self, items: &mut [T]) {
+        let mut state = self.seed;
+        for end in (1..items.len()).rev() {
+            state = scramble(state ^ end as u64);
+            items.swap(end, (state >> 32) as usize % (end + 1));
+        }
+    }
+
     /// Depends only on its arguments, so concurrent requests don't affect each other.
     fn identifier(self, prefix: &str, number: usize, index: usize) -> String {
         let mut state = self.seed;

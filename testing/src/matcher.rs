@@ -32,6 +32,25 @@ impl Matcher {
         Self::matching("any request", |_| true)
     }
 
+    /// Matches a request of this operation, by its operation id in the contract: for example `createMessage`, `getBatch` or
+    /// `uploadFile`. A request of a batch is a `createMessage`.
+    #[must_use]
+    pub fn operation(operation_id: impl Into<String>) -> Self {
+        let operation_id = operation_id.into();
+        Self::matching(format!("operation is {operation_id}"), move |request| {
+            request.operation() == Some(operation_id.as_str())
+        })
+    }
+
+    /// Matches the request of a batch with this `custom_id`.
+    #[must_use]
+    pub fn custom_id(custom_id: impl Into<String>) -> Self {
+        let custom_id = custom_id.into();
+        Self::matching(format!("custom_id is {custom_id:?}"), move |request| {
+            request.custom_id() == Some(custom_id.as_str())
+        })
+    }
+
     /// Matches a request with this `model`.
     #[must_use]
     pub fn model(model: impl Into<String>) -> Self {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use memchr::memmem;
 use serde_json::json;
 
 use crate::defaults::rough_tokens;
@@ -15,6 +16,7 @@ use crate::request::ReceivedRequest;
 use crate::wire::{Framing, ReplyParts, WireReply};
 
 const JSON: &str = "application/json";
+const JSON_LINES: &str = "application/x-jsonl";
 const EVENT_STREAM: &str = "text/event-stream";
 
 /// Renders a reply whose content is resolved: neither the default nor a closure's.
@@ -53,6 +55,9 @@ pub(crate) fn render(reply: &Reply, request: &ReceivedRequest, identifiers: Iden
             RenderedBody::json(reply.status, error.to_raw().get())
         }
         ReplyContent::Raw { content_type, body } => RenderedBody::raw(reply.status, content_type, body),
+        ReplyContent::BatchResult(_) => {
+            return Err("`expired` and `canceled` can only reply to a request of a batch".into());
+        }
         ReplyContent::Default | ReplyContent::Dynamic(_) => {
             return Err("the reply wasn't resolved before it was rendered".into());
         }
@@ -89,7 +94,9 @@ impl RenderedBody {
     fn raw(status: StatusCode, content_type: &str, body: &Bytes) -> Self {
         let mut reply = Self { status, content_type: content_type.to_owned(), events: vec![body.clone()] };
         if reply.is_stream() {
-            reply.events = split_at_blank_lines(body.clone());
+            reply.events = split_after(body.clone(), b"\n\n");
+        } else if content_type == JSON_LINES {
+            reply.events = split_after(body.clone(), b"\n");
         }
         reply
     }
@@ -182,10 +189,10 @@ fn complete(mut message: JsonObject, request: &ReceivedRequest, identifiers: Ide
     message
 }
 
-fn split_at_blank_lines(mut body: Bytes) -> Vec<Bytes> {
+fn split_after(mut body: Bytes, end: &[u8]) -> Vec<Bytes> {
     let mut events = Vec::new();
-    while let Some(position) = body.windows(2).position(|pair| pair == b"\n\n") {
-        events.push(body.split_to(position + 2));
+    while let Some(position) = memmem::find(&body, end) {
+        events.push(body.split_to(position + end.len()));
     }
     if !body.is_empty() {
         events.push(body);

@@ -67,7 +67,16 @@ pub(crate) enum ReplyContent {
         content_type: String,
         body: Bytes,
     },
+    /// A result of a batch's request that is neither a message nor an error.
+    BatchResult(UnansweredResult),
     Dynamic(Arc<dyn Fn(&ReceivedRequest) -> Reply + Send + Sync>),
+}
+
+/// A result of a batch's request that is neither a message nor an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnansweredResult {
+    Canceled,
+    Expired,
 }
 
 /// The format that a message is sent in.
@@ -155,6 +164,26 @@ impl Reply {
         Self::status(529)
     }
 
+    /// Creates the result `expired` of a request of a batch. It can't reply to a request that isn't in a batch.
+    ///
+    /// ```
+    /// use anthropic_messages_testing::{Matcher, Reply, Server};
+    ///
+    /// let server = Server::start()?;
+    /// server.when(Matcher::custom_id("late")).reply(Reply::expired()).any_times();
+    /// # Ok::<(), anthropic_messages_testing::StartError>(())
+    /// ```
+    #[must_use]
+    pub fn expired() -> Self {
+        Self::from_content(ReplyContent::BatchResult(UnansweredResult::Expired))
+    }
+
+    /// Creates the result `canceled` of a request of a batch. It can't reply to a request that isn't in a batch.
+    #[must_use]
+    pub fn canceled() -> Self {
+        Self::from_content(ReplyContent::BatchResult(UnansweredResult::Canceled))
+    }
+
     /// Creates an HTML page such as proxies in front of the API send.
     #[must_use]
     pub fn gateway_page(status: u16) -> Self {
@@ -175,7 +204,7 @@ impl Reply {
     }
 
     /// Creates a reply with a body that is sent unchanged. With the content type `text/event-stream`, each blank line in it
-    /// ends an event for [`Chunking`] and [`Fault`].
+    /// ends an event for [`Chunking`] and [`Fault`]. With `application/x-jsonl`, each line is an event.
     #[must_use]
     pub fn raw(status: u16, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
         let content_type = content_type.into();
@@ -197,8 +226,11 @@ impl Reply {
     ///
     /// To a message request, it echoes the last user text or tool result. If the request has tools, and `tool_choice` or
     /// the text asks for one by its name or by the word `tool`, it calls that tool with the smallest input that matches its
-    /// schema. The usage is estimated as a quarter of the bytes. To any other operation, it replies with a small value
-    /// that matches the response schema of the contract.
+    /// schema. The usage is estimated as a quarter of the bytes.
+    ///
+    /// To requests about batches, models and files, it replies from what the server keeps: see
+    /// [`ServerBuilder`](crate::ServerBuilder). To any other operation, it replies with a small value that matches the
+    /// response schema of the contract.
     #[must_use]
     pub fn echo() -> Self {
         Self::from_content(ReplyContent::Default)
@@ -342,7 +374,8 @@ impl fmt::Debug for Reply {
             ReplyContent::Events(_) => "events",
             ReplyContent::Error { .. } => "error",
             ReplyContent::Raw { .. } => "verbatim",
-            ReplyContent::Dynamic(_) => "made from the request",
+            ReplyContent::BatchResult(_) => "batch result",
+            ReplyContent::Dynamic(_) => "dynamic",
         };
         f.debug_struct("Reply")
             .field("content", &content)

@@ -23,6 +23,10 @@ pub struct ReceivedRequest {
     pub(crate) headers: HeaderMap,
     /// The redacted headers, for comparison. They are marked as sensitive, so `Debug` hides them.
     pub(crate) credentials: Vec<(HeaderName, HeaderValue)>,
+    /// The operation id, or `None` if the contract doesn't have the operation.
+    pub(crate) operation: Option<String>,
+    /// The `custom_id` of a request of a batch.
+    pub(crate) custom_id: Option<String>,
     pub(crate) body: Bytes,
     pub(crate) json: Option<Value>,
     pub(crate) arrived_at: Duration,
@@ -40,6 +44,22 @@ impl ReceivedRequest {
     #[must_use]
     pub fn connection(&self) -> usize {
         self.connection
+    }
+
+    /// Returns the operation id of the contract, for example `createMessage`, or `None` if the contract doesn't have the
+    /// operation.
+    #[must_use]
+    pub fn operation(&self) -> Option<&str> {
+        self.operation.as_deref()
+    }
+
+    /// Returns the `custom_id` of a request of a batch, or `None` for a request that was received by itself.
+    ///
+    /// The server replies to each request of a batch as if it had received it by itself, when the batch ends. The script
+    /// applies, but [`Server::requests`](crate::Server::requests) has only the batch.
+    #[must_use]
+    pub fn custom_id(&self) -> Option<&str> {
+        self.custom_id.as_deref()
     }
 
     /// Returns the HTTP method.
@@ -99,6 +119,10 @@ impl ReceivedRequest {
     /// Returns the body.
     #[must_use]
     pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    pub(crate) fn body_bytes(&self) -> &Bytes {
         &self.body
     }
 

@@ -8,6 +8,8 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinError;
@@ -20,6 +22,7 @@ use crate::identifiers::Identifiers;
 use crate::matcher::Matcher;
 use crate::reply::Reply;
 use crate::request::ReceivedRequest;
+use crate::resources::{BatchEnd, Resources};
 use crate::script::{Expectation, Script, When, lock, report};
 use crate::service::{Pacer, Service};
 use anthropic_messages::{Client, ClientBuilder};
@@ -213,6 +216,9 @@ pub struct ServerBuilder {
     seed: u64,
     clock: Option<Clock>,
     wait_limit: Duration,
+    batch_end: BatchEnd,
+    models: Vec<Value>,
+    mistake: Option<String>,
 }
 
 impl Default for ServerBuilder {
@@ -226,6 +232,9 @@ impl Default for ServerBuilder {
             seed: 0,
             clock: None,
             wait_limit: Duration::from_secs(10),
+            batch_end: BatchEnd::AfterPolls(1),
+            models: Vec::new(),
+            mistake: None,
         }
     }
 }
@@ -282,6 +291,32 @@ impl ServerBuilder {
         self
     }
 
+    /// Ends a batch after this many `getBatch` requests that return an unfinished batch. Defaults to 1.
+    ///
+    /// The server replies to the requests of a batch when the batch ends, as if it had received each by itself, so that the
+    /// script applies to them: see [`Matcher::custom_id`]. The results are in any order, which follows from the seed.
+    pub fn batches_end_after_polls(mut self, polls: usize) -> Self {
+        self.batch_end = BatchEnd::AfterPolls(polls);
+        self
+    }
+
+    /// Ends a batch at this time after its creation, on the server's clock, instead of after a number of requests.
+    pub fn batches_end_after(mut self, duration: Duration) -> Self {
+        self.batch_end = BatchEnd::After(duration);
+        self
+    }
+
+    /// Sets the models that the server lists, in order: anything that serializes to JSON objects like
+    /// [`ModelInfo`](anthropic_messages::types). Defaults to five models. The id without its date is an alias of a model.
+    pub fn models<M: Serialize>(mut self, models: impl IntoIterator<Item = M>) -> Self {
+        let models: Result<Vec<Value>, _> = models.into_iter().map(serde_json::to_value).collect();
+        match models {
+            Ok(models) => self.models = models,
+            Err(error) => self.mistake = Some(format!("a model can't be serialized: {error}")),
+        }
+        self
+    }
+
     /// Starts the server.
     ///
     /// # Errors
@@ -293,6 +328,10 @@ impl ServerBuilder {
         let address = listener.local_addr().map_err(StartError::Listen)?;
         listener.set_nonblocking(true).map_err(StartError::Listen)?;
         let pacer = Pacer { clock: self.clock.unwrap_or_else(Clock::real), counters: Counters::new() };
+        let script = Script::default();
+        if let Some(mistake) = self.mistake {
+            script.fail(mistake);
+        }
         let service = Arc::new(Service {
             contract,
             api_key: self.api_key,
@@ -301,7 +340,8 @@ impl ServerBuilder {
             checks_requests: self.checks_requests,
             identifiers: Identifiers::new(self.seed),
             pacer,
-            script: Script::default(),
+            script,
+            resources: Resources::new(self.batch_end, self.models),
             requests: Default::default(),
         });
         let (stop, stopped) = oneshot::channel();

@@ -1,8 +1,8 @@
 //! Receives a request and chooses the reply.
 
 use bytes::Bytes;
-use http::Request;
 use http::header::{AUTHORIZATION, HeaderMap};
+use http::{Method, Request, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use std::pin::Pin;
@@ -15,8 +15,9 @@ use crate::counts::{Counters, InFlightGuard};
 use crate::defaults;
 use crate::identifiers::Identifiers;
 use crate::render::render;
-use crate::reply::{Reply, ReplyContent};
+use crate::reply::{Reply, ReplyContent, UnansweredResult};
 use crate::request::{ReceivedRequest, redact};
+use crate::resources::{BatchRequest, BatchResult, Resources};
 use crate::script::{Script, catch_panic, lock};
 use crate::wire::WireReply;
 
@@ -31,6 +32,7 @@ pub(crate) struct Service {
     pub(crate) identifiers: Identifiers,
     pub(crate) pacer: Pacer,
     pub(crate) script: Script,
+    pub(crate) resources: Resources,
     pub(crate) requests: Mutex<Vec<ReceivedRequest>>,
 }
 
@@ -57,8 +59,14 @@ impl Pacer {
     }
 }
 
-/// The maximum size of a request body, in bytes.
-const MAX_BODY: usize = 32 * 1024 * 1024;
+/// Returns the maximum size of a request body, in megabytes.
+fn max_body(operation: Option<&str>) -> usize {
+    match operation {
+        Some("createBatch") => 256,
+        Some("uploadFile") => 500,
+        _ => 32,
+    }
+}
 
 impl Service {
     /// Receives a whole request and returns the reply.
@@ -67,10 +75,12 @@ impl Service {
         let arrived_at = self.pacer.clock.now();
         let (head, body) = request.into_parts();
         let credential = CredentialCheck::new(&head.headers, self.api_key.as_deref());
-        let body = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes);
+        let operation = self.contract.route(&head.method, head.uri.path()).ok().map(|operation| operation.name.clone());
+        let max_body = max_body(operation.as_deref());
+        let body = Limited::new(body, max_body * 1024 * 1024).collect().await.map(http_body_util::Collected::to_bytes);
         let (body, unreadable) = match body {
             Ok(body) => (body, None),
-            Err(error) if error.is::<LengthLimitError>() => (Bytes::new(), Some(too_large())),
+            Err(error) if error.is::<LengthLimitError>() => (Bytes::new(), Some(too_large(max_body))),
             Err(_) => (Bytes::new(), Some(Reply::error(400, "invalid_request_error", "the body could not be read"))),
         };
         let (headers, credentials) = redact(&head.headers);
@@ -82,6 +92,8 @@ impl Service {
             version: head.version,
             headers,
             credentials,
+            operation,
+            custom_id: None,
             json: serde_json::from_slice(&body).ok(),
             body,
             arrived_at,
@@ -148,13 +160,50 @@ impl Service {
         }
         if matches!(reply.content, ReplyContent::Default) {
             let made = match operation {
-                Ok(operation) => defaults::default_reply(request, operation, self.contract),
+                Ok(operation) => self
+                    .resource_reply(request, operation)
+                    .unwrap_or_else(|| defaults::default_reply(request, operation, self.contract)),
                 Err(no_route) => return Ok(not_found(request, &no_route)),
             };
-            reply.content = made.content;
-            reply.mistake = reply.mistake.or(made.mistake);
+            reply = made.with_settings_of(reply);
         }
         Ok(reply)
+    }
+
+    /// Returns the reply to a request about batches, files or models.
+    fn resource_reply(&self, request: &ReceivedRequest, operation: &Operation) -> Option<Reply> {
+        let process = |index: usize, batch_request: &BatchRequest| self.process(request, index, batch_request);
+        self.resources.reply(&operation.name, request, &self.pacer.clock, self.identifiers, &process)
+    }
+
+    /// Returns the result of a batch's request, which the script replies to as if it had been received by itself.
+    fn process(&self, request: &ReceivedRequest, index: usize, batch_request: &BatchRequest) -> BatchResult {
+        let body = Bytes::from(batch_request.params.to_string());
+        let (method, path) = (Method::POST, "/v1/messages");
+        let operation = self.contract.route(&method, path);
+        let request = ReceivedRequest {
+            // Identifiers depend on the number.
+            number: request.number.saturating_mul(1_000_000).saturating_add(index + 1),
+            method,
+            uri: Uri::from_static(path),
+            operation: operation.as_ref().ok().map(|operation| operation.name.clone()),
+            custom_id: Some(batch_request.custom_id.clone()),
+            json: Some(batch_request.params.clone()),
+            body,
+            ..request.clone()
+        };
+        let reply = self.scripted(&request, operation).unwrap_or_else(|failure| {
+            self.script.fail(failure.clone());
+            Reply::error(500, "api_error", failure)
+        });
+        match reply.content {
+            ReplyContent::BatchResult(UnansweredResult::Canceled) => return BatchResult::Canceled,
+            ReplyContent::BatchResult(UnansweredResult::Expired) => return BatchResult::Expired,
+            _ => {}
+        }
+        let wire_reply = self.render(&reply.as_json(), &request);
+        let text = String::from_utf8_lossy(&wire_reply.chunks.concat()).into_owned();
+        if wire_reply.status.is_success() { BatchResult::Succeeded(text) } else { BatchResult::Errored(text) }
     }
 
     fn render(&self, reply: &Reply, request: &ReceivedRequest) -> WireReply {
@@ -194,8 +243,8 @@ fn not_found(request: &ReceivedRequest, no_route: &NoRoute) -> Reply {
     }
 }
 
-fn too_large() -> Reply {
-    Reply::error(413, "request_too_large", "the body is larger than 32 MB")
+fn too_large(max_body: usize) -> Reply {
+    Reply::error(413, "request_too_large", format!("the body is larger than {max_body} MB"))
 }
 
 /// The result of checking the credentials of a request.
