@@ -54,7 +54,7 @@ again() {
 # ours: a user's package that depends on a copy of this crate
 ours() {
     mkdir -p "$work/crate"
-    cp -r build.rs examples src openapi.json overlay.json README.md "$work/crate/"
+    cp -r build.rs examples src openapi.json overlay*.json README.md "$work/crate/"
     mkdir -p "$work/crate/codegen"
     cp -r codegen/Cargo.toml codegen/src "$work/crate/codegen/"
     awk '/^\[/ { wanted = !/^\[dev-dependencies\]|^\[\[/ } wanted' Cargo.toml \
