@@ -1,4 +1,4 @@
-//! The contract's constraints, checked before a request is sent and never on what a server sends.
+//! Checks of the contract's constraints. They run on requests, and never on responses.
 
 use std::{error, fmt};
 
@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::{extra::Extra, reader::JsonType, value::Json};
 
-/// A rule of the contract that a value breaks.
+/// The error of a value that violates a constraint of the contract.
 ///
 /// ```
 /// use anthropic_messages::types::{AnthropicMessage, MessageCreateRequest};
@@ -27,7 +27,7 @@ impl ValidationError {
         Self { pointer: String::new(), rule }
     }
 
-    /// The place in the value, as a JSON pointer (RFC 6901); empty for the whole value.
+    /// Returns the place in the value as a JSON pointer (RFC 6901), empty for the whole value.
     #[must_use]
     pub fn pointer(&self) -> &str {
         &self.pointer
@@ -49,21 +49,21 @@ impl fmt::Display for ValidationError {
 
 impl error::Error for ValidationError {}
 
-/// A value whose constraints can be checked.
+/// A type whose constraints can be checked.
 pub(crate) trait Check {
-    /// Checks the value and all that is in it.
+    /// Checks the value and everything in it.
     ///
     /// # Errors
-    /// The first rule that is broken.
+    /// Fails with the first constraint that is violated.
     fn check(&self) -> Result<(), ValidationError>;
 }
 
-/// Checks what is in a field.
+/// Checks the value of a field.
 pub(crate) fn field<T: Check + ?Sized>(value: &T, name: &str) -> Result<(), ValidationError> {
     value.check().map_err(|violation| violation.below(name))
 }
 
-/// Refuses `extra` members that repeat a field, other than a lenient one.
+/// Fails if a member in `extra` repeats a field, except for a lenient one.
 pub(crate) fn extra(extra: &Extra, fields: &[&str], lenient: &[&str]) -> Result<(), ValidationError> {
     match extra.repeated(fields, lenient) {
         Some(name) => {
@@ -73,7 +73,7 @@ pub(crate) fn extra(extra: &Extra, fields: &[&str], lenient: &[&str]) -> Result<
     }
 }
 
-/// One constraint of the contract on the value of a field.
+/// A constraint on the value of a field.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rule {
     /// `minItems`
@@ -94,17 +94,17 @@ pub(crate) enum Rule {
     ExclusiveMaximum(f64),
 }
 
-/// What a constraint can be asked about a value: `None` where the constraint does not concern it.
+/// The quantities that constraints apply to. `None` if a constraint doesn't apply to the value.
 pub(crate) trait Measure {
-    /// The number of items.
+    /// Returns the number of items.
     fn items(&self) -> Option<usize> {
         None
     }
-    /// The number of characters.
+    /// Returns the number of characters.
     fn characters(&self) -> Option<usize> {
         None
     }
-    /// The value as a number.
+    /// Returns the value as a number.
     fn number(&self) -> Option<f64> {
         None
     }
@@ -157,13 +157,13 @@ fn broken<T: Measure + ?Sized>(value: &T, rule: Rule) -> Option<String> {
     }
 }
 
-/// Free-form JSON that the contract says is an object, or what such JSON is in.
+/// Free-form JSON that must be an object, or a collection of it.
 pub(crate) trait Objects {
-    /// Checks that all of it is.
+    /// Checks that all of it are objects.
     fn objects(&self) -> Result<(), ValidationError>;
 }
 
-/// Checks that the free-form JSON in a field is made of objects.
+/// Checks that the free-form JSON in a field consists of objects.
 pub(crate) fn objects<T: Objects + ?Sized>(value: &T, name: &str) -> Result<(), ValidationError> {
     value.objects().map_err(|violation| violation.below(name))
 }

@@ -1,14 +1,14 @@
-//! Errors of reading a document, with the place.
+//! The error of reading a document.
 
 use std::{borrow::Cow, fmt};
 
 use serde_json::error::Category;
 
-/// The error of a document that can't be read into a type.
+/// The error of reading a document into a type.
 ///
-/// The message names the place and what was expected there, never the value found there: documents
-/// are prompts and completions. The place is made of the document's own member names, and a
-/// `Deserialize` written by hand may put anything into its own errors.
+/// The message contains the place and what was expected there. It never contains values: documents are prompts and
+/// completions. The place consists of the document's member names, and a hand-written `Deserialize` can put anything into
+/// its own errors.
 ///
 /// ```
 /// use anthropic_messages::{DecodeError, Json, types::AnthropicMessage};
@@ -37,43 +37,43 @@ impl DecodeError {
         Self(Box::new(Inner { message, category, offset, pointer: String::new(), line: 0, column: 0 }))
     }
 
-    /// The value that begins at a byte is JSON, but of another shape.
+    /// Creates the error of valid JSON of another shape, given the offset of the value.
     #[cold]
     pub(super) fn data(offset: usize, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Some(offset), Category::Data, message.into())
     }
 
-    /// The text is not JSON from this byte on.
+    /// Creates the error of text that isn't JSON from this offset on.
     #[cold]
     pub(super) fn syntax(offset: usize, problem: &'static str) -> Self {
         Self::new(Some(offset), Category::Syntax, problem.into())
     }
 
-    /// The text ends too early.
+    /// Creates the error of text that ends early.
     #[cold]
     pub(super) fn eof(offset: usize) -> Self {
         Self::new(Some(offset), Category::Eof, "the document ended early".into())
     }
 
-    /// A value of another shape, at a place that is not known yet.
+    /// Creates the error of a value of another shape, whose place is set later.
     #[cold]
     pub(super) fn without_place(message: String) -> Self {
         Self::new(None, Category::Data, message.into())
     }
 
-    /// Adds the byte, unless it is known already.
+    /// Sets the offset, unless it is set already.
     #[cold]
     pub(super) fn or_at(mut self, offset: usize) -> Self {
         self.0.offset.get_or_insert(offset);
         self
     }
 
-    /// A value can't be written as JSON.
+    /// Creates the error of a value that can't be written as JSON.
     pub(crate) fn from_serialize(error: &serde_json::Error) -> Self {
         Self::new(None, error.classify(), error.to_string().into())
     }
 
-    /// Adds the place in the whole document. Reading itself knows no more than the byte.
+    /// Sets the place in the whole document. The reader itself only tracks the offset.
     #[cold]
     pub(super) fn at(mut self, text: &str, pointer: String) -> Self {
         if let Some(before) = self.0.offset.and_then(|offset| text.get(..offset)) {
@@ -95,19 +95,19 @@ impl DecodeError {
         &self.0.pointer
     }
 
-    /// Returns the place as the number of bytes before it, or `None` if there is no text to count in.
+    /// Returns the offset of the place in bytes, or `None` if there is no text.
     #[must_use]
     pub fn offset(&self) -> Option<usize> {
         self.0.offset
     }
 
-    /// Returns the line, counted from 1, or 0 if it is not known.
+    /// Returns the line, counted from 1, or 0 if it isn't known.
     #[must_use]
     pub fn line(&self) -> usize {
         self.0.line
     }
 
-    /// Returns the column in bytes, counted from 1, or 0 if it is not known.
+    /// Returns the column in bytes, counted from 1, or 0 if it isn't known.
     #[must_use]
     pub fn column(&self) -> usize {
         self.0.column
@@ -119,13 +119,13 @@ impl DecodeError {
         self.0.category == Category::Syntax
     }
 
-    /// Returns `true` if the text ended before the value did.
+    /// Returns `true` if the text ended before the value.
     #[must_use]
     pub fn is_eof(&self) -> bool {
         self.0.category == Category::Eof
     }
 
-    /// Returns `true` if the text is JSON, but of another shape than asked for.
+    /// Returns `true` if the text is JSON of another shape.
     #[must_use]
     pub fn is_data(&self) -> bool {
         self.0.category == Category::Data

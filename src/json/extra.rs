@@ -1,4 +1,4 @@
-//! Members of an object that the contract does not name, and those that are explicitly `null`.
+//! Members of an object that the contract doesn't name, and fields that are explicitly `null`.
 
 use std::fmt;
 
@@ -14,22 +14,20 @@ use super::{
     value::Json,
 };
 
-/// The members of an object that this version of the contract does not name, in their order and as
-/// they were sent.
+/// The members of an object that this version of the contract doesn't name, in their order and as they were sent.
 ///
-/// Every generated type has one in its field `extra`, so that the reply of a newer server passes
-/// through unharmed. To send a field that the API takes and the contract does not name, add it with
-/// [`insert`](Self::insert), or with `set_extra` while building.
+/// Every generated type has one in its field `extra`, so that nothing in the reply of a newer server is lost. To send a
+/// member that the API accepts and the contract doesn't name, add it with [`insert`](Self::insert), or with `set_extra`
+/// while building a value.
 ///
-/// `Extra` also remembers which optional fields were explicitly `null`, so that a value is written
-/// as it was read. A field that is `None` is written as `null` if it was read so or set so with
-/// `set_null`, and left out otherwise. That is no part of equality.
+/// `Extra` also keeps which optional fields were explicitly `null`, so that a value is written as it was read. A field that
+/// is `None` is written as `null` if it was read as `null` or set with `set_null`, and left out otherwise. Equality ignores
+/// this.
 ///
-/// A member that is repeated is an error when an object is read, whether the contract names it or
-/// not: one of its values would be lost. Half of a surrogate pair in a name, which no `String`
-/// holds, is spelled out as the six characters of its escape.
+/// Reading an object with a repeated member fails, whether the contract names the member or not: one of its values would
+/// be lost. Half of a surrogate pair in a name, which a `String` can't contain, becomes the six characters of its escape.
 ///
-/// An object with neither pays one pointer for it.
+/// An empty `Extra` takes one pointer.
 ///
 /// ```
 /// use anthropic_messages::{Json, types::AnthropicMessage};
@@ -50,31 +48,31 @@ struct Members {
     source: Option<Source>,
 }
 
-/// The text that a value was read from, where it is written otherwise.
+/// The text that a value was read from, if the value is written differently.
 #[derive(Clone)]
 pub(crate) struct Source {
     sent: Box<str>,
-    /// How the value was written then. One that was changed since is no longer what was sent.
+    /// How the value was written when it was read, to detect a later change.
     written: Box<str>,
     pub(crate) is_joined: bool,
 }
 
 impl Source {
-    /// Returns the text of a value that is written so now.
-    pub(crate) fn of(&self, written: &str) -> Option<&str> {
+    /// Returns the text that a value was read from, given how it is written now. Returns `None` if it has changed.
+    pub(crate) fn text_of(&self, written: &str) -> Option<&str> {
         (*self.written == *written).then_some(&self.sent)
     }
 
-    /// Returns the text.
+    /// Returns the text that the value was read from.
     pub(crate) fn sent(&self) -> &str {
         &self.sent
     }
 }
 
-/// Fields of one type, one bit for each.
+/// A set of fields of one type.
 #[derive(Clone, Default)]
 struct Nulls {
-    /// The names of the type's fields. Bits that are moved to a value of another type mean nothing there.
+    /// The names of the type's fields, which identify the type: the set is ignored in a value of another one.
     fields: &'static [&'static str],
     first: u64,
     /// The fields from the 65th on, which few types have.
@@ -90,13 +88,12 @@ impl Extra {
 
     /// Sets a member, and returns its previous value.
     ///
-    /// A name that is a field of the type is refused by the type's `check` and when the type is
-    /// written, not here.
+    /// Doesn't fail for the name of a field. The type's `check` does, and writing the type too.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Json>) -> Option<Json> {
         self.0.get_or_insert_default().unknown.insert(name.into(), value.into())
     }
 
-    /// Removes a member, and returns its value. The order of the others stays.
+    /// Removes a member, and returns its value. Keeps the order of the others.
     pub fn remove(&mut self, name: &str) -> Option<Json> {
         self.0.as_mut()?.unknown.shift_remove(name)
     }
@@ -119,7 +116,7 @@ impl Extra {
         self.len() == 0
     }
 
-    /// Sets the members that `later` has. A null never replaces a value.
+    /// Sets the members of `later`, except for a `null` in place of a value.
     pub(crate) fn merge(&mut self, later: Self) {
         let Some(later) = later.0 else { return };
         for (name, value) in later.unknown {
@@ -132,18 +129,18 @@ impl Extra {
         }
     }
 
-    /// Keeps the text that a value was read from.
+    /// Sets the text that the value was read from.
     pub(crate) fn keep_source(&mut self, sent: &str, written: String, is_joined: bool) {
         let source = Source { sent: sent.into(), written: written.into(), is_joined };
         self.0.get_or_insert_default().source = Some(source);
     }
 
-    /// Returns the text that was kept.
+    /// Returns the text that the value was read from, if it was kept.
     pub(crate) fn source(&self) -> Option<&Source> {
         self.0.as_ref()?.source.as_ref()
     }
 
-    /// Remembers that a field of a type with these fields is `null`.
+    /// Records that a field is `null`, given the names of all fields of its type.
     pub(crate) fn set_null(&mut self, fields: &'static [&'static str], name: &str) {
         let Some(index) = fields.iter().position(|field| *field == name) else { return };
         let nulls = &mut self.0.get_or_insert_default().nulls;
@@ -183,7 +180,7 @@ impl Nulls {
     }
 }
 
-/// Reads an object, and keeps its text in its `extra` if it is written otherwise.
+/// Reads an object, and keeps its text in its `extra` if it is written differently.
 pub(crate) fn keep_source<T: Serialize>(
     reader: &mut Reader<'_>,
     read: fn(&mut Reader<'_>) -> Result<T, DecodeError>,
@@ -219,8 +216,8 @@ impl PartialEq for Extra {
     }
 }
 
-/// Writes the members that are not fields. Refuses one that repeats a field, other than a lenient one, which is written
-/// in its place.
+/// Writes the members that aren't fields. Fails if one repeats a field, except for a lenient one, which
+/// [`optional`] writes.
 pub(crate) fn write<M: SerializeMap>(
     map: &mut M,
     extra: &Extra,
@@ -236,8 +233,8 @@ pub(crate) fn write<M: SerializeMap>(
     Ok(())
 }
 
-/// Writes a field that may be absent or `null`, given by its number among the fields. The value of a lenient one may be
-/// among the other members.
+/// Writes a field that may be absent or `null`, given by its index. The value of a lenient one may be among the members
+/// that aren't fields.
 pub(crate) fn optional<M: SerializeMap, T: Serialize>(
     map: &mut M,
     value: Option<&T>,

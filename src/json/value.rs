@@ -13,18 +13,17 @@ use super::{
     reader::{JsonType, Reader},
 };
 
-/// A JSON value of any shape, kept as the text that was sent.
+/// A JSON value of any shape, kept as text.
 ///
-/// Tool input, JSON Schemas, fields and variants that this version of the contract does not name
-/// are all of this type. Numbers are never rounded (`1e400` and 30 digits survive), the order of
-/// keys and the spelling stay, members that are repeated are all there, and strings may hold lone
-/// surrogates. Arrays and objects may nest 128 levels. Reading it into a Rust type is one call:
-/// [`Json::decode`].
+/// The type of tool input, of JSON Schemas, and of fields and variants that this version of the contract doesn't name.
+/// Nothing is lost: numbers are never rounded (`1e400` and 30 digits survive), keys keep their order, repeated members are
+/// all kept, and strings may contain lone surrogates. Arrays and objects may nest 128 levels. [`decode`](Self::decode)
+/// reads the value into a Rust type.
 ///
-/// Two values are equal when they are the same JSON: white space, key order and the spelling of
-/// numbers and strings do not count.
+/// Two values are equal if they are the same JSON. White space, the order of keys and the spelling of numbers and strings
+/// don't matter.
 ///
-/// It can be read from any self-describing format, and written to JSON only, through `serde_json`.
+/// It implements `Deserialize` for any self-describing format, and `Serialize` for JSON through `serde_json` only.
 ///
 /// ```
 /// use anthropic_messages::Json;
@@ -44,26 +43,25 @@ use super::{
 pub struct Json(Box<str>);
 
 impl Json {
-    /// Takes JSON text as it is. One leading byte-order mark is dropped.
+    /// Parses JSON text, and keeps it as it is. Skips a leading byte-order mark.
     ///
     /// # Errors
-    /// When the text is not one JSON value, or nests deeper than 128 levels.
+    /// Fails if the text is not one JSON value, or nests deeper than 128 levels.
     pub fn parse(text: &str) -> Result<Self, DecodeError> {
         read_str(text)
     }
 
-    /// Writes any serialisable value as JSON.
+    /// Writes any value that implements `Serialize` as JSON.
     ///
     /// # Errors
-    /// When the value's `Serialize` fails, has a map key that is not a string, or nests deeper
-    /// than 128 levels.
+    /// Fails if the value's `Serialize` fails, if a map key is not a string, or if the value nests deeper than 128 levels.
     pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, DecodeError> {
         let text = serde_json::to_string(value).map_err(|error| DecodeError::from_serialize(&error))?;
         read_str::<()>(&text)?;
         Ok(Self(text.into()))
     }
 
-    /// The text, as it was sent.
+    /// Returns the text, as it was sent.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -72,24 +70,24 @@ impl Json {
     /// Reads the value into a Rust type.
     ///
     /// # Errors
-    /// When the value has another shape; the error names the place as a JSON pointer.
+    /// Fails if the value has another shape. The error has the place as a JSON pointer.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         deserializer::from_str(self.as_str())
     }
 
-    /// The type of the value.
+    /// Returns the type of the value.
     #[must_use]
     pub fn json_type(&self) -> JsonType {
         json_type(self.as_str())
     }
 
-    /// `null`.
+    /// Returns `null`.
     #[must_use]
     pub fn null() -> Self {
         Self("null".into())
     }
 
-    /// `{}`.
+    /// Returns `{}`.
     #[must_use]
     pub fn empty_object() -> Self {
         Self("{}".into())
@@ -116,7 +114,7 @@ impl PartialEq for Json {
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // What `RawValue` does. To make one of it would read the text again.
+        // Like `RawValue`, without parsing the text again to create one.
         let mut raw = serializer.serialize_struct(RAW, 1)?;
         raw.serialize_field(RAW, &*self.0)?;
         raw.end()
@@ -147,7 +145,7 @@ macro_rules! from_scalar {
 }
 from_scalar!(bool, i32, i64, u32, u64, f64, &str, String);
 
-/// Reads free-form JSON that must be an object, or may be a string with the text of one that was cut.
+/// Free-form JSON that must be an object, or may also be a string with the text of one that was cut.
 pub(crate) struct FreeObject<const INCOMPLETE_AS_STRING: bool = false>(pub(crate) Json);
 
 impl<const INCOMPLETE_AS_STRING: bool> FromJson for FreeObject<INCOMPLETE_AS_STRING> {

@@ -161,7 +161,7 @@ impl StreamEvent {
                 .with_source(DecodeError::from_serialize(&error))
         })?;
         let name = event_type(&written).unwrap_or_default();
-        let sent = self.extra().and_then(Extra::source).and_then(|source| source.of(&written)).map(str::to_owned);
+        let sent = self.extra().and_then(Extra::source).and_then(|source| source.text_of(&written)).map(str::to_owned);
         Ok(sse::Event::new(name, sent.unwrap_or(written)))
     }
 }

@@ -104,7 +104,7 @@ pub(super) fn object(
         #[non_exhaustive]
         pub struct #ident {
             #(#declarations)*
-            /// Members that the contract does not name, as they were sent.
+            /// Members that the contract doesn't name, as they were sent.
             pub extra: crate::json::Extra,
         }
         #clone
@@ -210,9 +210,8 @@ fn builders(ident: &Ident, fields: &[FieldCodegen<'_>], tags: &[&Field], methods
         .collect();
     let set_null = (!nulls.is_empty()).then(|| {
         quote! {
-            /// Sets a field to `null`, given by its name in JSON: where that clears a value and leaving the field out
-            /// does not. A field that can't be `null` is refused by [`check`](Self::check) and when the value is
-            /// written.
+            /// Sets a field to `null`, given by its name in JSON, where the API tells `null` from an absent field. A required
+            /// field makes [`check`](Self::check) and writing the value fail.
             #[must_use]
             pub fn set_null(mut self, name: &str) -> Self {
                 match name {
@@ -234,9 +233,9 @@ fn builders(ident: &Ident, fields: &[FieldCodegen<'_>], tags: &[&Field], methods
         }
     });
     let new_doc = if arguments.is_empty() {
-        " Makes one with no optional field set."
+        " Creates a value with no optional field set."
     } else {
-        " Makes one of what the contract requires, with no optional field set."
+        " Creates a value from its required fields, with no optional field set."
     };
     quote! {
         impl #ident {
@@ -272,11 +271,11 @@ fn builders(ident: &Ident, fields: &[FieldCodegen<'_>], tags: &[&Field], methods
 
             #set_null
 
-            /// Checks the contract's constraints, in here and in all that is in here. A request is
-            /// checked before it is sent; what a server sends never is.
+            /// Checks the contract's constraints on the value and everything in it. The client checks requests before it
+            /// sends them, and never checks responses.
             ///
             /// # Errors
-            /// The first rule that is broken, with its place.
+            /// Fails with the first constraint that is violated, and its place.
             pub fn check(&self) -> ::std::result::Result<(), crate::json::ValidationError> {
                 crate::json::Check::check(self)
             }

@@ -87,7 +87,7 @@ pub(super) fn tagged(
         None => None,
     };
     let untagged = if *is_tag_optional {
-        let forms = variants.iter().zip(&idents).map(|(variant, ident)| {
+        let variants = variants.iter().zip(&idents).map(|(variant, ident)| {
             let (required, constants) = known_by(lowered, &Shape::Named(variant.component.clone()));
             quote! {
                 crate::json::Variant {
@@ -98,7 +98,7 @@ pub(super) fn tagged(
                 }
             }
         });
-        quote!(return crate::json::untagged(reader, #name, &[#(#forms),*], #expected, Self::Unknown);)
+        quote!(return crate::json::untagged(reader, #name, &[#(#variants),*], #expected, Self::Unknown);)
     } else {
         quote!(return ::std::result::Result::Err(crate::json::missing(reader.offset(), #tag));)
     };
@@ -316,7 +316,7 @@ fn decode_untagged(
         }
     }
     let types: Vec<Vec<&str>> = arms.iter().map(|arm| json_types(lowered, &arm.value.shape)).collect();
-    let forms = idents.iter().zip(contents).zip(arms).zip(&types).map(|(((variant, content), arm), types)| {
+    let variants = idents.iter().zip(contents).zip(arms).zip(&types).map(|(((variant, content), arm), types)| {
         let shape = &arm.value.shape;
         let read = serde::reading_type(shape).unwrap_or_else(|| quote!(#content));
         let taken = serde::unwrapped(shape, &quote!(value));
@@ -335,7 +335,7 @@ fn decode_untagged(
     all.sort_unstable();
     all.dedup();
     let expected = format!("one of: {}", all.join(", ")).to_lowercase();
-    quote!(crate::json::untagged(reader, #name, &[#(#forms),*], #expected, Self::Unknown))
+    quote!(crate::json::untagged(reader, #name, &[#(#variants),*], #expected, Self::Unknown))
 }
 
 /// Returns the members that an object of this shape must have, and those with one value only.
