@@ -182,6 +182,8 @@ pub struct Finished<'a> {
     pub attempts: u32,
     /// Duration of the call.
     pub elapsed: Duration,
+    /// Time from the start of the call to the first event of a streamed message.
+    pub time_to_first_chunk: Option<Duration>,
     /// The end of the call: completed, failed or dropped.
     pub outcome: Outcome<'a>,
 }

@@ -140,8 +140,9 @@ impl Transport {
         operation: &'static Operation,
     ) -> Result<Answer> {
         let body = request.body().and_then(reqwest::Body::as_bytes);
-        let Shared { observers, host, .. } = &*self.shared;
-        let mut recorder = CallRecorder::start(observers, operation.name, operation.is_streaming(), host, body);
+        let Shared { observers, host, base, .. } = &*self.shared;
+        let mut recorder =
+            CallRecorder::start(observers, operation.name, operation.is_streaming(), host, base.port(), body);
         let outcome = match self.refusal() {
             Some(error) => Err(error),
             None => {

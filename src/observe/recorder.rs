@@ -39,11 +39,13 @@ struct Recording {
     /// The last attempt, as far as it is known.
     head: Head,
     message: MessageSummary,
+    /// The time from the start of the call to the first event of a streamed message.
+    time_to_first_chunk: Option<Duration>,
     unknown: Vec<UnknownPart>,
     has_ended: bool,
 }
 
-/// What is known of a call before it is sent.
+/// The properties of a call before it is sent.
 pub(crate) struct CallInfo {
     pub(crate) id: u64,
     pub(crate) operation: &'static str,
@@ -51,10 +53,23 @@ pub(crate) struct CallInfo {
     pub(crate) server: Arc<str>,
     pub(crate) model: Option<String>,
     #[cfg(feature = "tracing")]
-    pub(crate) max_tokens: Option<i64>,
+    pub(crate) port: u16,
+    #[cfg(feature = "tracing")]
+    pub(crate) parameters: Parameters,
 }
 
-/// What a record of a call keeps of its message.
+/// The parameters of a request that its span records.
+#[cfg(feature = "tracing")]
+pub(crate) struct Parameters {
+    pub(crate) max_tokens: Option<i64>,
+    pub(crate) temperature: Option<f64>,
+    pub(crate) top_p: Option<f64>,
+    pub(crate) top_k: Option<f64>,
+    /// The request asks for JSON that satisfies a schema.
+    pub(crate) has_format: bool,
+}
+
+/// The properties of a message that are reported at the end of its call.
 #[derive(Default)]
 pub(crate) struct MessageSummary {
     id: Option<String>,
@@ -70,14 +85,19 @@ impl CallRecorder {
         operation: &'static str,
         streaming: bool,
         server: &Arc<str>,
+        #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "only spans record it"))] port: u16,
         body: Option<&[u8]>,
     ) -> Self {
         static CALLS: AtomicU64 = AtomicU64::new(1);
         if observers.is_empty() && !is_traced() {
             return Self(None);
         }
-        #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "only spans show it"))]
-        let [model, max_tokens] = body.and_then(|body| find_members(body, ["model", "max_tokens"])).unwrap_or_default();
+        #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "only spans record them"))]
+        let [model, parameters @ ..] = body
+            .and_then(|body| {
+                find_members(body, ["model", "max_tokens", "temperature", "top_p", "top_k", "output_config"])
+            })
+            .unwrap_or_default();
         let call = CallInfo {
             id: CALLS.fetch_add(1, Ordering::Relaxed),
             operation,
@@ -85,7 +105,9 @@ impl CallRecorder {
             server: Arc::clone(server),
             model: model.and_then(|model| read_str(model).ok()),
             #[cfg(feature = "tracing")]
-            max_tokens: max_tokens.and_then(|max_tokens| read_str(max_tokens).ok()),
+            port,
+            #[cfg(feature = "tracing")]
+            parameters: Parameters::read(parameters),
         };
         Self(Some(Box::new(Recording {
             #[cfg(feature = "tracing")]
@@ -95,6 +117,7 @@ impl CallRecorder {
             started: Instant::now(),
             head: Head::default(),
             message: MessageSummary::default(),
+            time_to_first_chunk: None,
             unknown: Vec::new(),
             has_ended: false,
         })))
@@ -172,9 +195,9 @@ impl CallRecorder {
 
     /// Records the message at the start of a stream.
     pub(crate) fn message_started(&mut self, message: &MessageResponse) {
-        if let Some(recording) = &mut self.0
-            && let Ok(json) = Json::from_serialize(message)
-        {
+        let Some(recording) = &mut self.0 else { return };
+        recording.time_to_first_chunk = Some(recording.started.elapsed());
+        if let Ok(json) = Json::from_serialize(message) {
             recording.message = MessageSummary::read(json.as_str().as_bytes());
         }
     }
@@ -268,6 +291,7 @@ impl Recording {
             request_id: self.head.request_id(),
             attempts: self.head.attempts,
             elapsed,
+            time_to_first_chunk: self.time_to_first_chunk,
             outcome,
         };
         self.each(|observer| observer.finished(&finished));
@@ -285,6 +309,22 @@ impl Drop for Recording {
             let _ = panic::catch_unwind(AssertUnwindSafe(|| self.end(Outcome::Dropped, elapsed)));
         } else {
             self.end(Outcome::Dropped, elapsed);
+        }
+    }
+}
+
+#[cfg(feature = "tracing")]
+impl Parameters {
+    fn read([max_tokens, temperature, top_p, top_k, output_config]: [Option<&str>; 5]) -> Self {
+        let number = |json: Option<&str>| json?.parse().ok();
+        let format =
+            output_config.and_then(|json| find_members(json.as_bytes(), ["format"])).and_then(|[format]| format);
+        Self {
+            max_tokens: max_tokens.and_then(|max_tokens| read_str(max_tokens).ok()),
+            temperature: number(temperature),
+            top_p: number(top_p),
+            top_k: number(top_k),
+            has_format: format.is_some_and(|format| format != "null"),
         }
     }
 }

@@ -28,6 +28,11 @@ impl BaseUrl {
         self.url.as_str().trim_end_matches('/')
     }
 
+    /// Returns the port, which is that of the scheme unless the address has one.
+    pub(crate) fn port(&self) -> u16 {
+        self.url.port_or_known_default().unwrap_or_default()
+    }
+
     /// The address of a path of the contract, which may have a query.
     pub(crate) fn append(&self, path: &str) -> Url {
         let (first, url) = self.first.get_or_init(|| (path.to_owned(), self.appended(path)));

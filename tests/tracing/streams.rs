@@ -45,18 +45,18 @@ async fn a_stream_says_in_its_span_how_it_ended() {
         &span,
         &[
             ("otel.name", "chat claude-streamed"),
-            ("operation", "create_message_stream"),
-            ("streaming", "true"),
+            ("anthropic.operation", "create_message_stream"),
+            ("gen_ai.request.stream", "true"),
             ("gen_ai.response.id", "msg_1"),
             ("gen_ai.response.model", "claude-sonnet-5"),
             ("gen_ai.response.finish_reasons", "end_turn"),
             ("gen_ai.usage.input_tokens", "3"),
             ("gen_ai.usage.output_tokens", "5"),
             ("http.response.status_code", "200"),
-            ("anthropic.request_id", "req_1"),
+            ("anthropic.request.id", "req_1"),
         ],
     );
-    assert!(span.contains_key("duration_ms"));
+    assert!(span.contains_key("gen_ai.response.time_to_first_chunk"));
     assert_eq!(span.get("error.type"), None);
 }
 
@@ -64,26 +64,25 @@ async fn a_stream_says_in_its_span_how_it_ended() {
 async fn a_stream_that_fails_says_why_in_its_span_and_nothing_of_what_was_said() {
     let failed = "data: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"canary\"}}\n\n";
     let overloaded = span(format!("{START}{failed}"), "claude-overloaded").await;
-    has(&overloaded, &[("error.type", "Overloaded"), ("otel.status_code", "ERROR"), ("gen_ai.response.id", "msg_1")]);
+    has(&overloaded, &[("error.type", "overloaded"), ("otel.status_code", "ERROR"), ("gen_ai.response.id", "msg_1")]);
     assert!(!format!("{overloaded:?}").contains("canary"));
-    has(&span(START.to_owned(), "claude-cut").await, &[("error.type", "Incomplete"), ("otel.status_code", "ERROR")]);
+    has(&span(START.to_owned(), "claude-cut").await, &[("error.type", "incomplete"), ("otel.status_code", "ERROR")]);
 }
 
 #[tokio::test]
 async fn a_stream_that_falls_silent_says_so_and_how_long_it_took() {
     let span = span_of(Reply::text("Hi").fault(Fault::stall(At::AfterEvent(2))), "claude-silent").await;
-    has(&span, &[("error.type", "Stalled"), ("otel.status_code", "ERROR")]);
-    assert!(span["duration_ms"].parse::<u64>().unwrap() >= 20, "{span:?}");
+    has(&span, &[("error.type", "stalled"), ("otel.status_code", "ERROR")]);
 }
 
 #[tokio::test]
 async fn an_answer_that_is_no_stream_is_a_failure_in_its_span() {
     let page = span_of(answer(200, &[("content-type", "text/html; canary")], "canary"), "claude-page").await;
-    has(&page, &[("error.type", "ContentType"), ("otel.status_code", "ERROR")]);
+    has(&page, &[("error.type", "content_type"), ("otel.status_code", "ERROR")]);
     let json = [("content-type", "application/json")];
     let wrong = span_of(answer(200, &json, r#"{"content":[{"type":"text","text":["canary"]}]}"#), "claude-wrong").await;
-    has(&wrong, &[("error.type", "Decode"), ("otel.status_code", "ERROR")]);
+    has(&wrong, &[("error.type", "decode"), ("otel.status_code", "ERROR")]);
     for span in [page, wrong] {
-        assert!(span.contains_key("duration_ms") && !format!("{span:?}").contains("canary"), "{span:?}");
+        assert!(!format!("{span:?}").contains("canary"), "{span:?}");
     }
 }
