@@ -100,6 +100,7 @@
 //! | `x-merge` | `merge`, which sets the members that a later part has | nothing |
 //! | `x-answer-requires` of an operation | its answers are checked for the members | an answer without them |
 
+mod drift;
 mod lower;
 mod node;
 mod overlay;
@@ -115,6 +116,7 @@ use proc_macro2::TokenStream;
 use progenitor::{GenerationSettings, InterfaceStyle};
 
 pub use self::{
+    drift::{Change, Level, drift},
     lower::model::{Lowered, Note},
     requirements::Requirements,
     run::run,
@@ -228,6 +230,8 @@ pub struct Generated {
     pub types: String,
     /// The operations, types, fields and variants, a line each, for a reviewer.
     pub surface: String,
+    /// The public items, for [`drift`].
+    items: drift::Items,
 }
 
 /// Rewrites the code that progenitor generated for a lowered contract.
@@ -243,6 +247,7 @@ pub fn finish(lowered: &Lowered, requirements: &Requirements, code: TokenStream)
         source: prettyplease::unparse(&polished),
         types: polish::table(lowered).to_string(),
         surface: surface::surface(&polished),
+        items: drift::Items::new(lowered, &polished),
     })
 }
 

@@ -96,7 +96,7 @@ impl Requirements {
             }
             match properties {
                 Some(properties) => object(lowered, schema, properties, &[], needed_by)?,
-                None if lowered.components.contains_key(schema) => {}
+                None if lowered.component(schema).is_some() => {}
                 None => {
                     return Err(format!(
                         "the schema {schema} is missing, at #/components/schemas; {needed_by} needs it"
@@ -105,7 +105,7 @@ impl Requirements {
             }
         }
         for Variant { union, tag, properties, free_form, needed_by } in &self.variants {
-            let variants = match lowered.components.get(union).map(|component| &component.kind) {
+            let variants = match lowered.component(union).map(|component| &component.kind) {
                 Some(ComponentKind::Tagged { variants, .. }) => variants.as_slice(),
                 _ => &[],
             };
@@ -140,7 +140,7 @@ fn object(
     free_form: &[String],
     needed_by: &str,
 ) -> Result<(), String> {
-    let Some(component) = lowered.components.get(schema) else {
+    let Some(component) = lowered.component(schema) else {
         return Err(format!("the schema {schema} is missing, at #/components/schemas; {needed_by} needs it"));
     };
     let pointer = &component.pointer;

@@ -51,6 +51,7 @@ fn of_type(item: &Item, lines: &mut Vec<String>) {
             lines.push(format!("enum {}", item.ident));
             lines.extend(item.variants.iter().map(|variant| format!("  {}{}", variant.ident, text(&variant.fields))));
         }
+        Item::Type(item) => lines.push(format!("type {} = {}", item.ident, text(&item.ty))),
         Item::Impl(item) if item.trait_.is_none() => {
             for function in &item.items {
                 if let syn::ImplItem::Fn(function) = function
@@ -66,7 +67,7 @@ fn of_type(item: &Item, lines: &mut Vec<String>) {
 }
 
 /// Prints tokens without the absolute paths of generated code.
-fn text(tokens: &impl ToTokens) -> String {
+pub(crate) fn text(tokens: &impl ToTokens) -> String {
     let mut text = tokens.to_token_stream().to_string();
     for path in [
         ":: std :: option ::",

@@ -7,6 +7,7 @@
 pub(crate) mod model;
 
 mod all_of;
+mod duplicates;
 mod emit;
 pub(crate) mod keywords;
 mod multipart;
@@ -66,18 +67,20 @@ pub(crate) fn lower(name: &str, document: &Node) -> Result<Lowered, LowerError> 
         type_limit: TYPES + document.size() / 2,
     };
     lowering.components()?;
-    let operations = lowering.operations()?;
+    let mut operations = lowering.operations()?;
     lowering.mark_tags(&operations);
     lowering.apply_access(&operations);
     lowering.drop_unused(&operations);
     for component in lowering.components.values_mut() {
         component.is_event = lowering.events.contains(&component.pointer);
     }
+    let aliases = lowering.replace_duplicates(&mut operations);
     let server = document.pointer("/servers/0/url").and_then(Node::as_str).map(str::to_owned);
     Ok(Lowered {
         name: name.to_owned(),
         document: emit::document(document, &lowering.components, &operations),
         components: lowering.components,
+        aliases,
         operations: operations.into_iter().map(|operation| operation.model).collect(),
         notes: lowering.notes,
         server,

@@ -14,6 +14,8 @@ pub struct Lowered {
     pub document: Value,
     /// The generated types by Rust name, in the contract's order.
     pub(crate) components: IndexMap<String, Component>,
+    /// The other names of generated types, whose schemas are identical.
+    pub(crate) aliases: Vec<Alias>,
     /// The generated operations in the contract's order. A stream twin follows its operation.
     pub(crate) operations: Vec<Operation>,
     /// The parts of the contract that the generated code doesn't express.
@@ -35,6 +37,16 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{}: {}", self.pointer, self.text)
     }
+}
+
+/// Another name of a generated type.
+#[derive(Clone, Debug)]
+pub(crate) struct Alias {
+    pub(crate) name: String,
+    /// The name of the type.
+    pub(crate) target: String,
+    pub(crate) pointer: String,
+    pub(crate) description: Option<String>,
 }
 
 /// A generated type.
@@ -186,6 +198,15 @@ impl Shape {
             _ => None,
         }
     }
+
+    /// Returns the name of the generated type for changes.
+    pub(crate) fn named_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Named(name) => Some(name),
+            Self::List(item) | Self::Map(item) => item.shape.named_mut(),
+            _ => None,
+        }
+    }
 }
 
 impl ComponentKind {
@@ -318,4 +339,12 @@ pub(crate) enum Location {
     Path,
     Query,
     Header,
+}
+
+impl Lowered {
+    /// Returns a generated type by its name or an alias.
+    pub(crate) fn component(&self, name: &str) -> Option<&Component> {
+        let alias = self.aliases.iter().find(|alias| alias.name == name);
+        self.components.get(alias.map_or(name, |alias| &alias.target))
+    }
 }

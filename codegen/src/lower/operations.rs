@@ -1,6 +1,6 @@
 //! Paths and operations.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
@@ -39,6 +39,25 @@ impl LoweredOperation {
     /// Returns the names of the types that the operation refers to.
     pub(super) fn referenced_types(&self) -> impl Iterator<Item = &str> {
         self.sent_types().into_iter().chain(self.received_types())
+    }
+
+    /// Replaces the names of the types that the operation refers to.
+    pub(super) fn rename_types(&mut self, names: &HashMap<String, String>) {
+        match &mut self.model.request {
+            RequestBody::Json(type_ref) | RequestBody::Form(type_ref) => type_ref.rename_types(names),
+            RequestBody::Multipart(form) => {
+                for part in &mut form.parts {
+                    if let PartContent::Value(type_ref) = &mut part.content {
+                        type_ref.rename_types(names);
+                    }
+                }
+            }
+            RequestBody::None | RequestBody::Bytes => {}
+        }
+        if let ResponseBody::Json(type_ref) | ResponseBody::JsonLines(type_ref) = &mut self.model.response {
+            type_ref.rename_types(names);
+        }
+        rename_references(&mut self.document, names);
     }
 
     /// Returns the names of the types in the request body.
@@ -362,6 +381,23 @@ impl Lowering<'_> {
                 .ok_or_else(|| LowerError::new(at, format!("the `$ref` {target} points to nothing in the document")))?;
         }
         Ok(node)
+    }
+}
+
+/// Replaces the names of types in the `$ref`s of a lowered document.
+fn rename_references(document: &mut Value, names: &HashMap<String, String>) {
+    match document {
+        Value::Array(items) => items.iter_mut().for_each(|item| rename_references(item, names)),
+        Value::Object(members) => {
+            for (name, member) in members {
+                let target = member.as_str().and_then(|target| target.strip_prefix("#/components/schemas/"));
+                match target.and_then(|target| names.get(target)) {
+                    Some(target) if name == "$ref" => *member = format!("#/components/schemas/{target}").into(),
+                    _ => rename_references(member, names),
+                }
+            }
+        }
+        _ => {}
     }
 }
 

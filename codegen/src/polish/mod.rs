@@ -24,7 +24,7 @@ use syn::Item;
 
 use self::typify::TypifyOutput;
 use super::{
-    lower::model::{ComponentKind, Lowered},
+    lower::model::{Alias, ComponentKind, Lowered},
     requirements::Requirements,
 };
 
@@ -50,6 +50,12 @@ pub(crate) fn polish(
             ComponentKind::Untagged { variants } => union::untagged(lowered, &typify, name, component, variants)?,
             ComponentKind::Pending => return Err(PolishError::new(format!("the type {name} was never finished"))),
         });
+    }
+    for Alias { name, target, pointer, description } in &lowered.aliases {
+        let (name, target) = (format_ident!("{name}"), format_ident!("{target}"));
+        let documentation =
+            docs::docs(description.as_deref(), &format!("The same type as [`{target}`]."), Some(pointer));
+        types.extend(quote!(#documentation pub type #name = #target;));
     }
     let (operations, params) = operations::operations(lowered, &typify, requirements, parts.operations)?;
     let client = operations::client();

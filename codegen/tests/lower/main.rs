@@ -5,6 +5,7 @@
 
 mod constructs;
 mod documents;
+mod drift;
 mod hostile;
 mod mutations;
 mod operations;

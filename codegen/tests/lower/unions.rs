@@ -145,3 +145,36 @@ fn unsigned_integers_of_64_bits_keep_their_range() {
         .unwrap()
         .has(&["n: u64", "new(n: impl Into<u64>)"]);
 }
+
+#[test]
+fn identical_inline_unions_and_enums_are_one_type() {
+    let pets = json!({"type": "array", "items": {"oneOf": [
+        {"type": "object", "required": ["kind"], "properties": {"kind": {"const": "cat"}, "mood": {"enum": ["calm", "hungry"]}}},
+        {"type": "object", "required": ["kind"], "properties": {"kind": {"const": "dog"}}},
+    ]}});
+    let other = json!({"type": "array", "items": {"oneOf": [
+        {"type": "object", "required": ["kind"], "properties": {"kind": {"const": "cat"}, "mood": {"enum": ["calm"]}}},
+        {"type": "object", "required": ["kind"], "properties": {"kind": {"const": "dog"}}},
+    ]}});
+    let object = json!({"type": "object", "properties": {"n": {"type": "integer"}}});
+    let outcome = generate(&schemas(&json!({
+        "A": {"type": "object", "properties": {"pets": pets, "size": {"enum": ["s", "l"]}, "o": object}},
+        "B": {"type": "object", "properties": {"pets": pets, "size": {"$ref": "#/components/schemas/Size"}, "o": object}},
+        "C": {"type": "object", "properties": {"pets": other}},
+        "Size": {"enum": ["s", "l"]},
+    })))
+    .unwrap();
+    outcome.has(&[
+        "enum APetsItem",
+        "type BPetsItem = APetsItem",
+        "type BPetsItemCat = APetsItemCat",
+        "type BPetsItemCatMood = APetsItemCatMood",
+        "enum CPetsItem",
+        "struct CPetsItemCat",
+        // A named schema is the original, and objects stay apart.
+        "type ASize = Size",
+        "struct Ao",
+        "struct Bo",
+    ]);
+    outcome.lacks("type CPetsItemCat ").lacks("enum BPetsItem");
+}
