@@ -1,22 +1,29 @@
 //! Generates a client from any OpenAPI 3.x document, and shows what comes out.
 //!
 //! ```text
-//! cargo run -p anthropic-messages-codegen --example generate -- SPEC [--overlay FILE] [--out FILE] [--lowered FILE] [--strict]
+//! cargo run -p anthropic-messages-codegen --example generate -- SPEC [OPTION]...
 //! ```
 //!
-//! Prints the notes (what the generated code does not express) and counts; `--out` writes the source, `--lowered` the
-//! OpenAPI 3.0 document that progenitor is given, `--strict` makes notes an error.
+//! Prints the notes on what the generated code doesn't express, and counts. `--overlay FILE` applies an overlay and can be
+//! repeated, `--requirements FILE` checks what hand-written code needs, `--strict` fails if there are notes. `--out FILE`
+//! writes the source, `--surface FILE` the list of public items, `--notes FILE` the notes, and `--lowered FILE` the
+//! OpenAPI 3.0 document that progenitor reads.
 
 use std::{error::Error, process::ExitCode};
 
 use anthropic_messages_codegen::{Contract, Requirements, finish, run, settings};
 
-const USAGE: &str = "usage: generate SPEC [--overlay FILE] [--out FILE] [--lowered FILE] [--strict]";
+const USAGE: &str = "usage: generate SPEC [--overlay FILE]... [--requirements FILE] [--out FILE] [--surface FILE] \
+     [--notes FILE] [--lowered FILE] [--strict]";
 
+#[derive(Default)]
 struct Arguments {
     spec: String,
-    overlay: Option<String>,
+    overlays: Vec<String>,
+    requirements: Option<String>,
     out: Option<String>,
+    surface: Option<String>,
+    notes: Option<String>,
     lowered: Option<String>,
     strict: bool,
 }
@@ -34,10 +41,13 @@ fn main() -> ExitCode {
 }
 
 fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let mut arguments = Arguments { spec: String::new(), overlay: None, out: None, lowered: None, strict: false };
+    let mut arguments = Arguments::default();
     while let Some(argument) = given.next() {
         match argument.as_str() {
-            "--overlay" => arguments.overlay = Some(given.next().ok_or(USAGE)?),
+            "--overlay" => arguments.overlays.push(given.next().ok_or(USAGE)?),
+            "--requirements" => arguments.requirements = Some(given.next().ok_or(USAGE)?),
+            "--surface" => arguments.surface = Some(given.next().ok_or(USAGE)?),
+            "--notes" => arguments.notes = Some(given.next().ok_or(USAGE)?),
             "--out" => arguments.out = Some(given.next().ok_or(USAGE)?),
             "--lowered" => arguments.lowered = Some(given.next().ok_or(USAGE)?),
             "--strict" => arguments.strict = true,
@@ -50,16 +60,21 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, Strin
 
 fn generate(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let read =
-        |path: &str| std::fs::read_to_string(path).map_err(|error| format!("{path}: the file can't be read: {error}"));
+        |path: &str| std::fs::read_to_string(path).map_err(|error| format!("{path}: failed to read the file: {error}"));
     let mut contract = Contract::parse(&arguments.spec, &read(&arguments.spec)?)?;
-    if let Some(overlay) = &arguments.overlay {
-        contract = contract.overlay(overlay, &read(overlay)?)?;
+    for overlay in &arguments.overlays {
+        contract = contract.built_in_overlay(overlay, &read(overlay)?)?;
     }
+    let requirements = match &arguments.requirements {
+        Some(file) => Requirements::parse(file, &read(file)?)?,
+        None => Requirements::default(),
+    };
     let lowered = contract.lower()?;
+    requirements.check(&lowered)?;
     let code = progenitor::Generator::new(&settings()).generate_tokens(&lowered.openapi()?)?;
-    let generated = finish(&lowered, &Requirements::default(), code)?;
+    let generated = finish(&lowered, &requirements, code)?;
     for note in &lowered.notes {
-        println!("note: {}, at #{}", note.text, note.pointer);
+        println!("{note}");
     }
     let count = |start: &str| generated.source.lines().filter(|line| line.trim_start().starts_with(start)).count();
     println!(
@@ -72,10 +87,13 @@ fn generate(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error + Send + Sy
         generated.source.lines().count(),
     );
     let write = |file: &Option<String>, text: &str| match file {
-        Some(file) => std::fs::write(file, text).map_err(|error| format!("{file}: the file can't be written: {error}")),
+        Some(file) => std::fs::write(file, text).map_err(|error| format!("{file}: failed to write the file: {error}")),
         None => Ok(()),
     };
     write(&arguments.out, &generated.source)?;
+    write(&arguments.surface, &generated.surface)?;
+    let notes: String = lowered.notes.iter().map(|note| format!("{note}\n")).collect();
+    write(&arguments.notes, &notes)?;
     write(&arguments.lowered, &lowered.document.to_string())?;
     Ok(if arguments.strict && !lowered.notes.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
