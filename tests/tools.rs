@@ -5,7 +5,10 @@
 mod tools {
     mod conversation;
     mod execution;
+    mod hooks;
+    mod interrupt;
     mod output;
+    mod resume;
     mod steps;
     mod structured;
     mod truncation;

@@ -2,9 +2,9 @@
 
 use std::{any::Any, fmt, marker::PhantomData, pin::Pin, sync::Arc};
 
-use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct as _};
 
-use super::output::{IntoToolResult, ToolFailure, ToolFailureKind, ToolOutput};
+use super::output::{IntoToolResult, ToolError, ToolFailure, ToolFailureKind, ToolOutput};
 use crate::{generated::types::ContentBlockToolUse, json::Json};
 
 /// A call of a tool by the model.
@@ -55,9 +55,33 @@ impl ToolCall {
         self.context.as_deref()?.downcast_ref()
     }
 
+    /// Returns the same call with another input, for wrappers of tools.
+    #[must_use]
+    pub fn with_input(mut self, input: Json) -> Self {
+        Arc::make_mut(&mut self.block).input = input;
+        self
+    }
+
+    /// Returns the failure of this call with an error, for wrappers of tools.
+    #[must_use]
+    pub fn fail(&self, error: impl Into<ToolError>) -> ToolFailure {
+        ToolFailure::new(self.name(), ToolFailureKind::Failed(error.into()))
+    }
+
     /// The name to look the tool up by: the name of its toolset if it belongs to one.
     pub(super) fn key(&self) -> &str {
         self.block.toolset_name.as_deref().unwrap_or(&self.block.name)
+    }
+}
+
+/// Serializes name, id and input.
+impl Serialize for ToolCall {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut call = serializer.serialize_struct("ToolCall", 3)?;
+        call.serialize_field("name", self.name())?;
+        call.serialize_field("id", self.id())?;
+        call.serialize_field("input", self.input())?;
+        call.end()
     }
 }
 
@@ -145,10 +169,53 @@ where
     }
 }
 
+/// The tool within a wrapper, see [`Tool::wrap`](super::Tool::wrap).
+#[derive(Clone)]
+pub struct Next(Arc<dyn ErasedHandler>);
+
+impl Next {
+    /// Runs the call.
+    ///
+    /// # Errors
+    /// Fails if the tool fails, or if the input does not fit its type.
+    pub async fn run(self, call: ToolCall) -> Result<ToolOutput, ToolFailure> {
+        self.0.run(call).await
+    }
+}
+
+impl fmt::Debug for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Next").finish_non_exhaustive()
+    }
+}
+
 /// A handler whose types are erased.
 pub(super) trait ErasedHandler: Send + Sync {
     /// Decodes the input and runs the call.
-    fn run(&self, call: ToolCall) -> Pin<Box<dyn Future<Output = Result<ToolOutput, ToolFailure>> + Send + '_>>;
+    fn run(self: Arc<Self>, call: ToolCall) -> CallFuture;
+}
+
+type CallFuture = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolFailure>> + Send>>;
+
+/// Puts a wrapper around a handler.
+pub(super) fn wrap<F, Running>(inner: Arc<dyn ErasedHandler>, wrapper: F) -> Arc<dyn ErasedHandler>
+where
+    F: Fn(ToolCall, Next) -> Running + Send + Sync + 'static,
+    Running: Future<Output = Result<ToolOutput, ToolFailure>> + Send + 'static,
+{
+    struct Wrapped<F>(Arc<dyn ErasedHandler>, F);
+
+    impl<F, Running> ErasedHandler for Wrapped<F>
+    where
+        F: Fn(ToolCall, Next) -> Running + Send + Sync + 'static,
+        Running: Future<Output = Result<ToolOutput, ToolFailure>> + Send + 'static,
+    {
+        fn run(self: Arc<Self>, call: ToolCall) -> CallFuture {
+            Box::pin(async move { (self.1)(call, Next(Arc::clone(&self.0))).await })
+        }
+    }
+
+    Arc::new(Wrapped(inner, wrapper))
 }
 
 /// Erases the types of a handler.
@@ -160,7 +227,7 @@ pub(super) fn erase<Form: 'static>(handler: impl ToolHandler<Form>) -> Arc<dyn E
 struct WithForm<H, Form>(H, PhantomData<fn() -> Form>);
 
 impl<Form: 'static, H: ToolHandler<Form>> ErasedHandler for WithForm<H, Form> {
-    fn run(&self, call: ToolCall) -> Pin<Box<dyn Future<Output = Result<ToolOutput, ToolFailure>> + Send + '_>> {
+    fn run(self: Arc<Self>, call: ToolCall) -> CallFuture {
         Box::pin(async move {
             let name = call.name().to_owned();
             let result = match call.input().decode() {

@@ -2,10 +2,13 @@
 
 use std::{error, fmt, ops::Deref};
 
+use serde::{Serialize, Serializer};
+
 use super::conversation::Conversation;
 use crate::{
     error::{Error, ErrorKind},
-    generated::types::MessageResponse,
+    generated::types::{MessageResponse, Usage},
+    response::Response,
 };
 
 /// The outcome of a successful tool run.
@@ -14,29 +17,37 @@ use crate::{
 ///
 /// A run succeeds with the first reply that calls no tool and is not paused, whatever its `stop_reason`. Check that to tell
 /// an answer from a refusal, or from a text that `max_tokens` cut off.
+#[derive(Clone)]
 pub struct ToolRunOutcome(Box<Outcome>);
 
+#[derive(Clone)]
 struct Outcome {
-    message: MessageResponse,
+    message: Response<MessageResponse>,
     conversation: Conversation,
     stopped: bool,
 }
 
 impl ToolRunOutcome {
-    pub(super) fn new(message: MessageResponse, conversation: Conversation, stopped: bool) -> Self {
+    pub(super) fn new(message: Response<MessageResponse>, conversation: Conversation, stopped: bool) -> Self {
         Self(Box::new(Outcome { message, conversation, stopped }))
     }
 
-    /// Returns the last reply.
+    /// Returns the last reply, with the metadata of its response.
     #[must_use]
-    pub fn message(&self) -> &MessageResponse {
+    pub fn message(&self) -> &Response<MessageResponse> {
         &self.0.message
     }
 
     /// Returns the last reply, without copying it.
     #[must_use]
     pub fn into_message(self) -> MessageResponse {
-        self.0.message
+        self.0.message.into_inner()
+    }
+
+    /// Returns the sum of the usage of all replies of the conversation.
+    #[must_use]
+    pub fn total_usage(&self) -> Usage {
+        self.conversation().total_usage()
     }
 
     /// Returns `true` if the condition of [`ToolRun::stop_when`](super::ToolRun::stop_when) ended the run. If the last reply
@@ -60,10 +71,17 @@ impl ToolRunOutcome {
 }
 
 impl Deref for ToolRunOutcome {
-    type Target = MessageResponse;
+    type Target = Response<MessageResponse>;
 
-    fn deref(&self) -> &MessageResponse {
+    fn deref(&self) -> &Response<MessageResponse> {
         self.message()
+    }
+}
+
+/// Serializes the last reply.
+impl Serialize for ToolRunOutcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (**self.message()).serialize(serializer)
     }
 }
 

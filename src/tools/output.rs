@@ -2,7 +2,7 @@
 
 use std::{error, fmt, sync::Arc, time::Duration};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     generated::types::{ContentBlock, ContentBlockToolResultContent},
@@ -35,12 +35,19 @@ impl ToolOutput {
         Json::from_serialize(value).map(Self::from).map_err(unwritable)
     }
 
+    /// Returns the content, or `None` if the result is empty.
+    #[must_use]
+    pub fn content(&self) -> Option<&ContentBlockToolResultContent> {
+        self.0.as_ref()
+    }
+
     pub(super) fn into_content(self) -> Option<ContentBlockToolResultContent> {
         self.0
     }
 
-    /// The text for an error message, if the result is text.
-    fn text(&self) -> Option<&str> {
+    /// Returns the text of a result that is text or JSON, or `None` if it is empty or consists of blocks.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
         match &self.0 {
             Some(ContentBlockToolResultContent::String(text)) => Some(text),
             _ => None,
@@ -240,6 +247,12 @@ pub enum ToolFailureKind {
     Panicked(Option<String>),
     /// The tool took longer than this limit. The model reads that it did.
     TimedOut(Duration),
+    /// The input that the model wrote is not JSON. The model reads that. The conversation has the text in an object.
+    InvalidJson,
+    /// A [`before_tool`](super::ToolRun::before_tool) hook denied the call. The model reads this message.
+    Denied(String),
+    /// The run was interrupted before the tool returned, so that it may have had effects. The model reads that.
+    Interrupted,
 }
 
 impl ToolFailure {
@@ -273,7 +286,17 @@ impl ToolFailure {
             ToolFailureKind::Failed(error) => error.output().clone(),
             ToolFailureKind::Panicked(_) => format!("`{tool}` failed unexpectedly").into(),
             ToolFailureKind::TimedOut(limit) => format!("`{tool}` took longer than {limit:?} and was stopped").into(),
+            ToolFailureKind::InvalidJson => format!("the input of `{tool}` is not valid JSON").into(),
+            ToolFailureKind::Denied(message) => message.as_str().into(),
+            ToolFailureKind::Interrupted => format!("`{tool}` was interrupted and may have had effects").into(),
         }
+    }
+}
+
+/// Serializes the sentence.
+impl Serialize for ToolFailure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -286,6 +309,9 @@ impl fmt::Display for ToolFailure {
             ToolFailureKind::Failed(error) => error.fmt(f),
             ToolFailureKind::Panicked(_) => f.write_str("it panicked"),
             ToolFailureKind::TimedOut(limit) => write!(f, "it took longer than {limit:?}"),
+            ToolFailureKind::InvalidJson => f.write_str("the input is not valid JSON"),
+            ToolFailureKind::Denied(_) => f.write_str("the call was denied"),
+            ToolFailureKind::Interrupted => f.write_str("the run was interrupted"),
         }
     }
 }
@@ -309,6 +335,9 @@ impl fmt::Debug for ToolFailureKind {
             Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
             Self::Panicked(_) => f.write_str("Panicked(..)"),
             Self::TimedOut(limit) => f.debug_tuple("TimedOut").field(limit).finish(),
+            Self::InvalidJson => f.write_str("InvalidJson"),
+            Self::Denied(_) => f.write_str("Denied(..)"),
+            Self::Interrupted => f.write_str("Interrupted"),
         }
     }
 }

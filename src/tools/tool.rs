@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    handler::{ErasedHandler, ToolCall, ToolHandler, erase},
+    handler::{ErasedHandler, Next, ToolCall, ToolHandler, erase, wrap},
     output::{ToolFailure, ToolOutput},
 };
 #[cfg(feature = "schemars")]
@@ -40,6 +40,7 @@ pub struct Tool {
     definition: Result<ToolUnion, String>,
     handler: Arc<dyn ErasedHandler>,
     timeout: Option<Duration>,
+    is_restartable: bool,
 }
 
 impl Tool {
@@ -94,7 +95,13 @@ impl Tool {
         Form: 'static,
         Handler: ToolHandler<Form>,
     {
-        Self { name, definition: definition.map_err(|error| error.to_string()), handler: erase(handler), timeout: None }
+        Self {
+            name,
+            definition: definition.map_err(|error| error.to_string()),
+            handler: erase(handler),
+            timeout: None,
+            is_restartable: false,
+        }
     }
 
     /// Makes the schema strict, so that the API guarantees input that fits it. See [`AnthropicTool::strict_of`]. By
@@ -138,6 +145,39 @@ impl Tool {
         self
     }
 
+    /// Allows a call of this tool to run again if it was interrupted: a resumed run then restarts the call. By default it
+    /// answers the call as interrupted, because the call may have had effects already.
+    #[must_use]
+    pub fn restartable(mut self) -> Self {
+        self.is_restartable = true;
+        self
+    }
+
+    /// Wraps the tool, for example to log, cache, or authorize its calls. The wrapper runs instead of the tool, and calls
+    /// [`Next::run`] to run it.
+    ///
+    /// ```
+    /// # use anthropic_messages::{AnthropicTool, tools::{Next, Tool, ToolCall}};
+    /// # let schema = serde_json::json!({"type": "object"});
+    /// # let tool = Tool::defined("roll", AnthropicTool::new("roll", schema), |_: serde_json::Value| async { "4" });
+    /// let tool = tool.wrap(|call: ToolCall, next: Next| async move {
+    ///     let name = call.name().to_owned();
+    ///     let result = next.run(call).await;
+    ///     println!("{name}: {}", if result.is_ok() { "done" } else { "failed" });
+    ///     result
+    /// });
+    /// # assert!(tool.definition().is_ok());
+    /// ```
+    #[must_use]
+    pub fn wrap<F, Running>(mut self, wrapper: F) -> Self
+    where
+        F: Fn(ToolCall, Next) -> Running + Send + Sync + 'static,
+        Running: Future<Output = Result<ToolOutput, ToolFailure>> + Send + 'static,
+    {
+        self.handler = wrap(self.handler, wrapper);
+        self
+    }
+
     /// Returns the name that the model calls it by.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -157,7 +197,11 @@ impl Tool {
     }
 
     pub(super) async fn run(&self, call: ToolCall) -> Result<ToolOutput, ToolFailure> {
-        self.handler.run(call).await
+        Arc::clone(&self.handler).run(call).await
+    }
+
+    pub(super) fn is_restartable(&self) -> bool {
+        self.is_restartable
     }
 }
 

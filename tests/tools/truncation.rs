@@ -70,11 +70,22 @@ async fn a_call_that_max_tokens_cut_at_any_byte_never_runs() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_not_whole_never_runs_whatever_the_stop_reason_says() {
+async fn input_of_a_complete_call_that_is_not_json_never_runs_and_goes_back_as_an_error() {
     let server = Server::start().unwrap();
     for end in 1..INPUT.len() {
-        server.reply(call(INPUT.split_at(end).0, "tool_use"));
-        assert_eq!(failed(&server, true).await.kind(), ErrorKind::CutOff, "after {end} bytes");
+        let text = INPUT.split_at(end).0;
+        server.reply(call(text, "tool_use")).then("Sorry.");
+        let runs = Arc::new(AtomicUsize::new(0));
+        let run = server.client().unwrap().run_tools(request(), [counting(&runs)]).streaming(true);
+        assert_eq!(run.await.unwrap().text(), "Sorry.");
+        assert_eq!(runs.load(Ordering::SeqCst), 0);
+        let sent = server.last_request().unwrap();
+        assert_eq!(sent.pointer("/messages/1/content/0/input").unwrap(), &json!({"INVALID_JSON": text}));
+        let result = sent.tool_results()[0];
+        assert_eq!(
+            (&result["content"], &result["is_error"]),
+            (&json!("the input of `delete` is not valid JSON"), &json!(true))
+        );
     }
 }
 
