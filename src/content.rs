@@ -1,7 +1,7 @@
-//! Comfort on what stands inside a message: images and documents, results of tools, cache
-//! breakpoints, citations, and why a reply ended.
+//! Constructors and accessors for the parts of a message: images and documents, tool results, cache breakpoints, citations,
+//! stop reasons and usage.
 
-use std::{fmt, iter::Sum, ops::AddAssign};
+use std::{fmt, fs, io, iter::Sum, ops::AddAssign, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -10,13 +10,15 @@ use crate::{
         CacheControl, Citation, ContentBlock, ContentBlockDocument, ContentBlockImage, ContentBlockToolResult,
         ContentBlockToolResultContent, ContentBlockToolUse, DocumentSource, DocumentSourceBase64,
         DocumentSourceBase64MediaType, DocumentSourceFile, DocumentSourceText, DocumentSourceUrl, ImageMediaType,
-        ImageSource, ImageSourceBase64, ImageSourceFile, ImageSourceUrl, MessageResponse, StopReason, Usage,
+        ImageSource, ImageSourceBase64, ImageSourceFile, ImageSourceUrl, MessageResponse, StopReason, ThinkingConfig,
+        ThinkingConfigDisabled, ThinkingConfigEnabled, ToolChoice, ToolChoiceAny, ToolChoiceAuto, ToolChoiceNone,
+        ToolChoiceTool, Usage,
     },
     json::Empty,
 };
 
 impl ContentBlock {
-    /// An image for the model to look at.
+    /// Creates an image block.
     ///
     /// ```
     /// use anthropic_messages::types::{AnthropicMessage, ContentBlock, ImageSource};
@@ -32,9 +34,7 @@ impl ContentBlock {
         Self::Image(ContentBlockImage { source: source.into(), ..ContentBlockImage::empty() })
     }
 
-    /// A document for the model to read.
-    ///
-    /// Where it needs a title or citations, start from the block's own type:
+    /// Creates a document block. For a title or citations, use the constructor and setters of the block's own type:
     ///
     /// ```
     /// use anthropic_messages::types::{CitationsConfig, ContentBlock, ContentBlockDocument, DocumentSource};
@@ -52,10 +52,10 @@ impl ContentBlock {
         Self::Document(ContentBlockDocument { source: Some(source.into()), ..ContentBlockDocument::empty() })
     }
 
-    /// What a call of a tool gave: a text, or blocks.
+    /// Creates the result of a tool call: text or blocks.
     ///
-    /// It carries the call's identifier and toolset. The contract does not promise the identifier;
-    /// for a call without one it is empty here, which the API refuses.
+    /// It has the id and the toolset of the call. If the call has no id, which the contract allows, the id is empty and the
+    /// API rejects the block.
     ///
     /// ```
     /// use anthropic_messages::{AnthropicMessage, MessageResponse, types::ContentBlock};
@@ -77,26 +77,24 @@ impl ContentBlock {
         Self::ToolResult(result_of(call, content.into()))
     }
 
-    /// Tells the model that a call of a tool failed, and how: `is_error` is set.
+    /// Creates the result of a tool call that failed, with `is_error` set. The content tells the model how it failed.
     #[must_use]
     pub fn tool_error(call: &ContentBlockToolUse, content: impl Into<ContentBlockToolResultContent>) -> Self {
         Self::ToolResult(ContentBlockToolResult { is_error: Some(true), ..result_of(call, content.into()) })
     }
 
-    /// The block with a cache breakpoint after it, in place of one that it may have.
+    /// Sets a cache breakpoint after the block, replacing any other.
     ///
-    /// Works for text, images, documents, search results, tool calls and results of tools. On
-    /// other blocks that can have one set their field `cache_control`. To have the API find the
-    /// last block that can, set `cache_control` on the request.
+    /// Supports text, images, documents, search results, tool calls and tool results. For other blocks that accept one, set
+    /// their field `cache_control`. To let the API choose the last block that accepts one, set `cache_control` on the request.
     ///
     /// # Errors
-    /// For every other block: reasoning can't have a breakpoint, and what this version of the
-    /// contract does not know stays as it was sent.
+    /// Fails for every other block. Thinking can't have a breakpoint, and blocks unknown to this version are not changed.
     ///
     /// ```
     /// use anthropic_messages::types::{CacheControl, ContentBlock};
     ///
-    /// let block = ContentBlock::text("A long text").with_cache_control(CacheControl::new().ttl("1h"))?;
+    /// let block = ContentBlock::text("A long text").with_cache_control(CacheControl::one_hour())?;
     /// # let _ = block;
     /// # Ok::<(), anthropic_messages::ContentError>(())
     /// ```
@@ -124,32 +122,99 @@ fn result_of(call: &ContentBlockToolUse, content: ContentBlockToolResultContent)
     }
 }
 
+impl CacheControl {
+    /// Creates a cache breakpoint with a lifetime of one hour in place of the API's default of five minutes.
+    #[must_use]
+    pub fn one_hour() -> Self {
+        Self { ttl: Some("1h".into()), ..Self::empty() }
+    }
+}
+
+impl ThinkingConfig {
+    /// Enables thinking with a budget in tokens, which is part of `max_tokens`.
+    #[must_use]
+    pub fn enabled(budget_tokens: i64) -> Self {
+        Self::Enabled(ThinkingConfigEnabled { budget_tokens, ..ThinkingConfigEnabled::empty() })
+    }
+
+    /// Disables thinking.
+    #[must_use]
+    pub fn disabled() -> Self {
+        Self::Disabled(ThinkingConfigDisabled::empty())
+    }
+}
+
+impl ToolChoice {
+    /// Lets the model decide whether to call tools.
+    #[must_use]
+    pub fn auto() -> Self {
+        Self::Auto(ToolChoiceAuto::empty())
+    }
+
+    /// Makes the model call at least one tool.
+    #[must_use]
+    pub fn any() -> Self {
+        Self::Any(ToolChoiceAny::empty())
+    }
+
+    /// Makes the model call this tool.
+    #[must_use]
+    pub fn tool(name: impl Into<String>) -> Self {
+        Self::Tool(ToolChoiceTool { name: name.into(), ..ToolChoiceTool::empty() })
+    }
+
+    /// Keeps the model from calling tools.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::None(ToolChoiceNone::empty())
+    }
+}
+
 impl ImageSource {
-    /// The bytes of a JPEG, PNG, GIF or WebP image, which goes into the request itself; the format
-    /// is read from the first bytes.
+    /// Embeds a JPEG, PNG, GIF or WebP image. The format is detected from the first bytes.
     ///
     /// # Errors
-    /// When the bytes begin like none of these. [`base64`](Self::base64) takes any.
+    /// Fails if the bytes begin like none of these. [`encode`](Self::encode) accepts any format.
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, ContentError> {
         let bytes = bytes.as_ref();
         let media_type = image_media_type(bytes).ok_or(ContentError(Problem::Image))?;
-        Ok(Self::base64(media_type, bytes))
+        Self::encode(media_type, bytes)
     }
 
-    /// The bytes of an image of a given format, such as `image/png`.
-    #[must_use]
-    pub fn base64(media_type: impl Into<ImageMediaType>, bytes: impl AsRef<[u8]>) -> Self {
-        let data = STANDARD.encode(bytes);
-        Self::Base64(ImageSourceBase64 { media_type: media_type.into(), data, ..ImageSourceBase64::empty() })
+    /// Embeds an image file. The format is detected from the content, not from the name. Reads the file on the current thread.
+    ///
+    /// # Errors
+    /// Fails if the file can't be read, and with [`io::ErrorKind::InvalidData`] as [`from_bytes`](Self::from_bytes) does.
+    pub fn from_path(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::from_bytes(fs::read(path)?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
-    /// An image that the API loads from an address.
+    /// Embeds an image of a given format, such as `image/png`. The bytes are encoded as base64.
+    ///
+    /// # Errors
+    /// Fails if the bytes are the base64 of an image or a PDF, or a `data:` URL, which would be encoded twice. Use
+    /// [`from_base64`](Self::from_base64) for base64.
+    pub fn encode(media_type: impl Into<ImageMediaType>, bytes: impl AsRef<[u8]>) -> Result<Self, ContentError> {
+        let data = encoded(bytes.as_ref())?;
+        Ok(Self::Base64(ImageSourceBase64 { media_type: media_type.into(), data, ..ImageSourceBase64::empty() }))
+    }
+
+    /// Embeds an image of a given format, such as `image/png`, that is base64 already. White space is removed.
+    ///
+    /// # Errors
+    /// Fails if the text isn't base64 of the standard alphabet with padding, without the prefix of a `data:` URL.
+    pub fn from_base64(media_type: impl Into<ImageMediaType>, text: impl Into<String>) -> Result<Self, ContentError> {
+        let data = checked_base64(text.into())?;
+        Ok(Self::Base64(ImageSourceBase64 { media_type: media_type.into(), data, ..ImageSourceBase64::empty() }))
+    }
+
+    /// Refers to an image by URL, which the API loads.
     #[must_use]
     pub fn url(url: impl Into<String>) -> Self {
         Self::Url(ImageSourceUrl { url: url.into(), ..ImageSourceUrl::empty() })
     }
 
-    /// An uploaded image, by its identifier.
+    /// Refers to an uploaded image by its id.
     #[must_use]
     pub fn file(file_id: impl Into<String>) -> Self {
         Self::File(ImageSourceFile { file_id: file_id.into(), ..ImageSourceFile::empty() })
@@ -157,48 +222,94 @@ impl ImageSource {
 }
 
 impl DocumentSource {
-    /// The bytes of a PDF, which goes into the request itself.
+    /// Embeds a PDF.
     ///
     /// # Errors
-    /// When the bytes do not begin like a PDF. [`base64`](Self::base64) takes any, and
-    /// [`text`](Self::text) a plain text.
+    /// Fails if the bytes don't begin like a PDF. [`encode`](Self::encode) accepts any format, and [`text`](Self::text) plain
+    /// text.
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, ContentError> {
         let bytes = bytes.as_ref();
-        if bytes.starts_with(b"%PDF-") {
-            Ok(Self::base64("application/pdf", bytes))
-        } else {
-            Err(ContentError(Problem::Pdf))
-        }
+        if bytes.starts_with(PDF) { Self::encode("application/pdf", bytes) } else { Err(ContentError(Problem::Pdf)) }
     }
 
-    /// The bytes of a document of a given format, such as `application/pdf`.
-    #[must_use]
-    pub fn base64(media_type: impl Into<DocumentSourceBase64MediaType>, bytes: impl AsRef<[u8]>) -> Self {
-        let data = STANDARD.encode(bytes);
-        Self::Base64(DocumentSourceBase64 { media_type: media_type.into(), data, ..DocumentSourceBase64::empty() })
+    /// Embeds a PDF file. Reads the file on the current thread.
+    ///
+    /// # Errors
+    /// Fails if the file can't be read, and with [`io::ErrorKind::InvalidData`] as [`from_bytes`](Self::from_bytes) does.
+    pub fn from_path(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::from_bytes(fs::read(path)?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
-    /// A plain text.
+    /// Embeds a document of a given format, such as `application/pdf`. The bytes are encoded as base64.
+    ///
+    /// # Errors
+    /// Fails if the bytes are the base64 of an image or a PDF, or a `data:` URL, which would be encoded twice. Use
+    /// [`from_base64`](Self::from_base64) for base64.
+    pub fn encode(
+        media_type: impl Into<DocumentSourceBase64MediaType>,
+        bytes: impl AsRef<[u8]>,
+    ) -> Result<Self, ContentError> {
+        let data = encoded(bytes.as_ref())?;
+        Ok(Self::Base64(DocumentSourceBase64 { media_type: media_type.into(), data, ..DocumentSourceBase64::empty() }))
+    }
+
+    /// Embeds a document of a given format, such as `application/pdf`, that is base64 already. White space is removed.
+    ///
+    /// # Errors
+    /// Fails if the text isn't base64 of the standard alphabet with padding, without the prefix of a `data:` URL.
+    pub fn from_base64(
+        media_type: impl Into<DocumentSourceBase64MediaType>,
+        text: impl Into<String>,
+    ) -> Result<Self, ContentError> {
+        let data = checked_base64(text.into())?;
+        Ok(Self::Base64(DocumentSourceBase64 { media_type: media_type.into(), data, ..DocumentSourceBase64::empty() }))
+    }
+
+    /// Embeds plain text.
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         let media_type = "text/plain".into();
         Self::Text(DocumentSourceText { media_type, data: text.into(), ..DocumentSourceText::empty() })
     }
 
-    /// A PDF that the API loads from an address.
+    /// Refers to a PDF by URL, which the API loads.
     #[must_use]
     pub fn url(url: impl Into<String>) -> Self {
         Self::Url(DocumentSourceUrl { url: url.into(), ..DocumentSourceUrl::empty() })
     }
 
-    /// An uploaded document, by its identifier.
+    /// Refers to an uploaded document by its id.
     #[must_use]
     pub fn file(file_id: impl Into<String>) -> Self {
         Self::File(DocumentSourceFile { file_id: file_id.into(), ..DocumentSourceFile::empty() })
     }
 }
 
-/// The format of an image, by the signature that its specification sets.
+/// The first bytes of a PDF.
+const PDF: &[u8] = b"%PDF-";
+
+/// Encodes bytes as base64, unless they are base64 already.
+fn encoded(bytes: &[u8]) -> Result<String, ContentError> {
+    // Enough for any signature, and a whole number of groups without padding.
+    let start: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(16).collect();
+    let decoded = STANDARD.decode(&start);
+    let is_base64 = decoded.is_ok_and(|bytes| image_media_type(&bytes).is_some() || bytes.starts_with(PDF));
+    if is_base64 || start.starts_with(b"data:") {
+        return Err(ContentError(Problem::EncodedTwice));
+    }
+    Ok(STANDARD.encode(bytes))
+}
+
+/// Removes white space from base64 and checks it.
+fn checked_base64(mut text: String) -> Result<String, ContentError> {
+    text.retain(|character| !character.is_ascii_whitespace());
+    if text.is_empty() || STANDARD.decode(&text).is_err() {
+        return Err(ContentError(Problem::Base64));
+    }
+    Ok(text)
+}
+
+/// Returns the format of an image by its signature.
 fn image_media_type(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0xFF, 0xD8, 0xFF, ..] => Some("image/jpeg"),
@@ -210,7 +321,7 @@ fn image_media_type(bytes: &[u8]) -> Option<&'static str> {
 }
 
 impl MessageResponse {
-    /// The citations of all text blocks, in their order.
+    /// Returns the citations of all text blocks, in order.
     pub fn citations(&self) -> impl Iterator<Item = &Citation> {
         self.content
             .iter()
@@ -222,13 +333,13 @@ impl MessageResponse {
             .flatten()
     }
 
-    /// Whether the reply ends where a limit cut it off, see [`StopReason::is_truncated`].
+    /// Returns `true` if a limit cut off the reply, see [`StopReason::is_truncated`].
     #[must_use]
     pub fn is_truncated(&self) -> bool {
         self.stop_reason.as_ref().is_some_and(StopReason::is_truncated)
     }
 
-    /// Whether the reply is a refusal, see [`StopReason::is_refusal`].
+    /// Returns `true` if the reply is a refusal, see [`StopReason::is_refusal`].
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         self.stop_reason.as_ref().is_some_and(StopReason::is_refusal)
@@ -236,8 +347,7 @@ impl MessageResponse {
 }
 
 impl Citation {
-    /// The words that are cited; `None` for a kind of citation that the contract does not know, or
-    /// when the server leaves them out.
+    /// Returns the cited text, or `None` if this version doesn't know the kind of citation or the server leaves it out.
     #[must_use]
     pub fn cited_text(&self) -> Option<&str> {
         match self {
@@ -252,32 +362,32 @@ impl Citation {
 }
 
 impl StopReason {
-    /// Whether the model came to an end: it said all it wanted to, or wrote a stop sequence.
+    /// Returns `true` if the model finished its turn or wrote a stop sequence.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         matches!(self.as_str(), "end_turn" | "stop_sequence")
     }
 
-    /// Whether a limit cut the model off: `max_tokens` or the context window. The last block may
-    /// end in the middle of a word, or of a tool's input.
+    /// Returns `true` if a limit cut off the reply: `max_tokens` or the context window. The last block may end in the middle of
+    /// a word or of a tool's input.
     #[must_use]
     pub fn is_truncated(&self) -> bool {
         matches!(self.as_str(), "max_tokens" | "model_context_window_exceeded")
     }
 
-    /// Whether the model waits for the results of tools.
+    /// Returns `true` if the model waits for tool results.
     #[must_use]
     pub fn is_tool_use(&self) -> bool {
         self == "tool_use"
     }
 
-    /// Whether the API paused a long turn: send the reply back as it is to let it go on.
+    /// Returns `true` if the API paused a long turn. To continue, send the reply back unchanged.
     #[must_use]
     pub fn is_pause(&self) -> bool {
         self == "pause_turn"
     }
 
-    /// Whether the model, or a filter beside it, refused; `stop_details` may say why.
+    /// Returns `true` if the model or a filter refused. `stop_details` may have the reason.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         self == "refusal"
@@ -355,7 +465,7 @@ impl Usage {
     }
 }
 
-/// Why a block could not be made as asked.
+/// The error of a block that can't be created as requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentError(Problem);
 
@@ -364,14 +474,18 @@ enum Problem {
     Image,
     Pdf,
     Breakpoint,
+    EncodedTwice,
+    Base64,
 }
 
 impl fmt::Display for ContentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Problem::Image => "the bytes are no JPEG, PNG, GIF or WebP image",
-            Problem::Pdf => "the bytes are no PDF",
-            Problem::Breakpoint => "only text, images, documents, search results, tool calls and their results take a cache breakpoint here",
+            Problem::Image => "not an image: expected the signature of a JPEG, PNG, GIF or WebP file",
+            Problem::Pdf => "not a PDF: expected the bytes `%PDF-` at the start",
+            Problem::Breakpoint => "no cache breakpoint possible: expected text, an image, a document, a search result, a tool call or a tool result",
+            Problem::EncodedTwice => "data is encoded already: expected bytes, found base64 or a `data:` URL",
+            Problem::Base64 => "not base64: expected the standard alphabet with padding",
         })
     }
 }

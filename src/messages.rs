@@ -1,12 +1,11 @@
-//! Comfort on the types of messages: what users write and read all day.
+//! Constructors and accessors for messages and the events of streams.
 //!
-//! Nothing here is more than a few lines over the generated types; what the contract adds tomorrow
-//! is reached through them just as well.
+//! They are shortcuts for members of the generated types, which stay accessible.
 
 use crate::{
     generated::types::{
-        AnthropicMessage, ContentBlock, ContentBlockText, ContentBlockToolUse, CountTokensRequest,
-        CountTokensRequestSystem, MessageCreateRequest, MessageCreateRequestSystem, MessageResponse,
+        AnthropicMessage, ContentBlock, ContentBlockDelta, ContentBlockText, ContentBlockToolUse, CountTokensRequest,
+        CountTokensRequestSystem, MessageCreateRequest, MessageCreateRequestSystem, MessageResponse, StreamEvent,
         WebFetchToolResultContent,
     },
     json::{Empty, JsonType},
@@ -14,10 +13,9 @@ use crate::{
     rules,
 };
 
-/// What a turn consists of: text, one block, or several.
+/// The content of a message: text, one block or several.
 ///
-/// Anything that can be the content of [`AnthropicMessage::user`] and
-/// [`AnthropicMessage::assistant`] converts into it.
+/// [`AnthropicMessage::user`] and [`AnthropicMessage::assistant`] accept everything that converts into it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MessageContent(Vec<ContentBlock>);
 
@@ -51,8 +49,14 @@ impl<const N: usize> From<[ContentBlock; N]> for MessageContent {
     }
 }
 
+impl FromIterator<ContentBlock> for MessageContent {
+    fn from_iter<I: IntoIterator<Item = ContentBlock>>(blocks: I) -> Self {
+        Self(blocks.into_iter().collect())
+    }
+}
+
 impl AnthropicMessage {
-    /// A turn of the user.
+    /// Creates a message of the user.
     ///
     /// ```
     /// use anthropic_messages::types::{AnthropicMessage, ContentBlock};
@@ -66,9 +70,9 @@ impl AnthropicMessage {
         Self::turn("user", content.into().0)
     }
 
-    /// A turn of the model: an earlier reply, or the beginning of the one that is asked for.
+    /// Creates a message of the model: an earlier reply, or the beginning of the requested one.
     ///
-    /// To hand back a reply, convert the [`MessageResponse`] itself; that loses nothing.
+    /// To continue a conversation, convert the [`MessageResponse`] instead. That keeps all of its blocks.
     #[must_use]
     pub fn assistant(content: impl Into<MessageContent>) -> Self {
         Self::turn("assistant", content.into().0)
@@ -79,38 +83,109 @@ impl AnthropicMessage {
     }
 }
 
+/// Creates a message of the user.
+impl From<&str> for AnthropicMessage {
+    fn from(text: &str) -> Self {
+        Self::user(text)
+    }
+}
+
+/// Creates a message of the user.
+impl From<String> for AnthropicMessage {
+    fn from(text: String) -> Self {
+        Self::user(text)
+    }
+}
+
 impl ContentBlock {
-    /// A block of text.
+    /// Creates a block of text.
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(ContentBlockText { text: text.into(), ..ContentBlockText::empty() })
     }
+
+    /// Returns the text of a text block.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(block) => Some(&block.text),
+            _ => None,
+        }
+    }
+
+    /// Returns the block if it is a call of one of the caller's tools.
+    #[must_use]
+    pub fn as_tool_use(&self) -> Option<&ContentBlockToolUse> {
+        match self {
+            Self::ToolUse(call) => Some(call),
+            _ => None,
+        }
+    }
 }
 
 impl MessageResponse {
-    /// The text of the reply: all its text blocks, joined with nothing between them.
-    ///
-    /// Empty when there is none, for example when the model only calls tools.
+    /// Returns the text of the reply: its text blocks, joined without a separator. Empty if there are none, for example if the
+    /// model only calls tools.
     #[must_use]
     pub fn text(&self) -> String {
-        self.blocks()
-            .filter_map(|block| match block {
-                ContentBlock::Text(block) => Some(block.text.as_str()),
-                _ => None,
-            })
-            .collect()
+        self.blocks().iter().filter_map(ContentBlock::as_text).collect()
     }
 
-    /// The calls of the caller's tools in the reply, in their order.
+    /// Returns the calls of the caller's tools, in order.
     pub fn tool_uses(&self) -> impl Iterator<Item = &ContentBlockToolUse> {
-        self.blocks().filter_map(|block| match block {
-            ContentBlock::ToolUse(call) => Some(call),
-            _ => None,
-        })
+        self.blocks().iter().filter_map(ContentBlock::as_tool_use)
     }
 
-    fn blocks(&self) -> impl Iterator<Item = &ContentBlock> {
-        self.content.iter().flatten()
+    /// Returns the blocks of the reply, in order.
+    #[must_use]
+    pub fn blocks(&self) -> &[ContentBlock] {
+        self.content.as_deref().unwrap_or_default()
+    }
+
+    /// Returns the number of output tokens, or 0 if the server doesn't report it.
+    #[must_use]
+    pub fn output_tokens(&self) -> i64 {
+        self.usage.as_ref().and_then(|usage| usage.output_tokens).unwrap_or_default()
+    }
+}
+
+impl StreamEvent {
+    /// Returns the text that this event adds to a text block.
+    ///
+    /// ```
+    /// # use anthropic_messages::{Client, MessageCreateRequest};
+    /// # async fn sample(client: Client, request: MessageCreateRequest) -> anthropic_messages::Result<()> {
+    /// let mut stream = client.stream_message(&request).await?;
+    /// while let Some(event) = stream.next().await {
+    ///     if let Some(text) = event?.text_delta() {
+    ///         print!("{text}");
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn text_delta(&self) -> Option<&str> {
+        match self.delta()? {
+            ContentBlockDelta::TextDelta(delta) => Some(&delta.text),
+            _ => None,
+        }
+    }
+
+    /// Returns the text that this event adds to a thinking block.
+    #[must_use]
+    pub fn thinking_delta(&self) -> Option<&str> {
+        match self.delta()? {
+            ContentBlockDelta::ThinkingDelta(delta) => Some(&delta.thinking),
+            _ => None,
+        }
+    }
+
+    fn delta(&self) -> Option<&ContentBlockDelta> {
+        match self {
+            Self::ContentBlockDelta(event) => Some(&event.delta),
+            _ => None,
+        }
     }
 }
 

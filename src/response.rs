@@ -10,6 +10,7 @@ use std::{
 };
 
 use http::{HeaderMap, StatusCode};
+use serde::{Serialize, Serializer};
 
 pub(crate) use self::headers::PackedHeaders;
 pub use self::rate_limits::{RateLimit, RateLimits, to_system_time};
@@ -124,6 +125,38 @@ impl<T> Response<T> {
 
     pub(crate) fn into_parts(self) -> (T, Head) {
         (self.value, self.head)
+    }
+}
+
+/// Creates a response from the parts of an HTTP response, as mocks of a client need it.
+///
+/// ```
+/// use anthropic_messages::{Json, MessageResponse, Response};
+///
+/// let json = r#"{"type": "message", "role": "assistant", "content": [{"type": "text", "text": "Hi"}]}"#;
+/// let message: MessageResponse = serde_json::from_str(json)?;
+/// let reply = Response::from(http::Response::builder().header("request-id", "req_1").body(message)?);
+/// assert_eq!((reply.text().as_str(), reply.request_id()), ("Hi", Some("req_1")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl<T> From<http::Response<T>> for Response<T> {
+    fn from(response: http::Response<T>) -> Self {
+        let (parts, value) = response.into_parts();
+        let head = Head {
+            status: Some(parts.status),
+            headers: PackedHeaders::pack(&parts.headers),
+            attempts: 1,
+            may_have_been_processed: true,
+            ..Head::default()
+        };
+        Self { value, head }
+    }
+}
+
+/// Serializes the value, without the metadata.
+impl<T: Serialize> Serialize for Response<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
     }
 }
 

@@ -11,10 +11,10 @@
 //! use anthropic_messages::{Client, retry::{RetryAmbiguous, RetryPolicy}};
 //! use std::time::Duration;
 //!
-//! let mut policy = RetryPolicy::default();
-//! policy.max_retries = 4;
-//! policy.max_retry_after = Duration::from_secs(20);
-//! policy.retry_ambiguous = RetryAmbiguous::Never;
+//! let policy = RetryPolicy::default()
+//!     .max_retries(4)
+//!     .max_retry_after(Duration::from_secs(20))
+//!     .retry_ambiguous(RetryAmbiguous::Never);
 //! let client = Client::builder().api_key("sk-ant-example").retry_policy(policy).build()?;
 //! # let _ = client;
 //! # Ok::<(), anthropic_messages::Error>(())
@@ -43,6 +43,43 @@ pub struct RetryPolicy {
     pub max_retry_after: Duration,
     /// The cases in which a request that may have been processed is sent again. Defaults to [`RetryAmbiguous::AfterClose`].
     pub retry_ambiguous: RetryAmbiguous,
+}
+
+impl RetryPolicy {
+    /// Sets the maximum number of attempts after the first one.
+    #[must_use]
+    pub fn max_retries(mut self, retries: u32) -> Self {
+        self.max_retries = retries;
+        self
+    }
+
+    /// Sets the backoff before the first retry.
+    #[must_use]
+    pub fn initial_delay(mut self, delay: Duration) -> Self {
+        self.initial_delay = delay;
+        self
+    }
+
+    /// Sets the longest backoff. [`Duration::ZERO`] disables the backoff, for tests.
+    #[must_use]
+    pub fn max_delay(mut self, delay: Duration) -> Self {
+        self.max_delay = delay;
+        self
+    }
+
+    /// Sets the longest `retry-after` the client waits for.
+    #[must_use]
+    pub fn max_retry_after(mut self, delay: Duration) -> Self {
+        self.max_retry_after = delay;
+        self
+    }
+
+    /// Sets the cases in which a request that may have been processed is sent again.
+    #[must_use]
+    pub fn retry_ambiguous(mut self, retry_ambiguous: RetryAmbiguous) -> Self {
+        self.retry_ambiguous = retry_ambiguous;
+        self
+    }
 }
 
 /// The cases in which a request is sent again though the server may have processed it.

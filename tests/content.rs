@@ -6,7 +6,7 @@ use anthropic_messages::{
     AnthropicMessage, Json, MessageCreateRequest, MessageResponse,
     types::{
         CacheControl, CitationsConfig, ContentBlock, ContentBlockDocument, ContentBlockThinking, ContentBlockToolUse,
-        DocumentSource, ImageSource, StopReason, Usage,
+        DocumentSource, ImageSource, StopReason, ThinkingConfig, ToolChoice, Usage,
     },
 };
 use serde_json::{Value, json};
@@ -57,17 +57,82 @@ fn an_image_is_made_from_bytes_of_a_known_format() {
     }
 }
 
+/// What is base64 already would be encoded twice, and the API would see a broken image.
+#[test]
+fn base64_is_not_encoded_again() {
+    let png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ";
+    let wrapped = format!("iVBO\r\nRw0KGgoAAAANSUhEUgAAAAEAAAAB\n");
+    for text in [png, &wrapped, "R0lGODdh", "JVBERi0xLjcK", &format!("data:image/png;base64,{png}")] {
+        let image = ImageSource::encode("image/png", text).unwrap_err();
+        assert_eq!(image.to_string(), "data is encoded already: expected bytes, found base64 or a `data:` URL");
+        assert!(DocumentSource::encode("application/pdf", text).is_err(), "{text}");
+    }
+    for bytes in [PNG, PDF, b"BM", b"plain text", b"aGVsbG8gd29ybGQ=", b""] {
+        assert!(ImageSource::encode("image/png", bytes).is_ok(), "{bytes:?}");
+    }
+    let source = |data: &str| json!({"type": "base64", "media_type": "image/png", "data": data});
+    let found = serde_json::to_value(ImageSource::from_base64("image/png", wrapped.clone()).unwrap()).unwrap();
+    assert_eq!(found, source("iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB"));
+    assert!(DocumentSource::from_base64("application/pdf", "JVBERi0xLjcK").is_ok());
+    for text in ["", "iVBO Rw0KG", "data:image/png;base64,iVBO", "a_-b", "not base64!"] {
+        let error = ImageSource::from_base64("image/png", text).unwrap_err();
+        assert_eq!(error.to_string(), "not base64: expected the standard alphabet with padding", "{text}");
+    }
+}
+
+#[test]
+fn a_file_is_read_by_its_content() {
+    let folder = std::env::temp_dir().join(format!("anthropic-messages-content-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("image.jpeg");
+    std::fs::write(&path, PNG).unwrap();
+    assert_eq!(ImageSource::from_path(&path).unwrap(), ImageSource::from_bytes(PNG).unwrap());
+    let wrong = DocumentSource::from_path(&path).unwrap_err();
+    let missing = ImageSource::from_path(folder.join("none")).unwrap_err();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(wrong.kind(), std::io::ErrorKind::InvalidData);
+    assert_eq!(missing.kind(), std::io::ErrorKind::NotFound);
+}
+
+#[test]
+fn short_constructors_write_what_the_contract_allows() {
+    for (value, schema, expected) in [
+        (serde_json::to_value(CacheControl::one_hour()), "CacheControl", json!({"type": "ephemeral", "ttl": "1h"})),
+        (
+            serde_json::to_value(ThinkingConfig::enabled(2048)),
+            "ThinkingConfig",
+            json!({"type": "enabled", "budget_tokens": 2048}),
+        ),
+        (serde_json::to_value(ThinkingConfig::disabled()), "ThinkingConfig", json!({"type": "disabled"})),
+        (serde_json::to_value(ToolChoice::auto()), "ToolChoice", json!({"type": "auto"})),
+        (serde_json::to_value(ToolChoice::any()), "ToolChoice", json!({"type": "any"})),
+        (serde_json::to_value(ToolChoice::tool("t")), "ToolChoice", json!({"type": "tool", "name": "t"})),
+        (serde_json::to_value(ToolChoice::none()), "ToolChoice", json!({"type": "none"})),
+        (
+            serde_json::to_value(AnthropicMessage::from("Hi")),
+            "AnthropicMessage",
+            json!({"role": "user", "content": [{"type": "text", "text": "Hi"}]}),
+        ),
+    ] {
+        assert_eq!(value.unwrap(), expected);
+        assert_valid(schema, &expected);
+    }
+}
+
 #[test]
 fn bytes_of_another_format_are_refused_or_sent_as_told() {
     for bytes in [b"".as_slice(), PDF, b"GIF88a", b"RIFF\x24\0\0\0WAVE", b"\x89PNG", b"BM"] {
         let error = ImageSource::from_bytes(bytes).unwrap_err();
-        assert_eq!(error.to_string(), "the bytes are no JPEG, PNG, GIF or WebP image");
+        assert_eq!(error.to_string(), "not an image: expected the signature of a JPEG, PNG, GIF or WebP file");
     }
     for bytes in [b"".as_slice(), PNG, b" %PDF-1.7", b"Hello"] {
-        assert_eq!(DocumentSource::from_bytes(bytes).unwrap_err().to_string(), "the bytes are no PDF");
+        assert_eq!(
+            DocumentSource::from_bytes(bytes).unwrap_err().to_string(),
+            "not a PDF: expected the bytes `%PDF-` at the start"
+        );
     }
     // A media type that the contract does not list goes out as it is given, for the server to judge.
-    let bitmap = serde_json::to_value(ContentBlock::image(ImageSource::base64("image/bmp", b"BM"))).unwrap();
+    let bitmap = serde_json::to_value(ContentBlock::image(ImageSource::encode("image/bmp", b"BM").unwrap())).unwrap();
     let expected = json!({"type": "image", "source": {"type": "base64", "media_type": "image/bmp", "data": "Qk0="}});
     assert_eq!(bitmap, expected);
 }
@@ -100,7 +165,7 @@ fn a_document_is_made_from_bytes_of_a_pdf_or_from_text() {
         &json!({"type": "document", "source": pdf}),
     );
     assert_block(
-        ContentBlock::document(DocumentSource::base64("application/pdf", PDF)),
+        ContentBlock::document(DocumentSource::encode("application/pdf", PDF).unwrap()),
         &json!({"type": "document", "source": pdf}),
     );
     assert_block(
@@ -179,7 +244,7 @@ fn a_cache_breakpoint_is_refused_where_it_can_not_go() {
         let error = block.with_cache_control(CacheControl::new()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "only text, images, documents, search results, tool calls and their results take a cache breakpoint here"
+            "no cache breakpoint possible: expected text, an image, a document, a search result, a tool call or a tool result"
         );
     }
 }

@@ -56,6 +56,77 @@ fn checked(error: &Error) -> Vec<String> {
     chain
 }
 
+/// The kinds that the documentation of the predicates lists.
+#[test]
+fn kinds_have_a_name_and_at_most_one_fault() {
+    use ErrorKind::*;
+    let transient = [
+        Connect,
+        Timeout,
+        Closed,
+        Conflict,
+        RateLimit,
+        Overloaded,
+        ServerTimeout,
+        Server,
+        Truncated,
+        Incomplete,
+        Stalled,
+    ];
+    let client = [
+        Configuration,
+        Contract,
+        NoRuntime,
+        BadRequest,
+        Authentication,
+        Billing,
+        Permission,
+        NotFound,
+        RequestTooLarge,
+        Redirect,
+        BodyTooLarge,
+    ];
+    let server = [
+        Overloaded,
+        ServerTimeout,
+        Server,
+        Http,
+        ContentType,
+        ContentEncoding,
+        Decode,
+        UnexpectedStatus,
+        Protocol,
+        Tool,
+    ];
+    let others = [Refused, Credentials, Status, ToolLimit, CutOff, Refusal];
+    let mut names = std::collections::BTreeMap::new();
+    for kind in [&transient[..], &client, &server, &others].concat() {
+        let error = Error::from(kind);
+        assert_eq!(error.kind(), kind);
+        assert_eq!(error.is_transient(), transient.contains(&kind), "{kind}");
+        assert_eq!(error.is_client_fault(), client.contains(&kind), "{kind}");
+        assert_eq!(error.is_server_fault(), server.contains(&kind), "{kind}");
+        let name = kind.to_string();
+        assert_eq!(serde_json::to_value(kind).unwrap(), name);
+        // The name is that of the variant, in snake case.
+        let variant: String = name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+        assert_eq!(variant, format!("{kind:?}"));
+        names.insert(name, kind);
+        assert!(checked(&error).len() == 1);
+    }
+    assert_eq!(names.len(), 35);
+}
+
+/// A clone says the same, and shares the source.
+#[tokio::test]
+async fn an_error_can_be_cloned() {
+    let error = failing(builder("http://127.0.0.1:1/v1".to_owned()).max_retries(0)).await;
+    let clone = error.clone();
+    assert_eq!((format!("{error:?}"), chain(&error)), (format!("{clone:?}"), chain(&clone)));
+    let source = |error: &Error| std::ptr::from_ref(std::error::Error::source(error).unwrap()).cast::<()>();
+    assert_eq!(source(&error), source(&clone));
+}
+
 /// 9 bodies by 6 statuses: the status is never lost, whatever the body.
 #[tokio::test]
 async fn every_body_keeps_its_status() {

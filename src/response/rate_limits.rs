@@ -2,11 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde::{Serialize, Serializer};
+
 use super::headers::PackedHeaders;
 
 /// The rate limits of the account, from the headers
 /// `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RateLimits {
     /// Requests.
@@ -20,18 +22,45 @@ pub struct RateLimits {
 }
 
 /// One rate limit. A field is `None` if its header is absent or malformed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RateLimit {
     /// Number of requests or tokens allowed per period.
     pub limit: Option<u64>,
     /// Number left before the limit applies.
     pub remaining: Option<u64>,
-    /// Time at which the full limit is available again, by the clock of the server.
+    /// Time at which the full limit is available again, by the clock of the server. Serialized as RFC 3339.
+    #[serde(serialize_with = "serialize_time")]
     pub reset: Option<SystemTime>,
 }
 
 impl RateLimits {
+    /// Returns how long to wait before another request, if `in_flight` requests were sent after the response these limits
+    /// come from. Zero if no limit is known to be reached.
+    ///
+    /// A limit on requests is reached if no more than `in_flight` are left, and a limit on tokens if none are left. The wait
+    /// ends when all reached limits are reset, by the clock that `now` is read from.
+    ///
+    /// ```
+    /// # use anthropic_messages::{Client, MessageCreateRequest};
+    /// # use std::time::SystemTime;
+    /// # use tokio::time::sleep;
+    /// # async fn sample(client: Client, request: MessageCreateRequest) -> anthropic_messages::Result<()> {
+    /// let reply = client.create_message(&request).await?;
+    /// sleep(reply.rate_limits().wait(SystemTime::now(), 0)).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn wait(&self, now: SystemTime, in_flight: u64) -> Duration {
+        let of = |limit: &RateLimit, reserved: u64| {
+            let is_reached = limit.remaining.is_some_and(|remaining| remaining <= reserved);
+            limit.reset.filter(|_| is_reached).and_then(|reset| reset.duration_since(now).ok()).unwrap_or_default()
+        };
+        let tokens = [&self.tokens, &self.input_tokens, &self.output_tokens].map(|limit| of(limit, 0));
+        tokens.into_iter().fold(of(&self.requests, in_flight), Duration::max)
+    }
+
     pub(super) fn read(headers: &PackedHeaders) -> Self {
         let limit = |name: &str| {
             let value = |part: &str| headers.text(&format!("anthropic-ratelimit-{name}-{part}"));
@@ -47,6 +76,15 @@ impl RateLimits {
             input_tokens: limit("input-tokens"),
             output_tokens: limit("output-tokens"),
         }
+    }
+}
+
+fn serialize_time<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    // Times beyond the year 9999 have no such form.
+    let end = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    match time.filter(|time| (SystemTime::UNIX_EPOCH..=end).contains(time)) {
+        Some(time) => serializer.collect_str(&humantime::format_rfc3339(time)),
+        None => serializer.serialize_none(),
     }
 }
 
@@ -84,6 +122,25 @@ pub fn to_system_time(text: &str) -> Option<SystemTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_wait_ends_when_all_reached_limits_are_reset() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        let limit = |remaining, seconds| RateLimit {
+            remaining: Some(remaining),
+            reset: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
+            ..RateLimit::default()
+        };
+        let limits = RateLimits { requests: limit(2, 1007), tokens: limit(5, 1030), ..RateLimits::default() };
+        let waits = [0, 1, 2, 3].map(|in_flight| limits.wait(now, in_flight).as_secs());
+        assert_eq!(waits, [0, 0, 7, 7]);
+        let limits = RateLimits { output_tokens: limit(0, 1009), ..limits };
+        assert_eq!([0, 2].map(|in_flight| limits.wait(now, in_flight).as_secs()), [9, 9]);
+        let past = RateLimits { requests: limit(0, 999), tokens: RateLimit::default(), ..RateLimits::default() };
+        assert_eq!(past.wait(now, 9), Duration::ZERO);
+        let json = serde_json::to_string(&limit(2, 1007)).unwrap();
+        assert_eq!(json, r#"{"limit":null,"remaining":2,"reset":"1970-01-01T00:16:47Z"}"#);
+    }
 
     #[test]
     fn a_reset_time_may_have_any_offset() {

@@ -77,9 +77,7 @@
 //! and [`Clock::manual`] stands still until the test advances it. [`Server::until`] waits for a condition on the
 //! [`Counts`], such as a closed connection.
 //!
-//! The client's own retries wait in real time. In tests of something else, set
-//! [`max_retries(0)`](anthropic_messages::ClientBuilder::max_retries) or reply with a
-//! [`retry_after`](Reply::retry_after) of a millisecond.
+//! The client of [`Server::client`] retries without a backoff. It still waits for a [`retry_after`](Reply::retry_after).
 //!
 //! # Alternatives
 //!
@@ -87,6 +85,7 @@
 //!   `cargo run --example serve` runs it on a port.
 //! - Code that reads streams can use a recording and
 //!   [`MessageStream::from_bytes`](anthropic_messages::MessageStream::from_bytes) instead of a server.
+//! - Code behind a trait of its own can return [`response`] and [`error`] from a mock, without a server.
 //! - Code that reads replies can build any type from JSON with [`Json::parse`](anthropic_messages::Json::parse) and
 //!   [`Json::decode`](anthropic_messages::Json::decode).
 
@@ -101,6 +100,7 @@ mod fault;
 mod form;
 mod identifiers;
 mod matcher;
+mod mock;
 mod object;
 mod render;
 mod reply;
@@ -116,6 +116,7 @@ pub use clock::Clock;
 pub use counts::{Counts, WaitError};
 pub use fault::{At, Fault};
 pub use matcher::Matcher;
+pub use mock::{error, response};
 pub use reply::Reply;
 pub use request::ReceivedRequest;
 pub use script::{Expectation, When};

@@ -25,7 +25,7 @@ use crate::request::ReceivedRequest;
 use crate::resources::{BatchEnd, Resources};
 use crate::script::{Expectation, Script, When, lock, report};
 use crate::service::{Pacer, Service};
-use anthropic_messages::{Client, ClientBuilder};
+use anthropic_messages::{Client, ClientBuilder, RetryPolicy};
 
 /// A server of the API on the loopback interface. The [crate documentation](crate) has examples.
 ///
@@ -72,7 +72,7 @@ impl Server {
         When { script: &self.service.script, matcher, location: Location::caller() }
     }
 
-    /// Returns a client of this server.
+    /// Returns a client of this server that retries without a backoff.
     ///
     /// # Errors
     ///
@@ -81,9 +81,12 @@ impl Server {
         self.client_builder().build()
     }
 
-    /// Returns a client builder with the address and the key of this server.
+    /// Returns a client builder with the address and the key of this server, and without a backoff between attempts.
     pub fn client_builder(&self) -> ClientBuilder {
-        Client::builder().api_key(self.service.api_key.as_deref().unwrap_or("test-key")).base_url(self.base_url())
+        Client::builder()
+            .api_key(self.service.api_key.as_deref().unwrap_or("test-key"))
+            .base_url(self.base_url())
+            .retry_policy(RetryPolicy::default().max_delay(Duration::ZERO))
     }
 
     /// Returns the base URL of the API, for example `http://127.0.0.1:49152/v1`.

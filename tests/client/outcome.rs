@@ -171,6 +171,16 @@ mod observers {
     }
 
     #[tokio::test]
+    async fn are_all_told_of_everything() {
+        let server = answering([api_error(529, "overloaded_error"), message("Hi")]);
+        let [first, second] = [Arc::new(Notes::default()), Arc::new(Notes::default())];
+        let client = builder(&server).api_key("k").observer(first.clone()).observer(second.clone()).build().unwrap();
+        client.create_message(&request()).await.unwrap();
+        assert_eq!(*first.0.lock().unwrap(), *second.0.lock().unwrap());
+        assert_eq!(first.0.lock().unwrap().len(), 5);
+    }
+
+    #[tokio::test]
     async fn are_told_of_answers_that_can_not_be_used() {
         let html = [("content-type", "text/html")];
         let answers = [
