@@ -29,8 +29,8 @@ fn generate() -> Result<(), Error> {
     }
     let requirements = Requirements::parse(REQUIREMENTS, &read(REQUIREMENTS)?)?;
 
-    let lowered = contract.lower()?;
-    requirements.check(&lowered)?;
+    let mut lowered = contract.lower()?;
+    requirements.check(&mut lowered)?;
     // Hand-written code is compiled only if the operations it calls exist.
     println!("cargo::rustc-check-cfg=cfg(operation, values(any()))");
     for operation in lowered.operation_names() {

@@ -234,7 +234,7 @@ impl From<&MessageCreateRequest> for CountTokensRequest {
             MessageCreateRequestSystem::Unknown(json) => CountTokensRequestSystem::Unknown(json),
         });
         Self {
-            model: request.model.clone(),
+            model: request.model.as_str().into(),
             messages: request.messages.clone(),
             system,
             tools: request.tools.clone(),

@@ -147,6 +147,27 @@ fn a_grown_contract_grows_the_client() {
     assert!(constructor.contains("audience: impl Into<String>"), "{constructor}");
 }
 
+/// The hand-written code reads these fields as optional, whatever the contract requires of them.
+#[test]
+fn a_contract_that_requires_more_builds() {
+    let mut changed = contract();
+    let schemas = &mut changed["components"]["schemas"];
+    schemas["MessageResponse"]["required"] = json!(["content", "usage"]);
+    for (index, property) in [(1, "signature"), (2, "id")] {
+        let block = &mut schemas["ContentBlock"]["oneOf"][index];
+        block["properties"][property] = json!({"type": "string"});
+        block["required"].as_array_mut().unwrap().push(json!(property));
+    }
+    schemas["MessageCreateRequest"]["properties"]["model"] = json!({"enum": ["claude-a", "claude-b"]});
+    schemas["MessageCreateRequest"]["properties"]["temperature"] = json!({"type": "number"});
+    schemas["ErrorResponse"] = json!({"type": "object", "required": ["type", "error"], "properties": {
+        "type": {"const": "error"},
+        "error": {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}},
+    }});
+    let build = build("requires_more", &changed.to_string(), None);
+    assert!(build.success, "{}", build.messages);
+}
+
 #[test]
 fn a_changed_description_is_in_the_documentation() {
     let mut changed = contract();

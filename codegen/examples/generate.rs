@@ -69,8 +69,8 @@ fn generate(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error + Send + Sy
         Some(file) => Requirements::parse(file, &read(file)?)?,
         None => Requirements::default(),
     };
-    let lowered = contract.lower()?;
-    requirements.check(&lowered)?;
+    let mut lowered = contract.lower()?;
+    requirements.check(&mut lowered)?;
     let code = progenitor::Generator::new(&settings()).generate_tokens(&lowered.openapi()?)?;
     let generated = finish(&lowered, &requirements, code)?;
     for note in &lowered.notes {

@@ -217,7 +217,8 @@ fn narrows(schema: &Node, keyword: &str, update: &Node) -> bool {
     let allows = |name: &str| types.iter().any(|own| own == name) || (types.is_empty() && is_wide);
     match keyword {
         // A list of alternatives narrows where there was none. Another alternative opens.
-        "type" | "enum" | "const" | "oneOf" | "anyOf" | "$ref" => !has(keyword),
+        "enum" | "const" => !has("enum") && !has("const"),
+        "type" | "oneOf" | "anyOf" | "$ref" => !has(keyword),
         "allOf" | "not" | "if" => true,
         "required" => {
             let own = schema.get("required").and_then(Node::as_array).unwrap_or_default();

@@ -1,40 +1,64 @@
-//! The parts of a contract that hand-written code names.
+//! The parts of a contract that hand-written code uses.
 
 use std::collections::HashMap;
 
+use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::{
     Error,
     lower::{
-        model::{ComponentKind, Lowered, Shape},
+        model::{ComponentKind, Lowered, Shape, TypeRef},
         type_name,
     },
 };
 
-/// What hand-written code names of the generated types and operations, and who names it.
+/// The generated types and operations that hand-written code uses, and the items that use them.
 ///
-/// Read from JSON: the code that includes the generated client keeps it beside its sources. The default requires
+/// Read from JSON, which the crate that includes the generated client keeps beside its sources. The default requires
 /// nothing.
+///
+/// The type of a property is written as in the contract: `string`, `integer`, `number`, `boolean`, `object` for any JSON
+/// object, `any`, or the name of a schema. `T[]` is a list, `T{}` a map and `T?` a value that may be `null` or absent. `*`
+/// stands for every type.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Requirements {
     schemas: Vec<Schema>,
     variants: Vec<Variant>,
     operations: Vec<Operation>,
-    /// The methods that hand-written code gives a type.
+    /// The hand-written methods of types.
     methods: HashMap<String, Vec<String>>,
 }
 
-/// A schema, and the properties of it that have to have a type; without `properties` it may be of any kind.
+/// A schema and its properties. Without `properties` it may be of any kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Schema {
     schema: String,
-    properties: Option<Vec<String>>,
+    properties: Option<Properties>,
     needed_by: String,
     /// Name of the operation without which the schema isn't needed.
     with: Option<String>,
+}
+
+/// Properties with their types, or with any type that is described.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Properties {
+    Typed(IndexMap<String, String>),
+    Named(Vec<String>),
+}
+
+impl Properties {
+    fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let (typed, named) = match self {
+            Self::Typed(types) => (Some(types), None),
+            Self::Named(names) => (None, Some(names)),
+        };
+        let typed = typed.into_iter().flatten().map(|(name, expected)| (name.as_str(), Some(expected.as_str())));
+        typed.chain(named.into_iter().flatten().map(|name| (name.as_str(), None)))
+    }
 }
 
 /// A variant of a tagged union, and the properties of its object.
@@ -43,14 +67,14 @@ struct Schema {
 struct Variant {
     union: String,
     tag: String,
-    properties: Vec<String>,
-    /// Those of the properties that may be JSON of any shape.
+    properties: Properties,
+    /// The properties that may be JSON of any shape.
     #[serde(default)]
     free_form: Vec<String>,
     needed_by: String,
 }
 
-/// An operation by its Rust name. Its public method is hand-written, and the generated one is private.
+/// An operation by its Rust name. Its public method is hand-written, and the generated method is private.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Operation {
@@ -62,23 +86,33 @@ struct Operation {
 }
 
 impl Requirements {
-    /// Reads requirements from JSON. `name` is the file's name, for errors.
+    /// Reads requirements from JSON. `name` is the file name, for errors.
     ///
     /// # Errors
-    /// When the text is not JSON, or has members of other names.
+    /// Fails if the text isn't JSON or has unknown members.
     pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
         serde_json::from_str(text).map_err(|error| Error::new(name, error))
     }
 
-    /// Checks that a contract has all of it.
+    /// Checks that a contract has everything that is required.
+    ///
+    /// A property that the contract requires and hand-written code reads as an `Option` stays an `Option`.
     ///
     /// # Errors
-    /// One sentence that names what is missing, and who needs it.
-    pub fn check(&self, lowered: &Lowered) -> Result<(), Error> {
-        self.first_missing(lowered).map_err(|problem| Error::new(&lowered.name, problem))
+    /// Fails with one sentence that has the place, the requirement, the items that have it, and a remedy.
+    pub fn check(&self, lowered: &mut Lowered) -> Result<(), Error> {
+        let optional = self.check_all(lowered).map_err(|problem| Error::new(&lowered.name, problem))?;
+        for (schema, property) in optional {
+            if let Some(ComponentKind::Object { fields }) =
+                lowered.components.get_mut(&schema).map(|component| &mut component.kind)
+            {
+                fields.iter_mut().filter(|field| field.name == property).for_each(|field| field.required = false);
+            }
+        }
+        Ok(())
     }
 
-    /// The names that setters of a type can't have.
+    /// Returns the names that setters of a type can't have.
     pub(crate) fn methods(&self, schema: &str) -> &[String] {
         self.methods.get(schema).map_or(&[], Vec::as_slice)
     }
@@ -88,14 +122,16 @@ impl Requirements {
         self.operations.iter().any(|required| required.name == operation)
     }
 
-    fn first_missing(&self, lowered: &Lowered) -> Result<(), String> {
+    /// Returns the required properties that have to be optional, with the names of their types.
+    fn check_all(&self, lowered: &Lowered) -> Result<Vec<(String, String)>, String> {
+        let mut optional = Vec::new();
         let has_operation = |name: &str| lowered.operation_names().any(|found| found == name);
         for Schema { schema, properties, needed_by, with } in &self.schemas {
             if with.as_deref().is_some_and(|operation| !has_operation(operation)) {
                 continue;
             }
             match properties {
-                Some(properties) => object(lowered, schema, properties, &[], needed_by)?,
+                Some(properties) => object(lowered, schema, properties, &[], needed_by, &mut optional)?,
                 None if lowered.component(schema).is_some() => {}
                 None => {
                     return Err(format!(
@@ -122,40 +158,85 @@ impl Requirements {
                     variant.component
                 ));
             }
-            object(lowered, &named, properties, free_form, needed_by)?;
+            object(lowered, &named, properties, free_form, needed_by, &mut optional)?;
         }
         for Operation { name, needed_by, optional } in &self.operations {
             if !optional && !has_operation(name) {
                 return Err(format!("the operation {name} is missing, at #/paths; needed for {needed_by}"));
             }
         }
-        Ok(())
+        Ok(optional)
     }
 }
 
 fn object(
     lowered: &Lowered,
     schema: &str,
-    properties: &[String],
+    properties: &Properties,
     free_form: &[String],
     needed_by: &str,
+    optional: &mut Vec<(String, String)>,
 ) -> Result<(), String> {
     let Some(component) = lowered.component(schema) else {
         return Err(format!("the schema {schema} is missing, at #/components/schemas; {needed_by} needs it"));
     };
     let pointer = &component.pointer;
     let ComponentKind::Object { fields } = &component.kind else {
-        return Err(format!("the schema {schema} is no object, at #{pointer}; {needed_by} needs one"));
+        return Err(format!("the schema {schema} is not an object, at #{pointer}; {needed_by} needs one"));
     };
-    for property in properties {
-        let Some(field) = fields.iter().find(|field| field.name == *property) else {
+    for (property, expected) in properties.iter() {
+        let Some(field) = fields.iter().find(|field| field.name == property) else {
             return Err(format!("{schema} has no property `{property}`, at #{pointer}; {needed_by} needs it"));
         };
-        if field.value.shape == Shape::Any && !free_form.contains(property) {
+        let is_free_form = expected == Some("any") || free_form.iter().any(|name| name == property);
+        if field.value.shape == Shape::Any && !is_free_form {
             return Err(format!(
                 "{schema} says nothing about the type of `{property}`, at #{pointer}; {needed_by} needs it"
             ));
         }
+        let Some(expected) = expected else { continue };
+        let is_optional = !field.required || field.value.nullable;
+        let mut found = type_text(lowered, &TypeRef { nullable: false, ..field.value.clone() });
+        let plain = expected.trim_end_matches('?');
+        let is_type = plain == "*" || found == plain || found == resolved(lowered, plain);
+        if !is_type || (is_optional && plain == expected && plain != "*") {
+            if is_optional {
+                found.push('?');
+            }
+            return Err(format!(
+                "`{property}` of {schema} is {found}, at #{pointer}/properties/{property}; {needed_by} needs {expected}; \
+                 change it in the contract, or leave the property out of it so that the overlay describes it"
+            ));
+        }
+        if !is_optional && plain != expected {
+            let name = lowered.aliases.iter().find(|alias| alias.name == schema).map_or(schema, |alias| &alias.target);
+            optional.push((name.to_owned(), property.to_owned()));
+        }
     }
     Ok(())
+}
+
+/// Returns a type in the notation of requirements, with aliases resolved.
+fn type_text(lowered: &Lowered, type_ref: &TypeRef) -> String {
+    let text = match &type_ref.shape {
+        Shape::Any => "any".to_owned(),
+        Shape::AnyObject => "object".to_owned(),
+        Shape::String => "string".to_owned(),
+        Shape::Integer | Shape::Unsigned => "integer".to_owned(),
+        Shape::Number => "number".to_owned(),
+        Shape::Boolean => "boolean".to_owned(),
+        Shape::List(item) => format!("{}[]", type_text(lowered, item)),
+        Shape::Map(value) => format!("{}{{}}", type_text(lowered, value)),
+        Shape::Named(name) => name.clone(),
+    };
+    if type_ref.nullable { format!("{text}?") } else { text }
+}
+
+/// Replaces the name in a type by the name that it is an alias of.
+fn resolved(lowered: &Lowered, expected: &str) -> String {
+    let name = expected.trim_end_matches(['[', ']', '{', '}', '?']);
+    match lowered.aliases.iter().find(|alias| alias.name == name) {
+        Some(alias) => expected.replacen(name, &alias.target, 1),
+        None => expected.to_owned(),
+    }
 }

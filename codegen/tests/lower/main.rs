@@ -6,6 +6,7 @@
 mod constructs;
 mod documents;
 mod drift;
+mod growth;
 mod hostile;
 mod mutations;
 mod operations;
@@ -35,8 +36,8 @@ fn generate(document: &Value) -> Result<Outcome, String> {
 fn build(contract: &Contract, requirements: &Requirements) -> Result<(Lowered, Generated), String> {
     type Problem = Box<dyn std::error::Error + Send + Sync>;
     let generated = run(|| {
-        let lowered = contract.lower()?;
-        requirements.check(&lowered)?;
+        let mut lowered = contract.lower()?;
+        requirements.check(&mut lowered)?;
         let code = progenitor::Generator::new(&settings()).generate_tokens(&lowered.openapi()?)?;
         let generated = finish(&lowered, requirements, code)?;
         Ok::<_, Problem>((lowered, generated))
