@@ -6,6 +6,7 @@
     clippy::all,
     clippy::pedantic,
     dead_code,
+    deprecated,
     reason = "whatever the contract, its code is not written for this project's lints"
 )]
 

@@ -33,7 +33,7 @@ use self::call::Call;
 #[allow(unused_imports, reason = "generated code uses what its contract needs")]
 pub(crate) use self::multipart::MultipartForm;
 #[allow(unused_imports, reason = "generated code uses what its contract needs")]
-pub(crate) use self::parameters::{InvalidRequest, QueryParam, RequestBuilderExt, Streamed, encode_path};
+pub(crate) use self::parameters::{InvalidRequest, QueryParam, RequestBuilderExt, Streamed, Style, encode_path};
 pub(crate) use self::{
     answer::Answer,
     base_url::BaseUrl,
@@ -118,7 +118,7 @@ impl Transport {
         self.call(request, None, operation).await
     }
 
-    /// Sends a request with a form, which is written anew for each attempt.
+    /// Sends a request with a form, if there is one, which is written anew for each attempt.
     ///
     /// # Errors
     /// Fails as [`send`](Self::send) does, and with [`ErrorKind::File`] if a file of the form cannot be read.
@@ -126,11 +126,13 @@ impl Transport {
     pub(crate) async fn send_form(
         &self,
         mut request: Box<reqwest::Request>,
-        form: MultipartForm,
+        form: Option<MultipartForm>,
         operation: &'static Operation,
     ) -> Result<Answer> {
-        request.headers_mut().insert(CONTENT_TYPE, form.content_type()?);
-        self.call(request, Some(form), operation).await
+        if let Some(form) = &form {
+            request.headers_mut().insert(CONTENT_TYPE, form.content_type()?);
+        }
+        self.call(request, form, operation).await
     }
 
     async fn call(

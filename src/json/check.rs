@@ -221,6 +221,24 @@ impl<T> Measure for Vec<T> {
     }
 }
 
+impl<T: Measure + ?Sized> Measure for &T {
+    fn items(&self) -> Option<usize> {
+        T::items(self)
+    }
+    fn characters(&self) -> Option<usize> {
+        T::characters(self)
+    }
+    fn number(&self) -> Option<f64> {
+        T::number(self)
+    }
+}
+
+impl Measure for str {
+    fn characters(&self) -> Option<usize> {
+        Some(self.chars().count())
+    }
+}
+
 impl Measure for String {
     fn characters(&self) -> Option<usize> {
         Some(self.chars().count())

@@ -103,6 +103,12 @@ impl Answer {
         Response::new((), self.head)
     }
 
+    /// The status of the response.
+    #[allow(dead_code, reason = "generated code uses what its contract needs")]
+    pub(crate) fn status(&self) -> u16 {
+        self.head.status.unwrap_or_default().as_u16()
+    }
+
     /// The settings of the call.
     pub(crate) fn settings(&self) -> &Arc<Settings> {
         &self.settings

@@ -65,16 +65,13 @@ pub(super) fn form(status: StatusCode, headers: &PackedHeaders, operation: &Oper
     if !status.is_success() || encoding(headers).is_some() {
         return Form::Error;
     }
-    match (operation.answers, content_type(headers)) {
-        (Answers::Bytes, _) if names(operation, status) => Form::Bytes,
-        (Answers::JsonLines, content_type) if names(operation, status) && !content_type.is_some_and(is_page) => {
-            Form::Bytes
-        }
-        (Answers::Events, Some(content_type)) if is_event_stream(content_type) && names(operation, status) => {
-            Form::Events
-        }
+    let named = operation.answers_to(status);
+    match (named.unwrap_or(operation.answers), content_type(headers)) {
+        (Answers::Bytes, _) if named.is_some() => Form::Bytes,
+        (Answers::JsonLines, content_type) if named.is_some() && !content_type.is_some_and(is_page) => Form::Bytes,
+        (Answers::Events, Some(content_type)) if is_event_stream(content_type) && named.is_some() => Form::Events,
         (Answers::Events, Some(content_type)) if !is_json(content_type) => Form::Error,
-        (Answers::Events, None) if names(operation, status) => Form::Unknown,
+        (Answers::Events, None) if named.is_some() => Form::Unknown,
         (Answers::Bytes | Answers::JsonLines, _) => Form::Error,
         _ => Form::Document,
     }
@@ -132,12 +129,12 @@ pub(super) fn check(
     {
         return Err(failure);
     }
-    if !names(operation, status) {
+    let Some(answers) = operation.answers_to(status) else {
         let error = Error::new(ErrorKind::UnexpectedStatus, format!("unexpected status {}", status_text(status)));
         return reject(error, Outcome::Committed);
-    }
+    };
     let content_type = content_type(headers).filter(|content_type| !is_json(content_type));
-    let error = match (operation.answers, content_type) {
+    let error = match (answers, content_type) {
         (Answers::Events, Some(content_type)) if is_event_stream(content_type) => not_a_stream(),
         (Answers::Events, Some(content_type)) => unexpected_type("a stream of events", content_type),
         (Answers::Json, Some(content_type)) => unexpected_type("JSON", content_type),
@@ -224,10 +221,6 @@ fn is_redirect(status: StatusCode) -> bool {
     status.is_redirection() && status != StatusCode::NOT_MODIFIED
 }
 
-fn names(operation: &Operation, status: StatusCode) -> bool {
-    operation.statuses.iter().any(|(first, last)| (*first..=*last).contains(&status.as_u16()))
-}
-
 /// The content type. An empty one says nothing.
 fn content_type(headers: &PackedHeaders) -> Option<&[u8]> {
     headers.get(CONTENT_TYPE.as_str()).filter(|content_type| !content_type.trim_ascii().is_empty())
@@ -289,7 +282,7 @@ mod tests {
         const OPERATION: Operation = Operation {
             name: "o",
             answers: Answers::Json,
-            statuses: &[(200, 200)],
+            statuses: &[(200, 200, Answers::Json)],
             requires: &[],
             declares_error: false,
         };

@@ -1,5 +1,7 @@
 //! The description of an operation, which generated code hands to the transport with each request.
 
+use http::StatusCode;
+
 use crate::json::{Json, Map};
 
 /// An operation of the contract.
@@ -9,8 +11,8 @@ pub(crate) struct Operation {
     pub(crate) name: &'static str,
     /// The form of a successful response.
     pub(crate) answers: Answers,
-    /// The first and last status of each range of successes that the contract names.
-    pub(crate) statuses: &'static [(u16, u16)],
+    /// The first and last status of each range of successes that the contract names, and the form of its response.
+    pub(crate) statuses: &'static [(u16, u16, Answers)],
     /// Members that must be present and not null in a successful response (`x-answer-requires`).
     pub(crate) requires: &'static [&'static str],
     /// `true` if the schema of a successful response declares a member `error` itself.
@@ -33,6 +35,12 @@ pub(crate) enum Answers {
 }
 
 impl Operation {
+    /// Returns the form of a response with a status, or `None` if the contract does not name it as a success.
+    pub(super) fn answers_to(&self, status: StatusCode) -> Option<Answers> {
+        let named = self.statuses.iter().find(|(first, last, _)| (*first..=*last).contains(&status.as_u16()));
+        named.map(|(.., answers)| *answers)
+    }
+
     pub(crate) fn is_streaming(&self) -> bool {
         matches!(self.answers, Answers::Events | Answers::JsonLines | Answers::Bytes)
     }

@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use reqwest::{RequestBuilder, header::InvalidHeaderValue};
-use serde::{Serialize, Serializer, ser::SerializeSeq};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind};
@@ -38,44 +38,107 @@ pub(crate) fn encode_path(parameter: &str) -> Result<String, InvalidRequest> {
     Ok(utf8_percent_encode(parameter, SEGMENT).to_string())
 }
 
-/// A query parameter in OpenAPI's default style (`style: form`, `explode: true`): absent if `None`, once for each item of a
-/// list, and an object's members under their own names.
+/// How a value becomes text in a query or a form: OpenAPI's `style` and `explode`. `null` is left out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Style {
+    /// `form`, exploded: once for each item of a list, and the members of an object under their own names.
+    Form,
+    /// Once, with the items of a list, or the names and values of an object, separated by a text.
+    Delimited(&'static str),
+    /// `deepObject`: `name[member]=value`, and `name[0]=value` for the items of a list, at any depth.
+    DeepObject,
+    /// JSON.
+    Json,
+}
+
+impl Style {
+    /// Appends the pairs of names and texts for a value.
+    fn write(self, name: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
+        match (self, value) {
+            (_, Value::Null) => {}
+            (Self::Json, value) => pairs.push((name.to_owned(), value.to_string())),
+            (Self::Form, Value::Array(items)) => {
+                pairs.extend(items.iter().filter_map(plain).map(|text| (name.to_owned(), text)));
+            }
+            (Self::Form, Value::Object(members)) => {
+                pairs.extend(members.iter().filter_map(|(name, value)| Some((name.clone(), plain(value)?))));
+            }
+            (Self::Delimited(delimiter), Value::Array(items)) => {
+                let texts: Vec<String> = items.iter().filter_map(plain).collect();
+                pairs.push((name.to_owned(), texts.join(delimiter)));
+            }
+            (Self::Delimited(delimiter), Value::Object(members)) => {
+                let members = members.iter().filter_map(|(name, value)| Some([name.clone(), plain(value)?]));
+                pairs.push((name.to_owned(), members.flatten().collect::<Vec<_>>().join(delimiter)));
+            }
+            (Self::DeepObject, Value::Array(items)) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.write(&format!("{name}[{index}]"), item, pairs);
+                }
+            }
+            (Self::DeepObject, Value::Object(members)) => {
+                for (member, value) in members {
+                    self.write(&format!("{name}[{member}]"), value, pairs);
+                }
+            }
+            (_, scalar) => pairs.extend(plain(scalar).map(|text| (name.to_owned(), text))),
+        }
+    }
+}
+
+/// A query parameter.
 #[derive(Debug)]
 pub(crate) struct QueryParam<'a, T> {
     name: &'a str,
     value: &'a T,
+    style: Style,
 }
 
 impl<'a, T: Serialize> QueryParam<'a, T> {
-    /// Pairs a name and a value.
+    /// Pairs a name and a value, in OpenAPI's default style.
     #[must_use]
     pub(crate) fn new(name: &'a str, value: &'a T) -> Self {
-        Self { name, value }
+        Self { name, value, style: Style::Form }
+    }
+
+    /// Sets the style.
+    #[must_use]
+    pub(crate) fn with_style(mut self, style: Style) -> Self {
+        self.style = style;
+        self
     }
 }
 
 impl<T: Serialize> Serialize for QueryParam<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let value = serde_json::to_value(self.value).map_err(serde::ser::Error::custom)?;
-        let mut pairs = serializer.serialize_seq(None)?;
-        match &value {
-            Value::Array(items) => {
-                for text in items.iter().filter_map(plain) {
-                    pairs.serialize_element(&(self.name, text))?;
-                }
-            }
+        let mut pairs = Vec::new();
+        self.style.write(self.name, &value, &mut pairs);
+        pairs.serialize(serializer)
+    }
+}
+
+/// A form, with the styles of some of its properties. A list without a style is repeated, and an object is JSON.
+struct Form<'a, T: ?Sized> {
+    body: &'a T,
+    styles: &'a [(&'a str, Style)],
+}
+
+impl<T: Serialize + ?Sized> Serialize for Form<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut pairs = Vec::new();
+        match serde_json::to_value(self.body).map_err(serde::ser::Error::custom)? {
             Value::Object(members) => {
-                for (name, text) in members.iter().filter_map(|(name, value)| Some((name, plain(value)?))) {
-                    pairs.serialize_element(&(name, text))?;
+                for (name, value) in &members {
+                    let own = self.styles.iter().find(|(styled, _)| styled == name).map(|(_, style)| *style);
+                    let style = own.unwrap_or(if value.is_object() { Style::Json } else { Style::Form });
+                    style.write(name, value, &mut pairs);
                 }
             }
-            scalar => {
-                if let Some(text) = plain(scalar) {
-                    pairs.serialize_element(&(self.name, text))?;
-                }
-            }
+            Value::Null => {}
+            _ => return Err(serde::ser::Error::custom("a form must be an object")),
         }
-        pairs.end()
+        pairs.serialize(serializer)
     }
 }
 
@@ -90,16 +153,27 @@ fn plain(value: &Value) -> Option<String> {
 
 /// The request builder's methods that generated operations call beside reqwest's own.
 pub(crate) trait RequestBuilderExt: Sized {
-    /// Sets a form as the body (`application/x-www-form-urlencoded`).
-    ///
-    /// # Errors
-    /// None. A form that cannot be encoded fails when the request is built.
-    fn form_urlencoded<T: Serialize + ?Sized>(self, body: &T) -> Result<Self, InvalidRequest>;
+    /// Sets a form as the body (`application/x-www-form-urlencoded`), if there is one. A form that cannot be encoded fails
+    /// when the request is built.
+    fn form_with<T: Serialize + ?Sized>(self, body: Option<&T>, styles: &[(&str, Style)]) -> Self;
+
+    /// Sets a JSON document as the body, if there is one.
+    fn optional_json<T: Serialize + ?Sized>(self, body: Option<&T>) -> Self;
 }
 
 impl RequestBuilderExt for RequestBuilder {
-    fn form_urlencoded<T: Serialize + ?Sized>(self, body: &T) -> Result<Self, InvalidRequest> {
-        Ok(self.form(body))
+    fn form_with<T: Serialize + ?Sized>(self, body: Option<&T>, styles: &[(&str, Style)]) -> Self {
+        match body {
+            Some(body) => self.form(&Form { body, styles }),
+            None => self,
+        }
+    }
+
+    fn optional_json<T: Serialize + ?Sized>(self, body: Option<&T>) -> Self {
+        match body {
+            Some(body) => self.json(body),
+            None => self,
+        }
     }
 }
 
@@ -184,14 +258,37 @@ mod tests {
     }
 
     #[test]
-    fn a_query_parameter_is_written_as_the_contract_says() {
-        fn pairs<T: Serialize>(value: &T) -> String {
-            serde_json::to_string(&QueryParam::new("a", value)).unwrap()
+    fn a_value_is_written_in_the_style_of_the_contract() {
+        let list = serde_json::json!([1, "b c", null]);
+        let object = serde_json::json!({"b": 1, "c": null, "d": {"e": [true]}});
+        let cases = [
+            (Style::Form, &serde_json::json!(null), "[]"),
+            (Style::Form, &serde_json::json!("x y&z"), r#"[["a","x y&z"]]"#),
+            (Style::Form, &serde_json::json!(true), r#"[["a","true"]]"#),
+            (Style::Form, &list, r#"[["a","1"],["a","b c"]]"#),
+            (Style::Form, &object, r#"[["b","1"],["d","{\"e\":[true]}"]]"#),
+            (Style::Delimited(","), &list, r#"[["a","1,b c"]]"#),
+            (Style::Delimited("|"), &list, r#"[["a","1|b c"]]"#),
+            (Style::Delimited(","), &object, r#"[["a","b,1,d,{\"e\":[true]}"]]"#),
+            (Style::DeepObject, &object, r#"[["a[b]","1"],["a[d][e][0]","true"]]"#),
+            (Style::DeepObject, &serde_json::json!(7), r#"[["a","7"]]"#),
+            (Style::Json, &list, r#"[["a","[1,\"b c\",null]"]]"#),
+        ];
+        for (style, value, expected) in cases {
+            let pairs = serde_json::to_string(&QueryParam::new("a", value).with_style(style)).unwrap();
+            assert_eq!(pairs, expected, "{style:?}");
         }
-        assert_eq!(pairs(&None::<u8>), "[]");
-        assert_eq!(pairs(&Some("x y&z")), r#"[["a","x y&z"]]"#);
-        assert_eq!(pairs(&vec![1, 2]), r#"[["a","1"],["a","2"]]"#);
-        assert_eq!(pairs(&true), r#"[["a","true"]]"#);
-        assert_eq!(pairs(&serde_json::json!({"b": 1, "c": null, "d": "e"})), r#"[["b","1"],["d","e"]]"#);
+    }
+
+    #[test]
+    fn a_form_writes_each_property_in_its_style() {
+        let body = serde_json::json!({"s": "x", "l": [1, 2], "o": {"b": 1}, "d": {"b": [{"c": 1}]}, "n": null});
+        let form = Form { body: &body, styles: &[("d", Style::DeepObject)] };
+        let pairs: Vec<(String, String)> = serde_json::from_str(&serde_json::to_string(&form).unwrap()).unwrap();
+        let expected = [("d[b][0][c]", "1"), ("l", "1"), ("l", "2"), ("o", r#"{"b":1}"#), ("s", "x")];
+        let mut pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        pairs.sort_unstable();
+        assert_eq!(pairs, expected);
+        assert!(serde_json::to_string(&Form { body: &[1], styles: &[] }).is_err(), "a list is no form");
     }
 }

@@ -258,7 +258,7 @@ impl Lowering<'_> {
     /// Makes read-only properties of requests and write-only properties of responses optional.
     fn apply_access(&mut self, operations: &[operations::LoweredOperation]) {
         let sent = self.reachable(operations.iter().flat_map(operations::LoweredOperation::sent_types));
-        let received = self.reachable(operations.iter().filter_map(operations::LoweredOperation::received_types));
+        let received = self.reachable(operations.iter().flat_map(operations::LoweredOperation::received_types));
         for (name, component) in &mut self.components {
             let ComponentKind::Object { fields } = &mut component.kind else { continue };
             for field in fields.iter_mut().filter(|field| field.required && !field.is_tag) {

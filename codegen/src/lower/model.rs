@@ -239,7 +239,15 @@ pub(crate) struct Operation {
     /// The name of the struct with the optional parameters, if there are any.
     pub(crate) params: Option<String>,
     pub(crate) request: RequestBody,
+    /// `true` if a call may leave the body out.
+    pub(crate) is_body_optional: bool,
+    /// The body of a successful response. Of several kinds it is the first with content; see `by_status`.
     pub(crate) response: ResponseBody,
+    /// Every range of successful statuses, from its first to its last, with the body that it has.
+    pub(crate) statuses: Vec<(u16, u16, ResponseBody)>,
+    /// The name of the enum of the responses, if they differ by status.
+    pub(crate) by_status: Option<String>,
+    pub(crate) is_deprecated: bool,
     /// `x-answer-requires`: the members that a response must have.
     pub(crate) requires: Vec<String>,
     /// `true` if the schema of the response declares a member `error` of its own.
@@ -254,13 +262,23 @@ pub(crate) struct Operation {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum RequestBody {
     None,
-    Json(TypeRef),
+    Json {
+        type_ref: TypeRef,
+        /// The media type, if it is not `application/json`.
+        media_type: Option<String>,
+    },
     /// `application/x-www-form-urlencoded`.
-    Form(TypeRef),
+    Form {
+        type_ref: TypeRef,
+        /// The styles of properties by the contract's `encoding`. A list without one is repeated, and an object is JSON.
+        styles: Vec<(String, Style)>,
+    },
     /// `multipart/form-data`.
     Multipart(Multipart),
     /// Bytes of any other media type.
-    Bytes,
+    Bytes {
+        media_type: String,
+    },
 }
 
 /// The body of a successful response.
@@ -331,7 +349,22 @@ pub(crate) struct Parameter {
     pub(crate) location: Location,
     pub(crate) description: Option<String>,
     pub(crate) required: bool,
-    pub(crate) is_string: bool,
+    pub(crate) type_ref: TypeRef,
+    pub(crate) style: Style,
+    pub(crate) constraints: Vec<Constraint>,
+}
+
+/// How a value becomes text in a query or a form (`style` and `explode`).
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Style {
+    /// `form`, exploded: once for each item of a list, and the members of an object under their own names.
+    Form,
+    /// Once, with its items separated by a text.
+    Delimited(&'static str),
+    /// `deepObject`: `name[member]=value`.
+    DeepObject,
+    /// `content`: JSON.
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

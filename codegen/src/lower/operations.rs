@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     LowerError, Lowering, emit,
-    keywords::{percent_decoded, text},
+    keywords::{is_true, percent_decoded, text},
     model::{ComponentKind, Operation, PartContent, RequestBody, ResponseBody, Shape, TypeRef},
     names::{field_name, type_name},
-    parameters::{Route, placeholders},
+    parameters::{Route, form_styles, placeholders},
 };
 use crate::node::{Node, join};
 
@@ -43,8 +43,10 @@ impl LoweredOperation {
 
     /// Replaces the names of the types that the operation refers to.
     pub(super) fn rename_types(&mut self, names: &HashMap<String, String>) {
+        let parameters = self.model.parameters.iter_mut().map(|parameter| &mut parameter.type_ref);
+        parameters.for_each(|type_ref| type_ref.rename_types(names));
         match &mut self.model.request {
-            RequestBody::Json(type_ref) | RequestBody::Form(type_ref) => type_ref.rename_types(names),
+            RequestBody::Json { type_ref, .. } | RequestBody::Form { type_ref, .. } => type_ref.rename_types(names),
             RequestBody::Multipart(form) => {
                 for part in &mut form.parts {
                     if let PartContent::Value(type_ref) = &mut part.content {
@@ -52,18 +54,24 @@ impl LoweredOperation {
                     }
                 }
             }
-            RequestBody::None | RequestBody::Bytes => {}
+            RequestBody::None | RequestBody::Bytes { .. } => {}
         }
-        if let ResponseBody::Json(type_ref) | ResponseBody::JsonLines(type_ref) = &mut self.model.response {
-            type_ref.rename_types(names);
+        let bodies = self.model.statuses.iter_mut().map(|(.., body)| body).chain([&mut self.model.response]);
+        for body in bodies {
+            if let ResponseBody::Json(type_ref) | ResponseBody::JsonLines(type_ref) = body {
+                type_ref.rename_types(names);
+            }
         }
         rename_references(&mut self.document, names);
     }
 
-    /// Returns the names of the types in the request body.
+    /// Returns the names of the types in the parameters and the request body.
     pub(super) fn sent_types(&self) -> Vec<&str> {
-        match &self.model.request {
-            RequestBody::Json(type_ref) | RequestBody::Form(type_ref) => type_ref.shape.named().into_iter().collect(),
+        let parameters = self.model.parameters.iter().filter_map(|parameter| parameter.type_ref.shape.named());
+        let body: Vec<&str> = match &self.model.request {
+            RequestBody::Json { type_ref, .. } | RequestBody::Form { type_ref, .. } => {
+                type_ref.shape.named().into_iter().collect()
+            }
             RequestBody::Multipart(form) => {
                 let parts = form.parts.iter().filter_map(|part| match &part.content {
                     PartContent::Value(type_ref) => type_ref.shape.named(),
@@ -71,28 +79,34 @@ impl LoweredOperation {
                 });
                 parts.collect()
             }
-            RequestBody::None | RequestBody::Bytes => Vec::new(),
-        }
+            RequestBody::None | RequestBody::Bytes { .. } => Vec::new(),
+        };
+        parameters.chain(body).collect()
     }
 
-    /// Returns the name of the type in the response, if it has one.
-    pub(super) fn received_types(&self) -> Option<&str> {
-        match &self.model.response {
+    /// Returns the names of the types in the responses.
+    pub(super) fn received_types(&self) -> Vec<&str> {
+        let types = self.model.statuses.iter().filter_map(|(.., body)| match body {
             ResponseBody::Json(type_ref) | ResponseBody::JsonLines(type_ref) => type_ref.shape.named(),
             ResponseBody::None | ResponseBody::Events | ResponseBody::Bytes => None,
-        }
+        });
+        types.collect()
     }
 }
 
-struct Response {
-    status: String,
+struct Responses {
+    /// The body of the response if all are alike, and else the first with content.
     body: ResponseBody,
+    statuses: Vec<(u16, u16, ResponseBody)>,
+    /// `true` if the responses differ by status.
+    differ: bool,
     /// `true` if a stream of events is among the media types.
     has_events: bool,
 }
 
 impl Lowering<'_> {
     pub(super) fn operations(&mut self) -> Result<Vec<LoweredOperation>, LowerError> {
+        self.note_what_is_left_out();
         let document = self.document;
         let mut operations = Vec::new();
         let mut names: HashSet<String> = RESERVED.iter().map(|name| (*name).to_owned()).collect();
@@ -107,7 +121,11 @@ impl Lowering<'_> {
                 continue;
             };
             let item = self.followed(&at, item)?;
-            for method in ["options", "trace"].into_iter().filter(|method| item.get(method).is_some()) {
+            for (method, _) in item.get("additionalOperations").and_then(Node::as_object).into_iter().flatten() {
+                let at = join(&join(&at, "additionalOperations"), method);
+                self.note(&at, "reqwest has no function for the method; the operation is left out");
+            }
+            for method in ["options", "trace", "query"].into_iter().filter(|method| item.get(method).is_some()) {
                 self.note(&join(&at, method), "reqwest has no function for the method; the operation is left out");
             }
             for method in METHODS {
@@ -126,7 +144,7 @@ impl Lowering<'_> {
                 if text(operation, "operationId").is_some() && name != hint {
                     self.note(&at, format!("the operation is called `{name}`: `{hint}` is taken"));
                 }
-                let route = Route { path, placeholders: &placeholders, method };
+                let route = Route { path, placeholders: &placeholders, method, operation: &name };
                 self.operation(&at, &route, &name, item, operation, &mut names, &mut operations)?;
             }
         }
@@ -147,10 +165,12 @@ impl Lowering<'_> {
         names: &mut HashSet<String>,
         operations: &mut Vec<LoweredOperation>,
     ) -> Result<(), LowerError> {
+        let mut is_body_optional = false;
         let request = match operation.get("requestBody") {
             Some(body) => {
                 let at = join(at, "requestBody");
                 let body = self.followed(&at, body)?;
+                is_body_optional = !is_true(body, "required");
                 match self.request_body(&at, body, &format!("{}Request", type_name(name)))? {
                     Some(request) => request,
                     None => {
@@ -163,7 +183,8 @@ impl Lowering<'_> {
             }
             None => RequestBody::None,
         };
-        let response = self.response(at, operation, name)?;
+        let response = self.responses(at, operation, name)?;
+        self.note_what_is_not_sent(at, item, operation);
         let (parameters, parameter_documents) = self.parameters(at, route, item, operation)?;
         let is_any_optional = parameter_documents.iter().any(|document| document["required"] == false);
         let json = match &response.body {
@@ -183,11 +204,15 @@ impl Lowering<'_> {
             params: is_any_optional.then(|| self.names.claim(&format!("{}Params", type_name(name)))),
             parameters,
             request,
+            is_body_optional,
             response: response.body,
+            statuses: response.statuses,
+            by_status: response.differ.then(|| self.names.claim(&format!("{}ByStatus", type_name(name)))),
+            is_deprecated: is_true(operation, "deprecated"),
             twin_of: None,
         };
         let document = |model: &Operation| {
-            let responses = json!({response.status.as_str(): response_document(&model.response)});
+            let responses = json!({"200": response_document(&model.response)});
             let mut document = Map::from_iter([
                 ("operationId".to_owned(), model.name.as_str().into()),
                 ("parameters".to_owned(), parameter_documents.clone().into()),
@@ -199,10 +224,13 @@ impl Lowering<'_> {
         operations.push(LoweredOperation { document: document(&model), model: model.clone() });
         let twin = format!("{name}_stream");
         let has_twin = response.has_events
-            && matches!(&model.request, RequestBody::Json(body) if self.has_property(body, "stream"));
+            && matches!(&model.request, RequestBody::Json { type_ref, .. } if self.has_property(type_ref, "stream"));
         if has_twin && names.insert(twin.clone()) {
             let twin_of = Some(model.name);
-            let model = Operation { name: twin, response: ResponseBody::Events, pages: None, twin_of, ..model };
+            let statuses =
+                model.statuses.iter().map(|(first, last, _)| (*first, *last, ResponseBody::Events)).collect();
+            let (response, by_status, pages) = (ResponseBody::Events, None, None);
+            let model = Operation { name: twin, response, statuses, by_status, pages, twin_of, ..model };
             operations.push(LoweredOperation { document: document(&model), model });
         } else if response.has_events {
             self.note(
@@ -276,10 +304,23 @@ impl Lowering<'_> {
         }
         let media = |media_type: &str| join(&join(at, "content"), media_type);
         Ok(Some(match (json, form, multipart, bytes) {
-            (Some(found), ..) => RequestBody::Json(self.body_type(at, found, name)?),
-            (_, Some(found), ..) => RequestBody::Form(self.body_type(at, found, name)?),
+            (Some(found), ..) => {
+                let media_type =
+                    Some(found.name).filter(|name| !matches!(essence(name).as_str(), "application/json" | "*/*"));
+                RequestBody::Json {
+                    type_ref: self.body_type(at, found, name)?,
+                    media_type: media_type.filter(|name| is_header_value(name)).map(str::to_owned),
+                }
+            }
+            (_, Some(found), ..) => {
+                RequestBody::Form { type_ref: self.body_type(at, found, name)?, styles: form_styles(found.media) }
+            }
             (_, _, Some(found), _) => RequestBody::Multipart(self.multipart(&media(found.name), found.media, name)?),
-            (_, _, _, Some(_)) => RequestBody::Bytes,
+            (_, _, _, Some(found)) => {
+                let is_one = !found.name.contains('*') && is_header_value(found.name);
+                let media_type = if is_one { found.name } else { "application/octet-stream" };
+                RequestBody::Bytes { media_type: media_type.to_owned() }
+            }
             _ => return Ok(None),
         }))
     }
@@ -293,8 +334,8 @@ impl Lowering<'_> {
         Ok(type_ref)
     }
 
-    /// The response to a call that went well. Every other status is the transport's to read.
-    fn response(&mut self, at: &str, operation: &Node, name: &str) -> Result<Response, LowerError> {
+    /// The responses to a call that went well. Every other status is the transport's to read.
+    fn responses(&mut self, at: &str, operation: &Node, name: &str) -> Result<Responses, LowerError> {
         let at = join(at, "responses");
         let declared = operation.get("responses").and_then(Node::as_object);
         let mut good: Vec<(&String, &Node)> =
@@ -302,22 +343,63 @@ impl Lowering<'_> {
         if good.is_empty() {
             good.extend(declared.into_iter().flatten().filter(|(status, _)| *status == "default"));
         }
-        let mut responses = Vec::new();
+        let mut statuses: Vec<(u16, u16, ResponseBody)> = Vec::new();
+        let mut has_events = false;
         for (status, response) in good {
             let at = join(&at, status);
             let response = self.followed(&at, response)?;
-            let (body, has_events) = self.response_body(&at, response, &format!("{}Response", type_name(name)))?;
-            let status = if status == "default" { "2XX".to_owned() } else { status.to_uppercase() };
-            responses.push(Response { status, body, has_events });
+            let (body, events) = self.response_body(&at, response, &format!("{}Response", type_name(name)))?;
+            has_events |= events;
+            let (first, last) = status.parse().map_or((200, 299), |status: u16| (status, status));
+            statuses.push((first, last, body));
         }
-        if responses.len() > 1 {
+        if statuses.is_empty() {
+            statuses.push((200, 299, ResponseBody::None));
+        }
+        // A range holds for what no status of its own describes.
+        statuses.sort_by_key(|(first, last, _)| last - first);
+        let with_content = statuses.iter().find(|(.., body)| *body != ResponseBody::None);
+        let body = with_content.map_or(ResponseBody::None, |(.., body)| body.clone());
+        let mut differ = statuses.iter().any(|(.., other)| *other != body);
+        let is_whole = |body: &ResponseBody| matches!(body, ResponseBody::None | ResponseBody::Json(_));
+        if differ && (has_events || !statuses.iter().all(|(.., body)| is_whole(body))) {
             self.note(&at, "of several answers that are good, the first one with content counts");
+            statuses.retain(|(.., other)| *other == body);
+            differ = false;
         }
-        let first = responses.iter().position(|response| response.body != ResponseBody::None).unwrap_or(0);
-        Ok(match responses.into_iter().nth(first) {
-            Some(response) => response,
-            None => Response { status: "2XX".to_owned(), body: ResponseBody::None, has_events: false },
-        })
+        Ok(Responses { body, statuses, differ, has_events })
+    }
+
+    /// Notes the parts of an operation that don't change a call.
+    fn note_what_is_not_sent(&mut self, at: &str, item: &Node, operation: &Node) {
+        let document = self.document;
+        let path = at.rsplit_once('/').map_or(at, |(path, _)| path);
+        let own = operation.get("servers").map(|servers| (at, servers));
+        if let Some((at, servers)) = own.or(item.get("servers").map(|servers| (path, servers)))
+            && document.get("servers") != Some(servers)
+        {
+            let at = join(at, "servers");
+            self.note(&at, "a server of its own is not used: the operation is sent to the client's base URL");
+        }
+        if operation.get("callbacks").is_some() {
+            self.note(&join(at, "callbacks"), "callbacks are requests of the server; they are left out");
+        }
+    }
+
+    /// Notes the parts of a document that don't become operations.
+    fn note_what_is_left_out(&mut self) {
+        let document = self.document;
+        for (name, _) in document.get("webhooks").and_then(Node::as_object).into_iter().flatten() {
+            self.note(&join("/webhooks", name), "a webhook is a request of the server; it is left out");
+        }
+        let schemes = document.pointer("/components/securitySchemes").and_then(Node::as_object);
+        for (name, scheme) in schemes.into_iter().flatten() {
+            let is_key = text(scheme, "type").as_deref() == Some("apiKey");
+            if is_key && text(scheme, "in").as_deref() != Some("header") {
+                let at = join("/components/securitySchemes", name);
+                self.note(&at, "a key outside of the headers is not sent: the client's credential is a header");
+            }
+        }
     }
 
     /// The body of a response, and `true` if a stream of events is among its media types.
@@ -344,9 +426,6 @@ impl Lowering<'_> {
     /// `x-line-schema` of older generators too.
     fn media_schema(&mut self, at: &str, found: MediaType<'_>, name: &str) -> Result<TypeRef, LowerError> {
         let MediaType { name: media_type, media } = found;
-        if essence(media_type).ends_with("+json") {
-            self.note(at, format!("`{media_type}` is sent and read as `application/json`"));
-        }
         let mut at = join(&join(at, "content"), media_type);
         let mut schema = media.get("schema").map(|schema| ("schema", schema));
         if JSON_LINES.contains(&essence(media_type).as_str()) {
@@ -375,6 +454,10 @@ impl Lowering<'_> {
                 return Err(LowerError::new(at, format!("the `$ref` {target} leads back to itself")));
             }
             seen.push(target);
+            if !target.starts_with('#') {
+                let problem = format!("the `$ref` {target} leads out of the document; bundle it with `redocly bundle`");
+                return Err(LowerError::new(at, problem));
+            }
             node = target
                 .strip_prefix('#')
                 .and_then(|pointer| self.document.pointer(&percent_decoded(pointer)))
@@ -415,9 +498,9 @@ fn body_document(body: &RequestBody) -> Option<Value> {
     let (media_type, schema) = match body {
         // progenitor has no form of several parts.
         RequestBody::None | RequestBody::Multipart(_) => return None,
-        RequestBody::Json(type_ref) => ("application/json", emit::type_ref(type_ref)),
-        RequestBody::Form(type_ref) => ("application/x-www-form-urlencoded", emit::type_ref(type_ref)),
-        RequestBody::Bytes => ("application/octet-stream", json!({"type": "string", "format": "binary"})),
+        RequestBody::Json { type_ref, .. } => ("application/json", emit::type_ref(type_ref)),
+        RequestBody::Form { type_ref, .. } => ("application/x-www-form-urlencoded", emit::type_ref(type_ref)),
+        RequestBody::Bytes { .. } => ("application/octet-stream", json!({"type": "string", "format": "binary"})),
     };
     Some(json!({"required": true, "content": {media_type: {"schema": schema}}}))
 }
@@ -436,6 +519,11 @@ fn response_document(body: &ResponseBody) -> Value {
 
 /// The media types of JSON lines.
 const JSON_LINES: [&str; 3] = ["application/x-jsonl", "application/jsonl", "application/x-ndjson"];
+
+/// Returns `true` for visible ASCII.
+fn is_header_value(media_type: &str) -> bool {
+    media_type.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+}
 
 /// A media type, and what stands under it.
 #[derive(Clone, Copy)]

@@ -106,7 +106,10 @@ impl Place<'_> {
 
     fn is_cursor(&self, member: &str, parameter: &str) -> bool {
         let is_parameter = |found: &&Parameter| {
-            found.name == parameter && found.location == Location::Query && !found.required && found.is_string
+            found.name == parameter
+                && found.location == Location::Query
+                && !found.required
+                && found.type_ref.shape == Shape::String
         };
         self.has(member, |shape| *shape == Shape::String) && self.parameters.iter().any(|found| is_parameter(&found))
     }

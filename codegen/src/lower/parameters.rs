@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     LowerError, Lowering, emit,
-    keywords::{is_true, text},
-    model::{ComponentKind, Location, Parameter, Shape, TypeRef},
+    keywords::{constraints, is_true, text},
+    model::{ComponentKind, Location, Parameter, Shape, Style, TypeRef},
     names::{field_name, type_name},
 };
 use crate::node::{Node, join};
@@ -17,6 +17,8 @@ pub(super) struct Route<'r> {
     pub path: &'r str,
     pub placeholders: &'r [&'r str],
     pub method: &'r str,
+    /// The name of the operation, which the types of its parameters begin with.
+    pub operation: &'r str,
 }
 
 impl Lowering<'_> {
@@ -64,58 +66,124 @@ impl Lowering<'_> {
                 continue;
             }
             let required = location == Location::Path || is_true(parameter, "required");
-            let type_ref = match parameter.get("schema") {
-                Some(schema) => self.schema(&join(&at, "schema"), schema, &type_name(&name), false)?,
+            let json = parameter.get("content").and_then(Node::as_object).and_then(|content| {
+                let (media_type, media) = content.iter().find(|(media_type, _)| is_json(media_type))?;
+                Some((join(&join(&at, "content"), media_type), media.get("schema")?))
+            });
+            let is_json = json.is_some() && location == Location::Query;
+            let (schema_at, schema) = match json {
+                Some((at, schema)) if is_json => (at, Some(schema)),
+                _ => (at.clone(), parameter.get("schema")),
+            };
+            let schema_at = join(&schema_at, "schema");
+            let mut type_ref = match schema {
+                Some(schema) => {
+                    self.schema(&schema_at, schema, &type_name(&format!("{}-{name}", route.operation)), false)?
+                }
                 None => Shape::String.into(),
             };
-            let schema = self.parameter_schema(&at, &type_ref, location);
+            let mut style = if is_json { Style::Json } else { style(parameter) };
+            let schema = self.parameter_schema(&at, &mut type_ref, location, &mut style);
+            let constraints = match parameter.get("schema") {
+                Some(schema) if location != Location::Path => {
+                    constraints(self.followed(&schema_at, schema)?, &type_ref.shape)
+                }
+                _ => Vec::new(),
+            };
             let location_name = match location {
                 Location::Path => "path",
                 Location::Query => "query",
                 Location::Header => "header",
             };
             documents.push(json!({"name": name, "in": location_name, "required": required, "schema": schema}));
-            let is_string = type_ref.shape == Shape::String;
             let description = text(parameter, "description");
-            parameters.push(Parameter { name, location, description, required, is_string });
+            parameters.push(Parameter { name, location, description, required, type_ref, style, constraints });
         }
         for name in route.placeholders {
             if !parameters.iter().any(|parameter| parameter.name == *name && parameter.location == Location::Path) {
                 documents.push(json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
                 let (name, location) = ((*name).to_owned(), Location::Path);
-                parameters.push(Parameter { name, location, description: None, required: true, is_string: true });
+                parameters.push(Parameter {
+                    name,
+                    location,
+                    description: None,
+                    required: true,
+                    type_ref: Shape::String.into(),
+                    style: Style::Form,
+                    constraints: Vec::new(),
+                });
             }
         }
         Ok((parameters, documents))
     }
 
-    /// The schema of a parameter: scalars, and lists of them in the query; all else is a string.
-    fn parameter_schema(&mut self, at: &str, type_ref: &TypeRef, location: Location) -> Value {
-        match &type_ref.shape {
-            Shape::String | Shape::Integer | Shape::Number | Shape::Boolean => {
-                emit::type_ref(&type_ref.shape.clone().into())
-            }
-            Shape::List(item)
-                if location == Location::Query
-                    && matches!(item.shape, Shape::String | Shape::Integer | Shape::Number | Shape::Boolean) =>
-            {
-                json!({"type": "array", "items": emit::type_ref(&item.shape.clone().into())})
-            }
-            Shape::List(_) if location == Location::Query => json!({"type": "array", "items": {"type": "string"}}),
-            shape => {
-                let is_enum = shape.named().is_some_and(|name| {
-                    matches!(
-                        self.components.get(name).map(|component| &component.kind),
-                        Some(ComponentKind::Enum { .. })
-                    )
-                });
-                if !is_enum {
-                    self.note(at, "a parameter that is no scalar is taken as a string");
-                }
-                json!({"type": "string"})
-            }
+    /// The schema of a parameter. In a path and a header it is a scalar, and in the query anything that has a style; all
+    /// else is a string.
+    fn parameter_schema(&mut self, at: &str, type_ref: &mut TypeRef, location: Location, style: &mut Style) -> Value {
+        let shape = &type_ref.shape;
+        let in_query = location == Location::Query;
+        let is_typed = match shape {
+            shape if self.is_scalar(shape) => true,
+            Shape::List(item) => in_query && (*style == Style::Json || self.is_scalar(&item.shape)),
+            Shape::Any | Shape::AnyObject => in_query && *style == Style::Json,
+            Shape::Map(_) | Shape::Named(_) => in_query,
+            _ => false,
+        };
+        if !is_typed {
+            self.note(at, "a parameter that is no scalar is taken as a string");
+            *style = Style::Form;
+            let is_list = in_query && matches!(shape, Shape::List(_));
+            *type_ref = if is_list { Shape::List(Box::new(Shape::String.into())).into() } else { Shape::String.into() };
+            return emit::type_ref(type_ref);
+        }
+        match shape {
+            Shape::List(item) => json!({"type": "array", "items": emit::type_ref(&item.shape.clone().into())}),
+            shape => emit::type_ref(&shape.clone().into()),
         }
     }
+
+    /// Returns `true` for what is one text: an enum of strings, a string, a number or a boolean.
+    fn is_scalar(&self, shape: &Shape) -> bool {
+        match shape {
+            Shape::Named(name) => {
+                matches!(self.components.get(name).map(|component| &component.kind), Some(ComponentKind::Enum { .. }))
+            }
+            Shape::Any | Shape::AnyObject | Shape::List(_) | Shape::Map(_) => false,
+            _ => true,
+        }
+    }
+}
+
+fn is_json(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    essence == "application/json" || essence.ends_with("+json")
+}
+
+/// Reads `style` and `explode`.
+fn style(node: &Node) -> Style {
+    let style = text(node, "style").unwrap_or_else(|| "form".to_owned());
+    let explode = node.get("explode").and_then(Node::as_bool);
+    match (style.as_str(), explode) {
+        ("deepObject", _) => Style::DeepObject,
+        (_, Some(true)) | ("form", None) => Style::Form,
+        ("spaceDelimited", _) => Style::Delimited(" "),
+        ("pipeDelimited", _) => Style::Delimited("|"),
+        _ => Style::Delimited(","),
+    }
+}
+
+/// The styles of a form's properties, by the `encoding` of its media type.
+pub(super) fn form_styles(media: &Node) -> Vec<(String, Style)> {
+    let encodings = media.get("encoding").and_then(Node::as_object).into_iter().flatten();
+    let styles = encodings.filter_map(|(name, encoding)| {
+        let found = match text(encoding, "contentType") {
+            Some(media_type) if is_json(&media_type) => Style::Json,
+            _ if encoding.get("style").is_none() && encoding.get("explode").is_none() => return None,
+            _ => style(encoding),
+        };
+        Some((name.clone(), found))
+    });
+    styles.collect()
 }
 
 /// The parameters in a path, or `None` where progenitor could not read it or could not tell them apart.

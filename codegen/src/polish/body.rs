@@ -1,28 +1,32 @@
 //! The body of an operation: progenitor's statements that build the request, adapted to this crate.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::{
-    Block, Expr, ExprLit, Lit, Macro, Pat, Stmt, Token, parse_quote,
+    Block, Expr, ExprLit, ExprMethodCall, Lit, Macro, Pat, Stmt, Token, parse_quote,
     punctuated::Punctuated,
     visit_mut::{self, VisitMut},
 };
 
-/// The part of progenitor's body that builds the request, and the statuses of a success.
+use crate::lower::model::{Location, Operation, RequestBody, Style};
+
+/// The part of progenitor's body that builds the request.
 pub(super) struct Body {
     pub statements: Vec<Stmt>,
     /// The variable of the request.
     pub request: Ident,
-    /// The first and last status of each range.
-    pub statuses: Vec<(u16, u16)>,
 }
 
 /// Splits the body that progenitor wrote, and adapts its statements. Fails with what is missing in a body of another form.
 ///
 /// Variables are found by their values: progenitor renames one that has the name of a parameter.
-pub(super) fn parse(mut block: Block, has_headers: bool) -> Result<Body, &'static str> {
-    let statuses = statuses(&block).ok_or("no match of the status")?;
-    let mut expressions = Expressions { has_headers, maps: 0 };
+pub(super) fn parse(
+    mut block: Block,
+    has_headers: bool,
+    operation: &Operation,
+    is_body_optional: bool,
+) -> Result<Body, &'static str> {
+    let mut expressions = Expressions { has_headers, operation, is_body_optional, maps: 0 };
     expressions.visit_block_mut(&mut block);
     if expressions.maps != 1 {
         return Err("no use of `header_map`");
@@ -51,7 +55,7 @@ pub(super) fn parse(mut block: Block, has_headers: bool) -> Result<Body, &'stati
     if !has_headers {
         statements.retain(|statement| !is_header_map(statement));
     }
-    Ok(Body { statements, request, statuses })
+    Ok(Body { statements, request })
 }
 
 /// Returns the variable of a `let`.
@@ -61,28 +65,6 @@ fn variable(statement: &Stmt) -> Option<Ident> {
         Pat::Ident(name) => Some(name.ident.clone()),
         _ => None,
     }
-}
-
-/// Returns the statuses in the arms of `match response.status().as_u16()`, without `_`.
-fn statuses(block: &Block) -> Option<Vec<(u16, u16)>> {
-    let Some(Stmt::Expr(Expr::Match(found), _)) = block.stmts.last() else { return None };
-    let number = |expression: &Expr| match expression {
-        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number.base10_parse::<u16>().ok(),
-        _ => None,
-    };
-    let mut statuses = Vec::new();
-    for arm in &found.arms {
-        statuses.push(match &arm.pat {
-            Pat::Wild(_) => continue,
-            Pat::Lit(ExprLit { lit: Lit::Int(status), .. }) => {
-                let status = status.base10_parse().ok()?;
-                (status, status)
-            }
-            Pat::Range(range) => (number(range.start.as_deref()?)?, number(range.end.as_deref()?)?),
-            _ => return None,
-        });
-    }
-    (!statuses.is_empty()).then_some(statuses)
 }
 
 /// Returns the value of a `let`.
@@ -132,17 +114,93 @@ fn arguments(found: &Macro) -> Option<Punctuated<Expr, Token![,]>> {
     found.parse_body_with(Punctuated::parse_terminated).ok()
 }
 
-struct Expressions {
+/// The transport's name of a style.
+fn style(style: &Style) -> TokenStream {
+    match style {
+        Style::Form => quote!(crate::transport::Style::Form),
+        Style::Delimited(delimiter) => quote!(crate::transport::Style::Delimited(#delimiter)),
+        Style::DeepObject => quote!(crate::transport::Style::DeepObject),
+        Style::Json => quote!(crate::transport::Style::Json),
+    }
+}
+
+struct Expressions<'a> {
     has_headers: bool,
+    operation: &'a Operation,
+    is_body_optional: bool,
     maps: usize,
 }
 
-impl VisitMut for Expressions {
+impl Expressions<'_> {
+    /// The call that sets the body as the contract has it, if that is not progenitor's.
+    fn body(&self, call: &ExprMethodCall) -> Option<Expr> {
+        let receiver = &call.receiver;
+        let is_optional = self.is_body_optional;
+        match (&self.operation.request, call.method.to_string().as_str()) {
+            (RequestBody::Json { media_type, .. }, "json") if is_optional || media_type.is_some() => {
+                // reqwest keeps a content type that is there.
+                let receiver: Expr = match media_type {
+                    Some(media_type) => parse_quote!(#receiver.header(::reqwest::header::CONTENT_TYPE, #media_type)),
+                    None => (**receiver).clone(),
+                };
+                Some(match is_optional {
+                    true => parse_quote!(#receiver.optional_json(body.as_ref())),
+                    false => parse_quote!(#receiver.json(&body)),
+                })
+            }
+            (RequestBody::Form { styles, .. }, "form_urlencoded") => {
+                let styles = styles.iter().map(|(name, found)| {
+                    let found = style(found);
+                    quote!((#name, #found))
+                });
+                let body: Expr = match is_optional {
+                    true => parse_quote!(body.as_ref()),
+                    false => parse_quote!(::std::option::Option::Some(&body)),
+                };
+                Some(parse_quote!(#receiver.form_with(#body, &[#(#styles),*])))
+            }
+            (RequestBody::Bytes { media_type }, "header")
+                if quote!(#call).to_string().contains("\"application/octet-stream\"") =>
+            {
+                Some(parse_quote!(#receiver.header(::reqwest::header::CONTENT_TYPE, #media_type)))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl VisitMut for Expressions<'_> {
     fn visit_expr_mut(&mut self, expression: &mut Expr) {
         visit_mut::visit_expr_mut(self, expression);
+        if let Expr::Try(tried) = expression
+            && matches!(&*tried.expr, Expr::MethodCall(call) if call.method == "form_with")
+        {
+            *expression = (*tried.expr).clone();
+            return;
+        }
+        if let Expr::MethodCall(call) = expression
+            && let Some(body) = self.body(call)
+        {
+            *expression = body;
+            return;
+        }
         match expression {
             Expr::Field(field) if quote!(#field).to_string() == "self . client" => {
                 *expression = parse_quote!(self.transport.http());
+            }
+            // `QueryParam::new("name", &name)`
+            Expr::Call(call) if quote!(#call).to_string().contains("QueryParam :: new") => {
+                if let Some(Expr::Lit(ExprLit { lit: Lit::Str(name), .. })) = call.args.first()
+                    && let Some(parameter) = self
+                        .operation
+                        .parameters
+                        .iter()
+                        .find(|parameter| parameter.location == Location::Query && parameter.name == name.value())
+                    && parameter.style != Style::Form
+                {
+                    let found = style(&parameter.style);
+                    *expression = parse_quote!(#call.with_style(#found));
+                }
             }
             // Encoding a path parameter can fail: `.` and `..` are refused.
             Expr::Call(call) if matches!(&*call.func, Expr::Path(path) if path.path.is_ident("encode_path")) => {

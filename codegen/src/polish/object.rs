@@ -309,7 +309,7 @@ fn check(ident: &Ident, fields: &[FieldCodegen<'_>]) -> TokenStream {
     }
 }
 
-fn rule(constraint: &Constraint) -> TokenStream {
+pub(super) fn rule(constraint: &Constraint) -> TokenStream {
     match constraint {
         Constraint::MinItems(bound) => quote!(crate::json::check::Rule::MinItems(#bound)),
         Constraint::MaxItems(bound) => quote!(crate::json::check::Rule::MaxItems(#bound)),

@@ -14,11 +14,13 @@ use super::{
     body::{self, Body},
     docs::docs,
     multipart,
+    object::rule,
     pages::{self, PageMethod},
     params::{Argument, bundled, name_of},
     typify::{TypifyOutput, block_to_ours, only_argument, to_ours},
 };
 use crate::{
+    lower::field_name,
     lower::model::{ComponentKind, Field, Location, Lowered, Operation, RequestBody, ResponseBody, Shape, TypeRef},
     requirements::Requirements,
 };
@@ -66,7 +68,11 @@ pub(super) fn operations(
         if let RequestBody::Multipart(form) = &operation.request {
             params.extend(multipart::structure(operation, form));
         }
-        params.extend(structure);
+        // A twin takes the parameters of its operation.
+        params.extend(structure.filter(|_| operation.twin_of.is_none()));
+        if operation.by_status.is_some() {
+            params.extend(enum_by_status(operation)?);
+        }
     }
     if let Some(function) = functions.into_iter().flatten().next() {
         return Err(PolishError::new(format!("progenitor wrote an unknown operation `{}`", function.sig.ident)));
@@ -79,8 +85,11 @@ pub(super) fn operations(
 fn answer_types(lowered: &Lowered, typify: &TypifyOutput) -> Result<TokenStream, PolishError> {
     let mut required: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for operation in &lowered.operations {
-        if let ResponseBody::Json(TypeRef { shape: Shape::Named(name), .. }) = &operation.response {
-            required.entry(name).or_default().extend(operation.requires.iter().map(String::as_str));
+        for (.., body) in &operation.statuses {
+            if let ResponseBody::Json(TypeRef { shape: Shape::Named(name), .. }) = body {
+                let requires = operation.requires.iter().filter(|_| *body == operation.response);
+                required.entry(name).or_default().extend(requires.map(String::as_str));
+            }
         }
     }
     let mut implementations = TokenStream::new();
@@ -128,27 +137,38 @@ fn wrap(
         syn::ReturnType::Default => return Err(failed("no return type")),
     };
     let answer = to_ours(answer);
+    let own_name = &operation.name;
+    let has_twin = lowered.operations.iter().any(|other| other.twin_of.as_ref() == Some(own_name));
     let mut block = function.block;
     block_to_ours(&mut block);
     let has_headers = operation.parameters.iter().any(|parameter| parameter.location == Location::Header);
-    let Body { statements, request, statuses } = body::parse(block, has_headers).map_err(failed)?;
+    let is_body_optional = operation.is_body_optional && !is_private && operation.twin_of.is_none() && !has_twin;
+    let Body { statements, request } = body::parse(block, has_headers, operation, is_body_optional).map_err(failed)?;
     let mut arguments: Vec<(Ident, Type)> = Vec::new();
     let mut optional = Vec::new();
     let written: Vec<Argument> =
         function.sig.inputs.iter().map(Argument::of).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    let is_bytes = matches!(operation.request, RequestBody::Bytes { .. });
     for argument in &written {
         match argument.optional() {
             Some(inner) => optional.push((argument, inner)),
             None => {
                 let mut found = to_ours(argument.found.clone());
                 NoLifetimes.visit_type_mut(&mut found);
+                if is_body_optional && argument.ident == "body" && !is_bytes {
+                    found = parse_quote!(::std::option::Option<#found>);
+                }
                 arguments.push((argument.ident.clone(), found));
             }
         }
     }
     if let RequestBody::Multipart(form) = &operation.request {
         let form = format_ident!("{}", form.name);
-        arguments.push((format_ident!("body"), parse_quote!(&types::#form)));
+        let found: Type = match is_body_optional {
+            true => parse_quote!(::std::option::Option<&types::#form>),
+            false => parse_quote!(&types::#form),
+        };
+        arguments.push((format_ident!("body"), found));
     }
     // An operation may have an argument of that name.
     let is_taken = written.iter().any(|argument| argument.ident == "params");
@@ -164,16 +184,47 @@ fn wrap(
     };
     let generics: Vec<_> = function.sig.generics.type_params().collect();
     let generics = (!generics.is_empty()).then(|| quote!(<#(#generics),*>));
+    // The variables have the values of the optional parameters by now.
+    let checks = operation.parameters.iter().filter(|parameter| !parameter.constraints.is_empty()).map(|parameter| {
+        let (ident, name) = (format_ident!("{}", field_name(&parameter.name)), &parameter.name);
+        let constraints = parameter.constraints.iter().map(rule);
+        quote!(crate::json::check::rules(&#ident, #name, &[#(#constraints),*])?;)
+    });
     let is_named = |type_ref: &TypeRef| matches!(type_ref.shape, Shape::Named(_));
     let check = match &operation.request {
-        RequestBody::Json(type_ref) | RequestBody::Form(type_ref) if is_named(type_ref) => {
+        RequestBody::Json { type_ref, .. } | RequestBody::Form { type_ref, .. } if is_named(type_ref) => {
             // An enum of strings is taken by value.
             let is_borrowed =
-                arguments.iter().any(|(name, found)| name == "body" && matches!(found, Type::Reference(_)));
+                written.iter().any(|argument| argument.ident == "body" && matches!(argument.found, Type::Reference(_)));
             let body = if is_borrowed { quote!(body) } else { quote!(&body) };
-            Some(quote!(crate::json::Check::check(#body)?;))
+            Some(match is_body_optional {
+                true if is_borrowed => quote!(if let ::std::option::Option::Some(body) = body {
+                    crate::json::Check::check(body)?;
+                }),
+                true => quote!(if let ::std::option::Option::Some(body) = &body {
+                    crate::json::Check::check(body)?;
+                }),
+                false => quote!(crate::json::Check::check(#body)?;),
+            })
         }
-        RequestBody::Multipart(form) => Some(multipart::statements(form)),
+        RequestBody::Multipart(form) => {
+            let statements = multipart::statements(form);
+            Some(match is_body_optional {
+                true => quote! {
+                    let form = match body {
+                        ::std::option::Option::Some(body) => {
+                            #statements
+                            ::std::option::Option::Some(form)
+                        }
+                        ::std::option::Option::None => ::std::option::Option::None,
+                    };
+                },
+                false => quote! {
+                    #statements
+                    let form = ::std::option::Option::Some(form);
+                },
+            })
+        }
         _ => None,
     };
     let is_twin = operation.twin_of.is_some();
@@ -190,35 +241,38 @@ fn wrap(
             };
         }
     });
-    let (form, answer, value) = match &operation.response {
+    let form = answers(&operation.response);
+    let (answer, value) = match &operation.response {
+        _ if operation.by_status.is_some() => {
+            let (name, value) = by_status(operation)?;
+            (quote!(crate::Response<types::#name>), value)
+        }
         ResponseBody::Events if is_private => {
-            (quote!(Events), quote!(crate::transport::Answer), quote!(::std::result::Result::Ok(answer)))
+            (quote!(crate::transport::Answer), quote!(::std::result::Result::Ok(answer)))
         }
-        ResponseBody::Events => {
-            (quote!(Events), quote!(crate::Response<#answer>), quote!(::std::result::Result::Ok(answer.bytes())))
-        }
-        ResponseBody::Bytes => {
-            (quote!(Bytes), quote!(crate::Response<#answer>), quote!(::std::result::Result::Ok(answer.bytes())))
+        ResponseBody::Events | ResponseBody::Bytes => {
+            (quote!(crate::Response<#answer>), quote!(::std::result::Result::Ok(answer.bytes())))
         }
         ResponseBody::JsonLines(line) => {
             let line = type_of(line);
             let lines = quote!(crate::Response<crate::JsonLines<#line>>);
-            (quote!(JsonLines), lines, quote!(::std::result::Result::Ok(answer.json_lines())))
+            (lines, quote!(::std::result::Result::Ok(answer.json_lines())))
         }
-        ResponseBody::None => {
-            (quote!(Nothing), quote!(crate::Response<()>), quote!(::std::result::Result::Ok(answer.nothing())))
-        }
-        ResponseBody::Json(_) => (quote!(Json), quote!(crate::Response<#answer>), quote!(answer.json())),
+        ResponseBody::None => (quote!(crate::Response<()>), quote!(::std::result::Result::Ok(answer.nothing()))),
+        ResponseBody::Json(_) => (quote!(crate::Response<#answer>), quote!(answer.json())),
     };
     let visibility = if is_private { quote!(pub(crate)) } else { quote!(pub) };
-    let own_name = &operation.name;
     let emitted = match is_private && operation.twin_of.is_none() {
         true => format_ident!("{own_name}_whole"),
         false => function.sig.ident.clone(),
     };
     let requires = &operation.requires;
     let declares_error = operation.declares_error;
-    let statuses = statuses.iter().map(|(first, last)| quote!((#first, #last)));
+    let statuses = operation.statuses.iter().map(|(first, last, body)| {
+        let answers = answers(body);
+        quote!((#first, #last, crate::transport::Answers::#answers))
+    });
+    let deprecated = operation.is_deprecated.then(|| quote!(#[deprecated]));
     let documentation = documentation(operation);
     let signature = arguments.iter().map(|(name, found)| quote!(#name: #found));
     let send = match &operation.request {
@@ -235,6 +289,7 @@ fn wrap(
     };
     let function = quote! {
         #documentation
+        #deprecated
         #visibility async fn #emitted #generics(
             &self,
             #(#signature),*
@@ -249,6 +304,7 @@ fn wrap(
             #check
             #stream
             #lets
+            #(#checks)*
             let built: ::std::result::Result<_, crate::transport::InvalidRequest> = (|| {
                 #(#statements)*
                 ::std::result::Result::Ok(::std::boxed::Box::new(#request))
@@ -276,6 +332,81 @@ fn documentation(operation: &Operation) -> TokenStream {
         " answer is not what the contract says; see [`Error`](crate::Error).",
     ];
     quote!(#docs #(#[doc = #errors])*)
+}
+
+/// The variant of the transport's `Answers` for a body.
+fn answers(body: &ResponseBody) -> TokenStream {
+    match body {
+        ResponseBody::None => quote!(Nothing),
+        ResponseBody::Json(_) => quote!(Json),
+        ResponseBody::JsonLines(_) => quote!(JsonLines),
+        ResponseBody::Events => quote!(Events),
+        ResponseBody::Bytes => quote!(Bytes),
+    }
+}
+
+/// The name of the enum of an operation's responses, and the expression that makes a value of it.
+fn by_status(operation: &Operation) -> Result<(Ident, TokenStream), PolishError> {
+    let name = name_by_status(operation)?;
+    let last_one = operation.statuses.len().saturating_sub(1);
+    let arms = operation.statuses.iter().enumerate().map(|(index, (first, last, body))| {
+        let variant = variant(*first, *last);
+        let value = match body {
+            ResponseBody::Json(type_ref) => {
+                let found = type_of(type_ref);
+                quote!(answer.json::<#found>().map(|response| response.map(types::#name::#variant)))
+            }
+            _ => quote!(::std::result::Result::Ok(answer.nothing().map(|()| types::#name::#variant))),
+        };
+        // The transport refuses statuses that are not listed.
+        if index == last_one { quote!(_ => #value,) } else { quote!(#first..=#last => #value,) }
+    });
+    let value = quote!(match answer.status() { #(#arms)* });
+    Ok((name, value))
+}
+
+fn name_by_status(operation: &Operation) -> Result<Ident, PolishError> {
+    match &operation.by_status {
+        Some(name) => Ok(format_ident!("{name}")),
+        None => Err(PolishError::new(format!("the responses of `{}` are all of one type", operation.name))),
+    }
+}
+
+fn variant(first: u16, last: u16) -> Ident {
+    if first == last { format_ident!("Status{first}") } else { format_ident!("Status2XX") }
+}
+
+/// The enum of an operation's responses:
+///
+/// ```text
+/// pub enum PutPetByStatus { Status200(types::Pet), Status204 }
+/// ```
+fn enum_by_status(operation: &Operation) -> Result<TokenStream, PolishError> {
+    let name = name_by_status(operation)?;
+    let variants = operation.statuses.iter().map(|(first, last, body)| {
+        let variant = variant(*first, *last);
+        let documentation = match first == last {
+            true => format!(" The response has the status {first}."),
+            false => " The response has another status of success.".to_owned(),
+        };
+        let value = match body {
+            ResponseBody::Json(type_ref) => {
+                let found = type_of(type_ref);
+                Some(quote!((#found)))
+            }
+            _ => None,
+        };
+        quote!(#[doc = #documentation] #variant #value,)
+    });
+    let documentation = format!(" The response of [`{0}`](crate::Client::{0}), by its status.", operation.name);
+    Ok(quote! {
+        #[doc = #documentation]
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub enum #name {
+            #(#variants)*
+        }
+    })
 }
 
 /// The Rust type of a value, from anywhere in the generated code.

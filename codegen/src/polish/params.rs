@@ -4,7 +4,11 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::{FnArg, Pat, Type};
 
-use super::{PolishError, docs::docs, typify::only_argument};
+use super::{
+    PolishError,
+    docs::docs,
+    typify::{only_argument, to_ours},
+};
 use crate::lower::{
     field_name,
     model::{Operation, Parameter},
@@ -63,14 +67,15 @@ pub(super) fn bundled(
             &format!("The parameter `{wire}`."),
             None,
         );
-        let (owned, borrow) = match inner {
+        let (owned, borrow) = match &to_ours((*inner).clone()) {
             Type::Reference(reference) => match &*reference.elem {
                 Type::Path(path) if path.path.is_ident("str") => {
                     (quote!(::std::string::String), quote!(#bundle.#ident.as_deref()))
                 }
                 elem => (quote!(#elem), quote!(#bundle.#ident.as_ref())),
             },
-            inner => (quote!(#inner), quote!(#bundle.#ident)),
+            // An enum of strings is taken by value.
+            inner => (quote!(#inner), quote!(#bundle.#ident.clone())),
         };
         fields.push(quote!(#documentation pub #ident: ::std::option::Option<#owned>,));
         let text = format!(" Sets [`{ident}`](Self::{ident}); absent by default.");

@@ -191,7 +191,7 @@ fn headers_that_no_operation_can_set_are_left_out() {
 #[test]
 fn a_body_that_may_be_null_is_sent_as_what_it_is_else() {
     let schema = json!({"type": ["object", "null"], "properties": {"x": {"type": "string"}}});
-    let body = |media_type: &str| json!({"requestBody": {"content": {media_type: {"schema": schema}}}, "responses": {"200": {"description": ""}}});
+    let body = |media_type: &str| json!({"requestBody": {"required": true, "content": {media_type: {"schema": schema}}}, "responses": {"200": {"description": ""}}});
     let outcome = generate(&paths(
         &json!({"/a": {"put": body("application/json"), "post": body("application/x-www-form-urlencoded")}}),
     ));
@@ -204,7 +204,7 @@ fn a_body_that_may_be_null_is_sent_as_what_it_is_else() {
 #[test]
 fn an_enum_as_a_body_is_checked_where_it_is_taken_by_value() {
     let outcome = generate(&paths(
-        &json!({"/a": {"put": {"requestBody": {"content": {"application/json": {"schema": {"enum": ["x"]}}}},
+        &json!({"/a": {"put": {"requestBody": {"required": true, "content": {"application/json": {"schema": {"enum": ["x"]}}}},
         "responses": {"200": {"description": ""}}}}}),
     ));
     let source: String = outcome.unwrap().source.split_whitespace().collect();
