@@ -8,7 +8,7 @@ use std::{error, fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-pub(crate) use self::recorder::CallRecorder;
+pub(crate) use self::recorder::{CallRecorder, trace_tool};
 use crate::{
     error::{Error, ErrorKind},
     generated::types::Usage,

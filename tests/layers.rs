@@ -52,7 +52,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("schema", &["json", "generated::types", "error", "rules"]),
     ("structured", &["json", "generated::types", "response", "error", "messages", "schema"]),
-    ("tools", &["json", "generated::types", "response", "error", "generated", "messages", "stream", "schema"]),
+    (
+        "tools",
+        &["json", "generated::types", "response", "error", "observe", "generated", "messages", "stream", "schema"],
+    ),
     ("batches", &["generated::types", "response", "error", "transport", "generated"]),
     ("internal_for_tests", &["json", "generated::types", "stream::sse", "transport", "client"]),
 ];

@@ -231,6 +231,23 @@ impl CallRecorder {
     }
 }
 
+/// Runs a tool inside of a span of its own. The future returns a value, and the type of its error if it failed.
+#[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "only spans record them"))]
+pub(crate) async fn trace_tool<T>(name: &str, id: &str, run: impl Future<Output = (T, Option<&'static str>)>) -> T {
+    #[cfg(feature = "tracing")]
+    {
+        let span = super::span::tool_span(name, id);
+        let (value, error) = tracing::Instrument::instrument(run, span.clone()).await;
+        if let Some(error) = error {
+            span.record("error.type", error);
+            span.record("otel.status_code", "ERROR");
+        }
+        value
+    }
+    #[cfg(not(feature = "tracing"))]
+    run.await.0
+}
+
 /// Runs a call inside of its span, if there are spans.
 pub(crate) struct Instrument {
     #[cfg(feature = "tracing")]

@@ -85,6 +85,21 @@ impl CallSpan {
     }
 }
 
+/// Creates the span of a tool that a run executes. Its input and output are content and not recorded.
+pub(super) fn tool_span(name: &str, id: &str) -> Span {
+    tracing::info_span!(
+        "anthropic_messages.tool",
+        otel.kind = "internal",
+        otel.name = format!("execute_tool {name}"),
+        otel.status_code = Empty,
+        gen_ai.operation.name = "execute_tool",
+        gen_ai.tool.name = name,
+        gen_ai.tool.call.id = id,
+        gen_ai.tool.type = "function",
+        error.type = Empty,
+    )
+}
+
 impl Observer for CallSpan {
     fn error(&self, error: &AttemptError<'_>) {
         let Some(delay) = error.retry_in else { return };

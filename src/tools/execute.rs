@@ -27,6 +27,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::{MessageCreateRequest, ToolUnion},
     json::{Json, JsonType},
+    observe::trace_tool,
 };
 
 /// The decision of a [`before_tool`](super::ToolRun::before_tool) hook about a call.
@@ -232,6 +233,23 @@ async fn outcome(
     if call.input().json_type() != JsonType::Object {
         return Err(failed(ToolFailureKind::InvalidJson));
     }
+    let (name, id) = (tool.name().to_owned(), call.id().to_owned());
+    trace_tool(&name, &id, async {
+        let outcome = run_tool(tool, call, limit, clock).await;
+        let error = outcome.as_ref().err().map(|failure| error_type(failure.kind()));
+        (outcome, error)
+    })
+    .await
+}
+
+async fn run_tool(
+    tool: &Tool,
+    call: ToolCall,
+    limit: Option<Duration>,
+    clock: PollClock,
+) -> Result<ToolOutput, ToolFailure> {
+    let name = call.name().to_owned();
+    let failed = |kind| ToolFailure::new(name, kind);
     // Only the tool's own state can be left inconsistent by a panic, and Rust's locks are poisoned then.
     let running = AssertUnwindSafe(tool.run(call)).catch_unwind();
     let ended = match tool.time_limit().or(limit) {
@@ -242,6 +260,20 @@ async fn outcome(
         None => running.await,
     };
     ended.unwrap_or_else(|panic| Err(failed(ToolFailureKind::Panicked(text_of(&*panic)))))
+}
+
+/// Returns the kind of a failure in snake case, for the span of the tool.
+fn error_type(kind: &ToolFailureKind) -> &'static str {
+    match kind {
+        ToolFailureKind::Unknown { .. } => "unknown",
+        ToolFailureKind::Undecodable(_) => "undecodable",
+        ToolFailureKind::Failed(_) => "failed",
+        ToolFailureKind::Panicked(_) => "panicked",
+        ToolFailureKind::TimedOut(_) => "timed_out",
+        ToolFailureKind::InvalidJson => "invalid_json",
+        ToolFailureKind::Denied(_) => "denied",
+        ToolFailureKind::Interrupted => "interrupted",
+    }
 }
 
 fn text_of(panic: &(dyn Any + Send)) -> Option<String> {

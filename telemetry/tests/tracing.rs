@@ -8,6 +8,8 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path, time::Duration};
 
 use anthropic_messages::{
     AnthropicMessage, Client, ClientBuilder, Json, MessageCreateRequest, OutputConfig, observe,
+    schemars::{self, JsonSchema},
+    tools::{Tool, ToolError},
     types::{CountTokensRequest, JsonOutputFormat},
 };
 use anthropic_messages_testing::{At, Fault, Reply, Server};
@@ -20,12 +22,13 @@ use opentelemetry_sdk::{
     propagation::TraceContextPropagator,
     trace::{InMemorySpanExporter, SdkTracerProvider, SpanData},
 };
+use serde::Deserialize;
 use serde_json::json;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt};
 
 /// The types of all attributes.
-const TYPES: [(&str, &str); 27] = [
+const TYPES: [(&str, &str); 30] = [
     ("anthropic.operation", "string"),
     ("anthropic.request.id", "string"),
     ("attempt", "int"),
@@ -45,6 +48,9 @@ const TYPES: [(&str, &str); 27] = [
     ("gen_ai.response.id", "string"),
     ("gen_ai.response.model", "string"),
     ("gen_ai.response.time_to_first_chunk", "double"),
+    ("gen_ai.tool.call.id", "string"),
+    ("gen_ai.tool.name", "string"),
+    ("gen_ai.tool.type", "string"),
     ("gen_ai.usage.cache_read.input_tokens", "int"),
     ("gen_ai.usage.cache_write.input_tokens", "int"),
     ("gen_ai.usage.input_tokens", "int"),
@@ -262,8 +268,26 @@ async fn spans_of_calls_are_those_of_the_snapshot() {
     };
     calls.push(("dropped stream", scripted([text()], |builder| builder, abandon).await));
 
+    let calls_of_tools = Reply::message(json!({
+        "id": "msg_1", "role": "assistant", "model": "claude-sonnet-5", "stop_reason": "tool_use",
+        "usage": {"input_tokens": 3, "output_tokens": 5},
+        "content": [
+            {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "canary"}},
+            {"type": "tool_use", "id": "toolu_2", "name": "broken", "input": {"city": "canary"}},
+        ],
+    }));
+    let run = async |client: Client| {
+        let weather =
+            Tool::new("weather", "Weather of a city", |city: City| async move { format!("canary {}", city.city) });
+        let broken = Tool::new("broken", "Fails", |_: City| async { Err::<String, _>(ToolError::new("canary")) });
+        let _ = client.run_tools(request(), [weather, broken]).max_parallel(1).await;
+    };
+    let replies = [calls_of_tools.header("request-id", "req_1"), text()];
+    let with_tools = scripted(replies, |builder| builder, run).await;
+
     let found: String = calls.iter().map(|(name, spans)| format!("{name}\n{spans}\n")).collect();
     assert!(found.matches("gen_ai.operation.name").count() == calls.len(), "a span for each call");
+    let found = format!("{found}run with tools\n{with_tools}");
     assert!(!found.replace("gen_ai.request.model", "").contains("canary"), "content in\n{found}");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spans.txt");
     if std::env::var_os("UPDATE_SPANS").is_some() {
@@ -271,6 +295,11 @@ async fn spans_of_calls_are_those_of_the_snapshot() {
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(found == expected, "UPDATE_SPANS=1 writes these spans:\n{found}");
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct City {
+    city: String,
 }
 
 /// Injects the context of the call's span into its requests.
