@@ -2,7 +2,7 @@
 //!
 //! The API answers a request that breaks one of them with 400. [`Client::create_message`](crate::Client::create_message),
 //! [`Client::stream_message`](crate::Client::stream_message) and tool runs check them before anything is sent, and fail with
-//! [`ErrorKind::Contract`](crate::ErrorKind::Contract) and the place in the request.
+//! [`ErrorKind::Contract`] and the place in the request.
 //! [`ClientBuilder::check_requests`](crate::ClientBuilder::check_requests) turns the check off. [`check`] does the same for
 //! requests that are sent otherwise, such as those of a batch.
 //!

@@ -132,7 +132,7 @@ impl ToolRun {
     }
 
     /// Limits the number of requests. A run that needs more fails with
-    /// [`ErrorKind::ToolLimit`](crate::ErrorKind::ToolLimit). Defaults to 20.
+    /// [`ErrorKind::ToolLimit`]. Defaults to 20.
     pub fn max_iterations(mut self, requests: usize) -> Self {
         self.0.options.max_iterations = requests;
         self
