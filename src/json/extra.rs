@@ -3,10 +3,7 @@
 use std::fmt;
 
 use indexmap::IndexMap;
-use serde::{
-    Serialize,
-    ser::{Error as _, SerializeMap},
-};
+use serde::Serialize;
 
 use super::{
     error::DecodeError,
@@ -161,7 +158,8 @@ impl Extra {
         }
     }
 
-    fn is_null(&self, fields: &'static [&'static str], index: usize) -> bool {
+    /// Returns `true` if a field was set to `null`, given by its index.
+    pub(super) fn is_null(&self, fields: &'static [&'static str], index: usize) -> bool {
         self.0.as_ref().is_some_and(|members| members.nulls.contains(index) && members.nulls.fields == fields)
     }
 
@@ -213,40 +211,6 @@ impl fmt::Debug for Extra {
 impl PartialEq for Extra {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len() && self.iter().all(|(name, value)| other.get(name) == Some(value))
-    }
-}
-
-/// Writes the members that aren't fields. Fails if one repeats a field, except for a lenient one, which
-/// [`optional`] writes.
-pub(crate) fn write<M: SerializeMap>(
-    map: &mut M,
-    extra: &Extra,
-    fields: &[&str],
-    lenient: &[&str],
-) -> Result<(), M::Error> {
-    if let Some(name) = extra.repeated(fields, lenient) {
-        return Err(M::Error::custom(format_args!("`extra` repeats the field `{name}`")));
-    }
-    for (name, value) in extra.iter().filter(|(name, _)| !lenient.contains(name)) {
-        map.serialize_entry(name, value)?;
-    }
-    Ok(())
-}
-
-/// Writes a field that may be absent or `null`, given by its index. The value of a lenient one may be among the members
-/// that aren't fields.
-pub(crate) fn optional<M: SerializeMap, T: Serialize>(
-    map: &mut M,
-    value: Option<&T>,
-    extra: &Extra,
-    fields: &'static [&'static str],
-    index: usize,
-) -> Result<(), M::Error> {
-    let name = fields.get(index).copied().unwrap_or_default();
-    match value {
-        Some(value) => map.serialize_entry(name, value),
-        None if extra.is_null(fields, index) => map.serialize_entry(name, &()),
-        None => extra.get(name).map_or(Ok(()), |value| map.serialize_entry(name, value)),
     }
 }
 

@@ -11,10 +11,22 @@ macro_rules! deserialize_from_json {
     };
 }
 
+/// Implements `Serialize` for a type that implements `ToJson`.
+macro_rules! serialize_to_json {
+    ($type:ident) => {
+        impl ::serde::Serialize for $type {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
+                $crate::json::serialize(self, serializer)
+            }
+        }
+    };
+}
+
 /// Implements the traits of a string enum, given `as_str` and `From<&str>`.
 macro_rules! string_enum {
     ($type:ident) => {
         $crate::json::deserialize_from_json!($type);
+        $crate::json::serialize_to_json!($type);
 
         impl $crate::json::FromJson for $type {
             fn read(reader: &mut $crate::json::Reader<'_>) -> ::std::result::Result<Self, $crate::json::DecodeError> {
@@ -26,9 +38,9 @@ macro_rules! string_enum {
             }
         }
 
-        impl ::serde::Serialize for $type {
-            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
+        impl $crate::json::ToJson for $type {
+            fn to_json(&self) -> $crate::json::JsonRef<'_> {
+                $crate::json::JsonRef::String(self.as_str())
             }
         }
 
@@ -86,12 +98,13 @@ macro_rules! union {
     // Free-form JSON in the variants after `objects` must be objects.
     ($type:ident { $($variant:ident),* } $(objects { $($object:ident),* })?) => {
         $crate::json::deserialize_from_json!($type);
+        $crate::json::serialize_to_json!($type);
 
-        impl ::serde::Serialize for $type {
-            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
+        impl $crate::json::ToJson for $type {
+            fn to_json(&self) -> $crate::json::JsonRef<'_> {
                 match self {
-                    $(Self::$variant(value) => value.serialize(serializer),)*
-                    Self::Unknown(value) => value.serialize(serializer),
+                    $(Self::$variant(value) => $crate::json::ToJson::to_json(value),)*
+                    Self::Unknown(value) => $crate::json::ToJson::to_json(value),
                 }
             }
         }
@@ -118,4 +131,4 @@ macro_rules! union {
     };
 }
 
-pub(crate) use {deserialize_from_json, string_enum, union};
+pub(crate) use {deserialize_from_json, serialize_to_json, string_enum, union};

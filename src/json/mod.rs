@@ -15,6 +15,7 @@ mod number;
 mod object;
 mod read;
 mod reader;
+mod serialize;
 mod union;
 mod unknown;
 mod value;
@@ -24,10 +25,11 @@ pub(crate) use self::{
     deserialize::deserialize,
     empty::Empty,
     extra::{Source, keep_source},
-    macros::{deserialize_from_json, string_enum, union},
+    macros::{deserialize_from_json, serialize_to_json, string_enum, union},
     object::{ObjectReader, with_field},
     read::{FromJson, find_members, read_recording, read_slice, read_str, string_or_list},
     reader::{Reader, StringPiece, missing},
+    serialize::{JsonRef, ObjectRef, ToJson, serialize},
     union::{Variant, untagged},
     unknown::{UnknownPart, UnknownParts},
     value::FreeObject,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
-use crate::json::{DecodeError, FromJson, Json, Reader};
+use crate::json::{DecodeError, FromJson, Json, JsonRef, Reader, ToJson, serialize};
 
 /// An event whose type isn't in the contract, as it was sent.
 ///
@@ -77,9 +77,15 @@ impl From<Json> for UnknownEvent {
 /// Serializes the data, as a JSON string if it isn't JSON.
 impl Serialize for UnknownEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize(self, serializer)
+    }
+}
+
+impl ToJson for UnknownEvent {
+    fn to_json(&self) -> JsonRef<'_> {
         match &self.data {
-            UnknownData::Json(json) => json.serialize(serializer),
-            UnknownData::Text(text) => serializer.serialize_str(text),
+            UnknownData::Json(json) => JsonRef::Json(json),
+            UnknownData::Text(text) => JsonRef::String(text),
         }
     }
 }

@@ -100,38 +100,42 @@ pub(super) fn lenient(fields: &[FieldCodegen<'_>]) -> TokenStream {
     quote!(&[#(#names),*])
 }
 
-/// Generates `Serialize`: the tag first, then the fields in the contract's order, then `extra`.
-///
-/// Type parameters end in `_`: a contract may have a type `S`, and has none that ends so.
+/// Generates `ToJson` and `Serialize`: the tag first, then the fields in the contract's order.
 pub(super) fn encode(ident: &Ident, fields: &[FieldCodegen<'_>], tags: &[&Field]) -> TokenStream {
-    let entries = fields.iter().enumerate().map(|(index, field)| {
-        let (field_ident, name, index) = (&field.ident, &field.model.name, tags.len() + index);
+    let tag_arms = tags.iter().enumerate().map(|(index, tag)| {
+        let only = tag.constant.as_deref().unwrap_or_default();
+        quote!(#index => ::std::option::Option::Some(&#only),)
+    });
+    let arms = fields.iter().enumerate().map(|(index, field)| {
+        let (field_ident, index) = (&field.ident, tags.len() + index);
         if field.model.required {
-            quote!(map.serialize_entry(#name, &self.#field_ident)?;)
+            quote!(#index => ::std::option::Option::Some(&self.#field_ident),)
         } else {
-            quote! {
-                crate::json::extra::optional(
-                    &mut map, self.#field_ident.as_ref(), &self.extra, Self::FIELDS, #index,
-                )?;
-            }
+            quote!(#index => self.#field_ident.as_ref().map(|value| value as _),)
         }
     });
     let lenient = lenient(fields);
-    let tags = tags.iter().map(|field| {
-        let (name, only) = (&field.name, field.constant.as_deref().unwrap_or_default());
-        quote!(map.serialize_entry(#name, #only)?;)
-    });
     quote! {
-        impl ::serde::Serialize for #ident {
-            fn serialize<S_: ::serde::Serializer>(&self, serializer: S_) -> ::std::result::Result<S_::Ok, S_::Error> {
-                use ::serde::ser::SerializeMap as _;
-                let mut map = serializer.serialize_map(::std::option::Option::None)?;
-                #(#tags)*
-                #(#entries)*
-                crate::json::extra::write(&mut map, &self.extra, Self::FIELDS, #lenient)?;
-                map.end()
+        impl crate::json::ToJson for #ident {
+            fn to_json(&self) -> crate::json::JsonRef<'_> {
+                crate::json::JsonRef::Object(crate::json::ObjectRef {
+                    object: self,
+                    fields: Self::FIELDS,
+                    lenient: #lenient,
+                    extra: &self.extra,
+                })
+            }
+
+            fn part(&self, index: usize) -> ::std::option::Option<&dyn crate::json::ToJson> {
+                match index {
+                    #(#tag_arms)*
+                    #(#arms)*
+                    _ => ::std::option::Option::None,
+                }
             }
         }
+
+        crate::json::serialize_to_json!(#ident);
     }
 }
 
