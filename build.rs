@@ -36,6 +36,14 @@ fn generate() -> Result<(), Error> {
     for operation in lowered.operation_names() {
         println!("cargo::rustc-cfg=operation={operation:?}");
     }
+    println!("cargo::rustc-check-cfg=cfg(parameters_of, values(any()))");
+    println!("cargo::rustc-check-cfg=cfg(required_parameters_of, values(any()))");
+    for (operation, is_required) in lowered.operations_with_parameters() {
+        println!("cargo::rustc-cfg=parameters_of={operation:?}");
+        if is_required {
+            println!("cargo::rustc-cfg=required_parameters_of={operation:?}");
+        }
+    }
     let code = progenitor::Generator::new(&settings())
         .generate_tokens(&lowered.openapi()?)
         .map_err(|error| format!("{name}: progenitor can't take the lowered contract: {error}"))?;

@@ -6,7 +6,11 @@
 use std::time::Duration;
 
 #[cfg(all(operation = "get_batch", operation = "batch_results"))]
-use crate::{error::ErrorKind, generated::types::MessageBatchIndividualResponse, transport::JsonLines};
+use crate::{
+    error::ErrorKind,
+    generated::{BatchResultsArguments, types::MessageBatchIndividualResponse},
+    transport::JsonLines,
+};
 #[cfg(operation = "get_batch")]
 use crate::{
     error::{Error, Result},
@@ -82,7 +86,7 @@ impl Client {
             let sentence = format!("batch `{message_batch_id}` has no results yet: its status is `{status}`");
             return Err(Error::new(ErrorKind::NotFound, sentence).with_head(batch.head().clone()));
         }
-        self.batch_results_whole(message_batch_id).await
+        self.batch_results_whole(message_batch_id, &BatchResultsArguments::default()).await
     }
 }
 

@@ -195,6 +195,17 @@ impl Lowered {
         self.operations.iter().map(|operation| operation.name.as_str())
     }
 
+    /// Returns the names of the operations that have query or header parameters, and of these the ones that require one.
+    pub fn operations_with_parameters(&self) -> impl Iterator<Item = (&str, bool)> {
+        let in_params = |parameter: &&lower::model::Parameter| parameter.location != lower::model::Location::Path;
+        self.operations.iter().filter(move |operation| operation.parameters.iter().any(|own| in_params(&own))).map(
+            move |operation| {
+                let mut own = operation.parameters.iter().filter(in_params);
+                (operation.name.as_str(), own.any(|parameter| parameter.required))
+            },
+        )
+    }
+
     /// Returns the lowered contract as the input of progenitor.
     ///
     /// # Errors

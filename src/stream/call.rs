@@ -4,7 +4,7 @@ use super::{MessageStream, convert::message_to_events};
 use crate::{
     error::Result,
     generated::{
-        Client,
+        Client, CreateMessageArguments,
         types::{MessageCreateRequest, MessageResponse},
     },
     response::Response,
@@ -12,6 +12,7 @@ use crate::{
     transport::{Answer, DEFAULT_TIMEOUT, Settings},
 };
 
+#[cfg(not(required_parameters_of = "create_message"))]
 impl Client {
     /// Sends a conversation and returns the model's next turn.
     ///
@@ -38,26 +39,7 @@ impl Client {
     ///
     /// [`Error::partial_message`]: crate::Error::partial_message
     pub async fn create_message(&self, request: &MessageCreateRequest) -> Result<Response<MessageResponse>> {
-        self.check_rules(request)?;
-        let is_long = Some(request.max_tokens).is_some_and(may_exceed_timeout);
-        let is_streamed = request.stream == Some(true) || (is_long && self.transport.settings().timeout.is_none());
-        if !is_streamed {
-            return self.create_message_whole(request).await;
-        }
-        // Boxed to keep the futures of ordinary calls small.
-        Box::pin(async {
-            let settings = Settings { checks_first_event: true, ..Settings::clone(self.transport.settings()) };
-            let (timeout, max_bytes) = (settings.timeout, settings.max_response_bytes);
-            let client = Self { transport: self.transport.with_settings(settings) };
-            let mut stream = MessageStream::from_answer(client.create_message_stream(request).await?)?
-                .with_max_bytes(max_bytes)
-                .with_default_event_timeout(DEFAULT_TIMEOUT);
-            if let Some(timeout) = timeout {
-                stream = stream.with_timeout(timeout);
-            }
-            stream.into_response().await
-        })
-        .await
+        self.create_message_in(request, &CreateMessageArguments::default()).await
     }
 
     /// Sends a conversation and returns the model's next turn as a stream of events. The request is sent with `stream` set.
@@ -87,10 +69,95 @@ impl Client {
     /// [`ErrorKind::ContentType`](crate::ErrorKind::ContentType) if the response is neither a stream nor JSON, such as an
     /// error page of a gateway.
     pub async fn stream_message(&self, request: &MessageCreateRequest) -> Result<MessageStream> {
+        self.stream_message_in(request, &CreateMessageArguments::default()).await
+    }
+}
+
+#[cfg(parameters_of = "create_message")]
+impl Client {
+    /// Sends a conversation with parameters of the operation, and returns the model's next turn. See
+    /// [`create_message`](Self::create_message).
+    ///
+    /// # Errors
+    /// Fails like [`create_message`](Self::create_message).
+    pub async fn create_message_with(
+        &self,
+        params: &CreateMessageArguments,
+        request: &MessageCreateRequest,
+    ) -> Result<Response<MessageResponse>> {
+        self.create_message_in(request, params).await
+    }
+
+    /// Sends a conversation with parameters of the operation, and returns the model's next turn as a stream of events. See
+    /// [`stream_message`](Self::stream_message).
+    ///
+    /// # Errors
+    /// Fails like [`stream_message`](Self::stream_message).
+    pub async fn stream_message_with(
+        &self,
+        params: &CreateMessageArguments,
+        request: &MessageCreateRequest,
+    ) -> Result<MessageStream> {
+        self.stream_message_in(request, params).await
+    }
+}
+
+/// Stands in for the methods without parameters where the contract requires one, so that a tool run compiles.
+#[cfg(required_parameters_of = "create_message")]
+#[allow(dead_code, clippy::unused_async, reason = "which of them is called depends on the features")]
+impl Client {
+    pub(crate) async fn create_message(&self, _request: &MessageCreateRequest) -> Result<Response<MessageResponse>> {
+        Err(parameters_required())
+    }
+
+    pub(crate) async fn stream_message(&self, _request: &MessageCreateRequest) -> Result<MessageStream> {
+        Err(parameters_required())
+    }
+}
+
+#[cfg(required_parameters_of = "create_message")]
+fn parameters_required() -> crate::error::Error {
+    let sentence = "the contract requires parameters of `create_message`: call `create_message_with`";
+    crate::error::Error::new(crate::error::ErrorKind::Contract, sentence)
+}
+
+impl Client {
+    async fn create_message_in(
+        &self,
+        request: &MessageCreateRequest,
+        params: &CreateMessageArguments,
+    ) -> Result<Response<MessageResponse>> {
+        self.check_rules(request)?;
+        let is_long = Some(request.max_tokens).is_some_and(may_exceed_timeout);
+        let is_streamed = request.stream == Some(true) || (is_long && self.transport.settings().timeout.is_none());
+        if !is_streamed {
+            return self.create_message_whole(request, params).await;
+        }
+        // Boxed to keep the futures of ordinary calls small.
+        Box::pin(async {
+            let settings = Settings { checks_first_event: true, ..Settings::clone(self.transport.settings()) };
+            let (timeout, max_bytes) = (settings.timeout, settings.max_response_bytes);
+            let client = Self { transport: self.transport.with_settings(settings) };
+            let mut stream = MessageStream::from_answer(client.create_message_stream(request, params).await?)?
+                .with_max_bytes(max_bytes)
+                .with_default_event_timeout(DEFAULT_TIMEOUT);
+            if let Some(timeout) = timeout {
+                stream = stream.with_timeout(timeout);
+            }
+            stream.into_response().await
+        })
+        .await
+    }
+
+    async fn stream_message_in(
+        &self,
+        request: &MessageCreateRequest,
+        params: &CreateMessageArguments,
+    ) -> Result<MessageStream> {
         // Boxed so that a task which reads the stream doesn't keep space for the future that opens it.
         Box::pin(async {
             self.check_rules(request)?;
-            MessageStream::from_answer(self.create_message_stream(request).await?)
+            MessageStream::from_answer(self.create_message_stream(request, params).await?)
         })
         .await
     }

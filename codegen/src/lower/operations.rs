@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     LowerError, Lowering, emit,
     keywords::{is_true, percent_decoded, text},
-    model::{ComponentKind, Operation, PartContent, RequestBody, ResponseBody, Shape, TypeRef},
+    model::{ComponentKind, Location, Operation, PartContent, RequestBody, ResponseBody, Shape, TypeRef},
     names::{field_name, type_name},
     parameters::{Route, form_styles, placeholders},
 };
@@ -186,7 +186,7 @@ impl Lowering<'_> {
         let response = self.responses(at, operation, name)?;
         self.note_what_is_not_sent(at, item, operation);
         let (parameters, parameter_documents) = self.parameters(at, route, item, operation)?;
-        let is_any_optional = parameter_documents.iter().any(|document| document["required"] == false);
+        let has_params = parameters.iter().any(|parameter| parameter.location != Location::Path);
         let json = match &response.body {
             ResponseBody::Json(type_ref) => Some(type_ref),
             _ => None,
@@ -201,7 +201,7 @@ impl Lowering<'_> {
             path: route.path.to_owned(),
             summary: text(operation, "summary"),
             description: text(operation, "description"),
-            params: is_any_optional.then(|| self.names.claim(&format!("{}Params", type_name(name)))),
+            params: has_params.then(|| self.names.claim(&format!("{}Params", type_name(name)))),
             parameters,
             request,
             is_body_optional,

@@ -16,12 +16,14 @@ use super::{
     multipart,
     object::rule,
     pages::{self, PageMethod},
-    params::{Argument, bundled, name_of},
+    params::{Argument, Bundled, bundled, name_of},
     typify::{TypifyOutput, block_to_ours, only_argument, to_ours},
 };
 use crate::{
-    lower::field_name,
-    lower::model::{ComponentKind, Field, Location, Lowered, Operation, RequestBody, ResponseBody, Shape, TypeRef},
+    lower::model::{
+        ComponentKind, Field, Location, Lowered, Operation, Parameter, RequestBody, ResponseBody, Shape, TypeRef,
+    },
+    lower::{field_name, type_name},
     requirements::Requirements,
 };
 
@@ -55,6 +57,7 @@ pub(super) fn operations(
 ) -> Result<(TokenStream, TokenStream), PolishError> {
     let mut wrapped = TokenStream::new();
     let mut params = TokenStream::new();
+    let mut aliases = TokenStream::new();
     let mut functions: Vec<Option<ImplItemFn>> = functions.into_iter().map(Some).collect();
     for operation in &lowered.operations {
         let function = functions
@@ -63,8 +66,9 @@ pub(super) fn operations(
             .and_then(Option::take)
             .ok_or_else(|| PolishError::new(format!("progenitor wrote no operation `{}`", operation.name)))?;
         let is_private = requirements.has_face(operation.twin_of.as_ref().unwrap_or(&operation.name));
-        let (function, structure) = wrap(lowered, typify, operation, is_private, function)?;
+        let Method { function, structure, alias } = wrap(lowered, typify, operation, is_private, function)?;
         wrapped.extend(function);
+        aliases.extend(alias);
         if let RequestBody::Multipart(form) = &operation.request {
             params.extend(multipart::structure(operation, form));
         }
@@ -78,7 +82,7 @@ pub(super) fn operations(
         return Err(PolishError::new(format!("progenitor wrote an unknown operation `{}`", function.sig.ident)));
     }
     let answers = answer_types(lowered, typify)?;
-    Ok((quote!(impl Client { #wrapped } #answers), params))
+    Ok((quote!(impl Client { #wrapped } #aliases #answers), params))
 }
 
 /// Says of each type that an operation answers with whether a member is there.
@@ -120,13 +124,22 @@ fn answer_types(lowered: &Lowered, typify: &TypifyOutput) -> Result<TokenStream,
     Ok(implementations)
 }
 
+/// A generated method, and what belongs to it.
+struct Method {
+    function: TokenStream,
+    /// The struct of its parameters.
+    structure: Option<TokenStream>,
+    /// The type of the parameters of an operation with a hand-written method, which may have none.
+    alias: Option<TokenStream>,
+}
+
 fn wrap(
     lowered: &Lowered,
     typify: &TypifyOutput,
     operation: &Operation,
     is_private: bool,
     function: ImplItemFn,
-) -> Result<(TokenStream, Option<TokenStream>), PolishError> {
+) -> Result<Method, PolishError> {
     let failed =
         |problem: &str| PolishError::new(format!("progenitor wrote {problem} in the operation `{}`", operation.name));
     let answer = match &function.sig.output {
@@ -149,9 +162,17 @@ fn wrap(
     let written: Vec<Argument> =
         function.sig.inputs.iter().map(Argument::of).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
     let is_bytes = matches!(operation.request, RequestBody::Bytes { .. });
+    let in_params = |argument: &Argument| {
+        let is_own = |parameter: &&Parameter| argument.ident == field_name(&parameter.name);
+        operation.parameters.iter().find(is_own).is_some_and(|parameter| parameter.location != Location::Path)
+    };
     for argument in &written {
         match argument.optional() {
-            Some(inner) => optional.push((argument, inner)),
+            Some(inner) => optional.push(Bundled { argument, found: inner, required: false }),
+            // The hand-written method of an operation knows nothing of its parameters.
+            None if is_private && in_params(argument) => {
+                optional.push(Bundled { argument, found: &argument.found, required: true });
+            }
             None => {
                 let mut found = to_ours(argument.found.clone());
                 NoLifetimes.visit_type_mut(&mut found);
@@ -173,11 +194,23 @@ fn wrap(
     // An operation may have an argument of that name.
     let is_taken = written.iter().any(|argument| argument.ident == "params");
     let params = if is_taken { format_ident!("optional_params") } else { format_ident!("params") };
+    let arguments_type = format_ident!("{}Arguments", type_name(operation.twin_of.as_ref().unwrap_or(&operation.name)));
+    let mut alias = None;
     let (structure, lets) = match optional.as_slice() {
-        [] => (None, None),
+        [] => {
+            if is_private {
+                arguments.push((format_ident!("_{params}"), parse_quote!(&#arguments_type)));
+                alias = Some(quote!(()));
+            }
+            (None, None)
+        }
         _ => {
             let name = name_of(operation)?;
-            arguments.push((params.clone(), parse_quote!(&types::#name)));
+            match is_private {
+                true => arguments.push((params.clone(), parse_quote!(&#arguments_type))),
+                false => arguments.push((params.clone(), parse_quote!(&types::#name))),
+            }
+            alias = Some(quote!(types::#name));
             let (structure, lets) = bundled(operation, &params, &optional)?;
             (Some(structure), Some(lets))
         }
@@ -315,7 +348,13 @@ fn wrap(
 
         #pages
     };
-    Ok((function, structure))
+    let alias = alias.filter(|_| is_private && operation.twin_of.is_none()).map(|alias| {
+        quote! {
+            /// The parameters that the hand-written method of the operation hands on.
+            pub(crate) type #arguments_type = #alias;
+        }
+    });
+    Ok(Method { function, structure, alias })
 }
 
 fn documentation(operation: &Operation) -> TokenStream {

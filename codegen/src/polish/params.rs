@@ -43,7 +43,16 @@ pub(super) fn name_of(operation: &Operation) -> Result<Ident, PolishError> {
     }
 }
 
-/// The struct for an operation's optional arguments, and the statements that take it apart:
+/// An argument that the struct of parameters has a field for.
+pub(super) struct Bundled<'a> {
+    pub(super) argument: &'a Argument,
+    /// The type without `Option`.
+    pub(super) found: &'a Type,
+    pub(super) required: bool,
+}
+
+/// The struct for an operation's optional arguments, and the statements that take it apart. The struct of an operation with
+/// a hand-written method has the required ones too.
 ///
 /// ```text
 /// list(&self, limit: Option<i64>, after: Option<&str>)   ->   list(&self, params: &types::ListParams)
@@ -51,13 +60,14 @@ pub(super) fn name_of(operation: &Operation) -> Result<Ident, PolishError> {
 pub(super) fn bundled(
     operation: &Operation,
     bundle: &Ident,
-    optional: &[(&Argument, &Type)],
+    bundled: &[Bundled<'_>],
 ) -> Result<(TokenStream, TokenStream), PolishError> {
     let name = name_of(operation)?;
     let mut fields = Vec::new();
     let mut setters = Vec::new();
     let mut lets = Vec::new();
-    for (argument, inner) in optional {
+    let (mut required, mut optional, mut arguments) = (Vec::new(), Vec::new(), Vec::new());
+    for Bundled { argument, found: inner, required: is_required } in bundled {
         let ident = &argument.ident;
         let parameter: Option<&Parameter> =
             operation.parameters.iter().find(|parameter| *ident == field_name(&parameter.name));
@@ -77,6 +87,19 @@ pub(super) fn bundled(
             // An enum of strings is taken by value.
             inner => (quote!(#inner), quote!(#bundle.#ident.clone())),
         };
+        if *is_required {
+            fields.push(quote!(#documentation pub #ident: #owned,));
+            arguments.push(quote!(#ident: impl ::std::convert::Into<#owned>));
+            required.push(ident);
+            let borrow = if matches!(inner, Type::Reference(_)) {
+                quote!(&#bundle.#ident)
+            } else {
+                quote!(#bundle.#ident.clone())
+            };
+            lets.push(quote!(let #ident = #borrow;));
+            continue;
+        }
+        optional.push(ident);
         fields.push(quote!(#documentation pub #ident: ::std::option::Option<#owned>,));
         let text = format!(" Sets [`{ident}`](Self::{ident}); absent by default.");
         let setter = if ident == "new" { format_ident!("new_") } else { ident.clone() };
@@ -90,20 +113,24 @@ pub(super) fn bundled(
         });
         lets.push(quote!(let #ident = #borrow;));
     }
-    let text = format!(" The optional parameters of [`{0}`](crate::Client::{0}).", operation.name);
+    let text = format!(" The parameters of [`{0}`](crate::Client::{0}) that are not its arguments.", operation.name);
+    let (default, new) = match required.is_empty() {
+        true => (Some(quote!(Default,)), " Creates it with no parameter set."),
+        false => (None, " Creates it with the required parameters."),
+    };
     let structure = quote! {
         #[doc = #text]
-        #[derive(Clone, Debug, Default, PartialEq)]
+        #[derive(Clone, Debug, #default PartialEq)]
         #[non_exhaustive]
         pub struct #name {
             #(#fields)*
         }
 
         impl #name {
-            /// Makes one with no parameter set.
+            #[doc = #new]
             #[must_use]
-            pub fn new() -> Self {
-                <Self as ::std::default::Default>::default()
+            pub fn new(#(#arguments),*) -> Self {
+                Self { #(#required: #required.into(),)* #(#optional: ::std::option::Option::None,)* }
             }
 
             #(#setters)*

@@ -157,8 +157,8 @@ fn parameters_have_the_types_that_their_place_can_hold() {
         "with_style(crate::transport::Style::DeepObject)",
         "with_style(crate::transport::Style::Json)",
         "with_style(crate::transport::Style::Delimited(\"|\"))",
-        "rules(&kinds, \"kinds\", &[crate::json::check::Rule::MinItems(1u64)])",
-        "rules(&n, \"n\", &[crate::json::check::Rule::Maximum(5f64)])",
+        "crate::json::check::Rule::MinItems(1u64)",
+        "crate::json::check::Rule::Maximum(5f64)",
     ] {
         assert!(outcome.source.contains(code), "no `{code}` in:\n{}", outcome.source);
     }
