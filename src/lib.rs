@@ -76,6 +76,18 @@ pub mod guide {
     #[doc = include_str!("docs/structured-output.md")]
     pub mod structured_output {}
 
+    #[cfg(operation = "create_batch")]
+    #[doc = include_str!("docs/batches.md")]
+    pub mod batches {}
+
+    #[cfg(operation = "upload_file")]
+    #[doc = include_str!("docs/files.md")]
+    pub mod files {}
+
+    #[cfg(operation = "get_model")]
+    #[doc = include_str!("docs/models.md")]
+    pub mod models {}
+
     #[doc = include_str!("docs/errors.md")]
     pub mod errors {}
 

@@ -5,6 +5,7 @@
 //!
 //! - `{"type": T}`: an instance of the schema is read as the type `T`.
 //! - `{"type": T, "within": X}`: what is read as `T` is `X`, with the instance in place of `"$instance"`.
+//! - `{"type": T, "requires": [F]}`: `T` also requires fields that every server sends and a value is useless without.
 //! - `{"out_of_scope": why}`: the crate has no type for it.
 
 #![cfg(test)]
@@ -79,7 +80,10 @@ fn every_schema_of_the_vocabulary_is_on_the_map() {
     assert_eq!(vocabulary.map.keys().collect::<BTreeSet<_>>(), listed);
     for (name, place) in &vocabulary.map {
         let keys: Vec<&str> = place.as_object().unwrap().keys().map(String::as_str).collect();
-        assert!(matches!(keys[..], ["type"] | ["type", "within"] | ["out_of_scope"]), "{name}: {keys:?}");
+        assert!(
+            matches!(keys[..], ["type"] | ["type", "within"] | ["requires", "type"] | ["out_of_scope"]),
+            "{name}: {keys:?}"
+        );
     }
 }
 
@@ -101,6 +105,67 @@ fn every_error_code_of_the_api_is_a_value_of_its_type() {
         assert_eq!(Json::parse(&back).unwrap(), Json::from(details.clone()));
         typed.assert_knows(&form, &details, "ErrorDetails");
     }
+}
+
+/// The codes that the operations of the feature `family` add.
+#[test]
+fn every_error_code_of_batches_models_and_files_has_a_variant() {
+    let contract = Contract::merged();
+    let typed = Typed::new(&contract);
+    let form = contract.form("/components/schemas/ErrorDetails");
+    for code in [
+        "workspace_human_review_disabled",
+        "file_expired",
+        "file_not_downloadable",
+        "storage_quota_exceeded",
+        "cmek_context_unavailable",
+    ] {
+        typed.assert_knows(&form, &json!({"error_code": code}), code);
+    }
+}
+
+/// The types of files, which the vocabulary doesn't list, with all their members and with those that are required.
+#[test]
+fn every_type_of_files_round_trips() {
+    let contract = Contract::merged();
+    let typed = Typed::new(&contract);
+    let file = json!({
+        "id": "file_1", "type": "file", "filename": "a.txt", "mime_type": "text/plain", "size_bytes": 5,
+        "created_at": "2026-10-21T00:00:00Z", "downloadable": true, "expires_at": "2026-10-22T00:00:00Z"
+    });
+    for (name, value) in [
+        ("FileMetadata", file.clone()),
+        ("FileMetadata", json!({"id": "file_1"})),
+        ("FileMetadata", json!({"id": "file_1", "downloadable": null, "expires_at": null})),
+        ("FileMetadataPage", json!({"data": [file], "next_page": "page_1"})),
+        ("FileMetadataPage", json!({"data": [], "next_page": null})),
+        ("DeletedFile", json!({"id": "file_1", "type": "file_deleted"})),
+        ("DeletedFile", json!({"id": "file_1"})),
+    ] {
+        assert_round_trip(&contract, &typed, name, &value);
+    }
+}
+
+/// `tests/data/beta.json` has instances of the shapes that need an `anthropic-beta` header, by the name of their type.
+#[test]
+#[cfg(feature = "beta")]
+fn every_shape_of_betas_round_trips_and_has_a_type() {
+    let contract = Contract::merged();
+    let typed = Typed::new(&contract);
+    let instances: Vec<(String, Value)> = serde_json::from_str(include_str!("data/beta.json")).unwrap();
+    assert!(instances.len() > 10);
+    for (name, value) in &instances {
+        assert_round_trip(&contract, &typed, name, value);
+    }
+}
+
+/// Decodes a value, encodes it again, and looks for a type, a field or a variant for all of it.
+#[track_caller]
+fn assert_round_trip(contract: &Contract, typed: &Typed<'_>, name: &str, value: &Value) {
+    let (.., pointer, round_trip) = TYPES.iter().find(|(own, ..)| *own == name).unwrap();
+    let back = round_trip(&value.to_string()).unwrap_or_else(|error| panic!("{name}: {error}: {value}"));
+    assert_eq!(serde_json::from_str::<Value>(&back).unwrap(), *value, "{name}");
+    typed.assert_knows(&contract.form(pointer), value, name);
 }
 
 #[derive(Debug, Default)]
@@ -165,7 +230,7 @@ impl Vocabulary {
         };
         let mut instances: Vec<Value> = (0..choices).map(|pick| self.instance(name, pick, 0)).collect();
         let Some(fields) = schema["fields"].as_object() else { return instances };
-        instances.push(self.object(fields, 0, Depth::Least));
+        instances.push(self.object(name, fields, 0, Depth::Least));
         let with_null = |(name, field): (&String, &Value)| {
             let value = if field["nullable"] == true { Value::Null } else { instances[0][name].clone() };
             (name.clone(), value)
@@ -206,15 +271,18 @@ impl Vocabulary {
             return self.value(variant, &Value::Null, pick / variants.len(), depth);
         }
         let depth_of_fields = if depth < 2 { Depth::Most(depth) } else { Depth::Least };
-        self.object(schema["fields"].as_object().unwrap(), pick, depth_of_fields)
+        self.object(name, schema["fields"].as_object().unwrap(), pick, depth_of_fields)
     }
 
-    fn object(&self, fields: &Map<String, Value>, pick: usize, depth: Depth) -> Value {
+    fn object(&self, name: &str, fields: &Map<String, Value>, pick: usize, depth: Depth) -> Value {
+        let required = self.map[name]["requires"].as_array().map(Vec::as_slice).unwrap_or_default();
         let (is_full, depth) = match depth {
             Depth::Most(depth) => (true, depth),
             Depth::Least => (false, 3),
         };
-        let wanted = fields.iter().filter(|(_, field)| is_full || field["required"] == true);
+        let wanted = fields.iter().filter(|(name, field)| {
+            is_full || field["required"] == true || required.iter().any(|required| required == *name)
+        });
         let members = wanted
             .map(|(name, field)| (name.clone(), self.value(field["type"].as_str().unwrap(), field, pick, depth + 1)));
         Value::Object(members.collect())
