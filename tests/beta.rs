@@ -17,7 +17,7 @@ fn assemble(start: Value, deltas: &[Value], end: Value) -> MessageResponse {
     events.push(json!({"type": "message_stop"}));
     let mut accumulator = Accumulator::new();
     for event in events {
-        accumulator.push(&Json::from(event).deserialize().unwrap()).unwrap();
+        accumulator.push(&Json::from(event).decode().unwrap()).unwrap();
     }
     assert!(accumulator.finish());
     assert_eq!(accumulator.unknown_deltas(0), []);

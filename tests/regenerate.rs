@@ -58,7 +58,8 @@ fn check() -> Command {
         .current_dir(ROOT)
         .env("CARGO_TARGET_DIR", target())
         .env_remove("ANTHROPIC_MESSAGES_OPENAPI")
-        .env_remove("ANTHROPIC_MESSAGES_OVERLAY");
+        .env_remove("ANTHROPIC_MESSAGES_OVERLAY")
+        .env_remove("ANTHROPIC_MESSAGES_OVERLAY_ADD");
     command
 }
 
@@ -273,7 +274,12 @@ fn a_crate_outside_has_the_operations_of_its_own_contract() {
     changed["paths"]["/ping"]["get"] = json!({"operationId": "ping", "responses": {"204": {"description": ""}}});
     let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
     write("contract.json", &changed.to_string());
-    write(".cargo/config.toml", "[env]\nANTHROPIC_MESSAGES_OPENAPI = { value = \"contract.json\", relative = true }\n");
+    write("skills.json", &added_overlay("deleteSkill"));
+    write(
+        ".cargo/config.toml",
+        "[env]\nANTHROPIC_MESSAGES_OPENAPI = { value = \"contract.json\", relative = true }\n\
+         ANTHROPIC_MESSAGES_OVERLAY_ADD = { value = \"skills.json\", relative = true }\n",
+    );
     write(
         "Cargo.toml",
         &format!(
@@ -284,6 +290,7 @@ fn a_crate_outside_has_the_operations_of_its_own_contract() {
     write(
         "src/main.rs",
         "fn main() {\n    let _ = anthropic_messages::Client::ping;\n    \
+         let _ = anthropic_messages::Client::delete_skill;\n    \
          assert!(anthropic_messages::CONTRACT_SOURCE.ends_with(\"contract.json\"));\n}\n",
     );
     std::fs::copy(Path::new(ROOT).join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
@@ -293,17 +300,45 @@ fn a_crate_outside_has_the_operations_of_its_own_contract() {
         .current_dir(&folder)
         .env("CARGO_TARGET_DIR", target())
         .env_remove("ANTHROPIC_MESSAGES_OPENAPI")
-        .env_remove("ANTHROPIC_MESSAGES_OVERLAY");
+        .env_remove("ANTHROPIC_MESSAGES_OVERLAY")
+        .env_remove("ANTHROPIC_MESSAGES_OVERLAY_ADD");
     let build = run(&mut command);
     assert!(build.success, "{}", build.messages);
 }
 
+/// An overlay of a user's, which adds an operation.
+fn added_overlay(operation_id: &str) -> String {
+    let operation = json!({
+        "operationId": operation_id,
+        "parameters": [{"name": "skill_id", "in": "path", "required": true, "schema": {"type": "string"}}],
+        "responses": {"204": {"description": "Deleted."}}
+    });
+    let update = json!({"/skills/{skill_id}": {"delete": operation}});
+    json!({
+        "overlay": "1.0.0",
+        "info": {"title": "Skills", "version": "1"},
+        "actions": [{"target": "$.paths", "update": update}]
+    })
+    .to_string()
+}
+
 #[test]
 fn only_a_changed_input_runs_the_generator() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("added");
+    std::fs::create_dir_all(&folder).unwrap();
+    let overlay = folder.join("skills.json");
+    std::fs::write(&overlay, added_overlay("deleteSkill")).unwrap();
+    let check = || {
+        let mut command = check();
+        command.env("ANTHROPIC_MESSAGES_OVERLAY_ADD", &folder);
+        command
+    };
     // No other test may build something else in between.
     let _turn = turn();
-    let first = run_now(&mut cargo());
+    let first = run_now(check().args(["--quiet", "--message-format=json-render-diagnostics"]));
     assert!(first.success, "{}", first.messages);
+    assert!(first.surface.contains("async fn delete_skill(skill_id: &str)"), "a folder stands for its files");
+    assert!(first.surface.contains("async fn get_batch("), "the package's own overlays stay");
     let library = std::fs::File::options().append(true).open(Path::new(ROOT).join("src/lib.rs")).unwrap();
     library.set_modified(std::time::SystemTime::now()).unwrap();
     // With `-v` cargo says what it runs.
@@ -314,4 +349,13 @@ fn only_a_changed_input_runs_the_generator() {
         "touching src/lib.rs ran the generator: {}",
         again.messages
     );
+    std::fs::write(&overlay, added_overlay("removeSkill")).unwrap();
+    std::fs::File::options()
+        .append(true)
+        .open(&overlay)
+        .unwrap()
+        .set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(2))
+        .unwrap();
+    let changed = run_now(check().args(["--quiet", "--message-format=json-render-diagnostics"]));
+    assert!(changed.surface.contains("async fn remove_skill(skill_id: &str)"), "{}", changed.messages);
 }

@@ -459,11 +459,27 @@ impl<'c> Typed<'c> {
         if !self.known.borrow_mut().insert(format!("{pointer} {name}")) {
             return;
         }
-        let Some((own, ..)) = TYPES.iter().find(|(_, own, _)| *own == pointer) else {
+        // Schemas that differ in nothing but words share a type.
+        let shape = without_words(self.contract.form(pointer).schema);
+        let is_same = |own: &str| without_words(self.contract.form(own).schema) == shape;
+        let own = TYPES.iter().find(|(_, own, _)| *own == pointer);
+        let Some((own, ..)) = own.or_else(|| TYPES.iter().find(|(_, own, _)| is_same(own))) else {
             panic!("{whose}: there is no type for {pointer}")
         };
         let names = &self.names[*own];
         assert!(names.contains(&plain(name)), "{whose}: {own} has nothing for {name}, only {names:?}");
+    }
+}
+
+/// Returns a schema without its descriptions.
+fn without_words(schema: &Value) -> Value {
+    match schema {
+        Value::Object(members) => {
+            let members = members.iter().filter(|(name, value)| *name != "description" || !value.is_string());
+            members.map(|(name, value)| (name.clone(), without_words(value))).collect::<Map<_, _>>().into()
+        }
+        Value::Array(items) => items.iter().map(without_words).collect(),
+        other => other.clone(),
     }
 }
 

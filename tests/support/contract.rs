@@ -84,7 +84,11 @@ impl Contract {
         };
         let of_kind: Vec<&Form<'c>> = arms.iter().filter(|arm| types(arm.schema).contains(&kind(value))).collect();
         match (&of_kind[..], value) {
-            ([], _) => refused(at.to_owned(), &[]),
+            // One of the alternatives may be a union itself.
+            ([], _) => match arms.iter().find(|arm| !self.arms(arm).is_empty()) {
+                Some(union) => self.select(union, value, at),
+                None => refused(at.to_owned(), &[]),
+            },
             ([only], _) => Selected::Form((*only).clone()),
             (several, Value::Object(members)) => match members.get("type") {
                 Some(Value::String(tag)) if !tag.starts_with(RAW) => {
