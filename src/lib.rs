@@ -27,7 +27,10 @@ pub mod tools;
 mod transport;
 mod upload;
 
+#[cfg(feature = "schemars")]
+pub use self::structured::{Extraction, InvalidOutput};
 pub use reqwest;
+
 #[cfg(feature = "schemars")]
 pub use schemars;
 
@@ -50,6 +53,7 @@ pub use self::{
     response::{RateLimit, RateLimits, Response, to_system_time},
     retry::{RetryAmbiguous, RetryPolicy, RetryStop},
     stream::{Accumulator, IncompleteInput, MessageStream, ProtocolError, TextStream, UnknownEvent, sse},
+    structured::PartialStream,
     tools::Tool,
     transport::{ByteStream, JsonLines, PageItems, Pages},
     upload::FileUpload,

@@ -1,8 +1,15 @@
 //! Structured output: replies that decode into a Rust type.
 
+#[cfg(feature = "schemars")]
+mod extract;
+mod partial;
+
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "schemars")]
+pub use self::extract::{Extraction, InvalidOutput};
+pub use self::partial::PartialStream;
 use crate::{
     error::{Error, ErrorKind, Result},
     generated::types::{MessageResponse, StopReason},

@@ -51,7 +51,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("schema", &["json", "generated::types", "error", "rules"]),
-    ("structured", &["json", "generated::types", "response", "error", "messages", "schema"]),
+    ("structured", &["json", "generated::types", "response", "error", "generated", "messages", "stream", "schema"]),
     (
         "tools",
         &["json", "generated::types", "response", "error", "observe", "generated", "messages", "stream", "schema"],

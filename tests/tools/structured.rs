@@ -1,7 +1,7 @@
 //! Structured output.
 
 use anthropic_messages::{
-    ErrorKind, MessageResponse, OutputConfig, Result,
+    ErrorKind, InvalidOutput, MessageResponse, OutputConfig, Result,
     schemars::{self, JsonSchema},
     types::Effort,
 };
@@ -110,4 +110,74 @@ async fn a_text_that_cannot_be_read_is_kept() {
     let error = result.unwrap_err();
     assert_eq!((error.kind(), error.pointer()), (ErrorKind::Decode, Some("/name")));
     assert_eq!(error.body(), text.as_bytes());
+}
+
+#[tokio::test]
+async fn an_extraction_is_corrected_with_the_place_and_the_reason() {
+    let server = Server::start().unwrap();
+    server.reply(r#"{"name": 5}"#).then(r#"{"name": "ada", "email": null}"#).then(r#"{"name": "Ada"}"#);
+    let run = server.client().unwrap().extract::<Contact>(request()).max_tries(3).validate(|contact| {
+        match contact.name.starts_with(char::is_uppercase) {
+            true => Ok(()),
+            false => Err(InvalidOutput::at("/name", "must begin with a capital")),
+        }
+    });
+    let contact = run.await.unwrap();
+    assert_eq!(contact.name, "Ada");
+    assert!(contact.request_id().is_some());
+    let requests = server.requests();
+    assert_eq!(requests.len(), 3);
+    assert_eq!(requests[1].pointer("/messages/1/content/0/text").unwrap(), r#"{"name": 5}"#);
+    let first = requests[1].last_user_text().unwrap();
+    assert!(first.starts_with("That JSON is invalid at `/name`: ") && first.contains("string"), "{first}");
+    assert_eq!(
+        requests[2].last_user_text().unwrap(),
+        "That JSON is invalid at `/name`: must begin with a capital. Answer with the corrected JSON and nothing else."
+    );
+    assert_eq!(requests[2].pointer("/messages").unwrap().as_array().unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn an_extraction_makes_no_more_requests_than_it_may() {
+    let server = Server::start().unwrap();
+    let client = server.client().unwrap();
+    server.reply("{}").times(3);
+    let error = client.extract::<Contact>(request()).await.unwrap_err();
+    assert_eq!((error.kind(), server.requests().len()), (ErrorKind::Decode, 1));
+    let error = client.extract::<Contact>(request()).max_tries(2).await.unwrap_err();
+    assert_eq!((error.kind(), server.requests().len()), (ErrorKind::Decode, 3));
+    assert!(error.request_id().is_some());
+    server.reply(Reply::text("No.").stop_reason("refusal"));
+    let error = client.extract::<Contact>(request()).max_tries(5).await.unwrap_err();
+    assert_eq!((error.kind(), server.requests().len()), (ErrorKind::Refusal, 4), "a refusal is not corrected");
+    server.reply(r#"{"name": "secret"}"#);
+    let rejected = client.extract::<Contact>(request()).validate(|_| Err("too short".into())).await.unwrap_err();
+    assert_eq!((rejected.kind(), rejected.pointer()), (ErrorKind::Decode, Some("")));
+    assert_eq!(std::error::Error::source(&rejected).unwrap().to_string(), "too short");
+    assert!(rejected.to_string().starts_with("the structured output failed validation"), "{rejected}");
+}
+
+#[tokio::test]
+async fn partial_values_grow_while_the_reply_is_streamed() {
+    #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+    #[serde(default)]
+    struct Recipe {
+        title: String,
+        servings: Option<u32>,
+        steps: Vec<String>,
+    }
+    let server = Server::start().unwrap();
+    server.reply(Reply::text(r#"{"title": "Tea", "servings": 12, "steps": ["boil", "pour"]}"#).delta_length(3));
+    let mut stream = server.client().unwrap().stream_message(&request()).await.unwrap();
+    let mut partial = stream.partial::<Recipe>();
+    let mut last = Recipe::default();
+    while let Some(recipe) = partial.next().await {
+        let recipe = recipe.unwrap();
+        assert!(recipe.title.starts_with(&last.title) && recipe.steps.len() >= last.steps.len());
+        assert!(recipe.servings.is_none_or(|servings| servings == 12), "{recipe:?}");
+        last = recipe;
+    }
+    assert_eq!(last, Recipe { title: "Tea".into(), servings: Some(12), steps: vec!["boil".into(), "pour".into()] });
+    let whole: Recipe = stream.final_message().await.unwrap().structured().unwrap();
+    assert_eq!(whole, last);
 }
