@@ -10,9 +10,9 @@
     reason = "whatever the contract, its code is not written for this project's lints"
 )]
 
-/// What is generated from other documents, for the tests of the generator.
+/// Clients that are generated from other documents, for tests of the generator.
 #[cfg(anthropic_messages_harness)]
-mod harness {
+pub mod harness {
     include!(env!("ANTHROPIC_MESSAGES_HARNESS"));
 }
 

@@ -37,6 +37,8 @@ pub use schemars;
 // The types of the contract that most programs name. `requirements.json` lists them, so that every contract has them. The
 // others are in `types`.
 #[doc(inline)]
+#[cfg(anthropic_messages_harness)]
+pub use self::generated::harness;
 pub use self::generated::types::{
     AnthropicMessage, AnthropicTool, CacheControl, ContentBlock, ContentBlockDelta, DocumentSource, ImageSource,
     MessageCreateRequest, MessageResponse, OutputConfig, StopReason, StreamEvent, ToolUnion, Usage,

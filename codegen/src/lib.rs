@@ -1,13 +1,12 @@
 //! Generates the Rust client of `anthropic-messages` from an OpenAPI contract.
 //!
-//! [progenitor](https://docs.rs/progenitor) reads OpenAPI 3.0 and does the generating. This crate does what stands around
-//! it: it applies [overlays](Contract::overlay) to a contract, [lowers](Contract::lower) OpenAPI 3.1 (JSON Schema
-//! 2020-12) to 3.0, and [finishes](finish) progenitor's code, so that nothing of a message is lost, enums and unions stay
-//! open, and types have constructors, setters and checks. Values in, values out: reading and writing files is the
-//! caller's.
+//! [progenitor](https://docs.rs/progenitor) generates code from OpenAPI 3.0. This crate prepares its input and rewrites its
+//! output: it applies [overlays](Contract::overlay) to a contract, [lowers](Contract::lower) OpenAPI 3.1 (JSON Schema
+//! 2020-12) to 3.0, and [finishes](finish) progenitor's code, so that no part of a message is lost, enums and unions stay
+//! open, and types have constructors, setters and checks. [`drift`] compares two clients. The functions take and return
+//! values; the caller reads and writes files.
 //!
-//! It is a build dependency of `anthropic-messages`, which pins its exact version. The interface may change with every
-//! release.
+//! `anthropic-messages` has it as a build dependency with an exact version. The interface may change with every release.
 //!
 //! ```
 //! use anthropic_messages_codegen::{Contract, Error, Requirements, finish, run, settings};
@@ -29,19 +28,24 @@
 //!
 //! # What the generated code needs
 //!
-//! The code names `crate::runtime`, `crate::transport`, `crate::Response` and `crate::Error`, so it compiles inside of
+//! The code uses `crate::json`, `crate::transport`, `crate::Response` and `crate::Error`, so it only compiles inside of
 //! `anthropic-messages`. `cargo run -p anthropic-messages-codegen --example generate -- SPEC --out FILE` writes it for any
 //! document.
 //!
 //! # Constructs and losses
 //!
-//! The lowering is an allow-list: what it does not know never reaches progenitor. What can't be expressed is a [`Note`]
-//! with the JSON pointer of its place; what would be wrong is an error.
+//! The lowering is an allow-list, so unknown keywords never reach progenitor. A construct that can't be expressed becomes a
+//! [`Note`] with its JSON pointer. A construct that would lead to wrong code is an error.
 //!
 //! | 3.1 | lowered to | lost |
 //! |---|---|---|
 //! | `info.version` missing, or not ASCII | `0.0.0`, or its ASCII characters | nothing |
-//! | `type: [T, "null"]`, `null` in `enum`, `oneOf: [X, null]`, `nullable` | `nullable` where it is used | nothing |
+//! | `type: [T, "null"]`, `null` in `enum`, `oneOf: [X, null]`, `nullable`, also in a branch of a union | `nullable` where it is used | nothing |
+//! | `format: uint64` | `u64` | nothing |
+//! | other integers | `i64`; a larger value is an error when it is read | values beyond 64 bits |
+//! | `number` | `f64` | digits beyond its precision |
+//! | `readOnly` and required, in a request | optional, and no argument of `new` | nothing |
+//! | `writeOnly` and required, in a response | optional, and an argument of `new` | nothing |
 //! | `type: "null"`, `const: null` | any JSON that may be null | the restriction |
 //! | `type: [A, B]` | a union of one branch a type; any JSON where it is all types | nothing |
 //! | `const` and `enum` of strings | an open enum | nothing |
@@ -51,11 +55,13 @@
 //! | `true`, `{}` as a schema | any JSON | nothing |
 //! | `false` as a schema | any JSON, with a note | the restriction |
 //! | inline object, enum or union | a component named after its place | nothing |
+//! | identical inline unions and enums | one type, and an alias for each further place | nothing |
 //! | names that Rust or another schema has taken | numbered | nothing |
 //! | properties that have one Rust name | the first one; the others are in `extra`, with a note | a field |
 //! | `oneOf`/`anyOf` of objects with a constant property | a tagged union | nothing |
 //! | a discriminator whose tag is no constant in the branches | a tagged union; a branch that stands nowhere else gets the constant | nothing |
 //! | a union with one branch without the tag | that branch where the tag is absent | nothing |
+//! | a discriminator whose constants are optional in several branches | a tagged union; the branches are tried in order where the tag is absent | nothing |
 //! | a union of objects that another union tells apart by another property | an untagged union, with a note | dispatch on the tag |
 //! | a string beside its enum, an integer beside a number | the string, the number | the names of the values |
 //! | other `oneOf`/`anyOf` | an untagged union, the branch that asks for most first | nothing |
