@@ -106,6 +106,12 @@ pub mod guide {
     #[doc = include_str!("docs/tenants.md")]
     pub mod tenants {}
 
+    #[doc = include_str!("docs/gateways.md")]
+    pub mod gateways {}
+
+    #[doc = include_str!("docs/owning-calls.md")]
+    pub mod owning_calls {}
+
     #[doc = include_str!("docs/from-python.md")]
     pub mod from_python {}
 

@@ -17,7 +17,8 @@ use std::{
 
 use anthropic_messages::internal_for_tests::TestClientBuilder as _;
 use anthropic_messages::{
-    AnthropicMessage, ApiKey, AuthScheme, Client, ClientBuilder, Error, MessageCreateRequest, Observer, observe,
+    AnthropicMessage, ApiKey, AuthScheme, Client, ClientBuilder, Credentials, Error, MessageCreateRequest, Observer,
+    observe,
 };
 use anthropic_messages_testing::{At, Fault, Framing, Reply, Server};
 use support::answers::{answer, answering, json, message};
@@ -67,8 +68,18 @@ impl Rendered {
 
 type Set = fn(ClientBuilder) -> ClientBuilder;
 
+/// Returns the key.
+struct Provider;
+
+impl Credentials for Provider {
+    async fn credential(&self, _: Option<&Error>) -> Result<ApiKey, Box<dyn error::Error + Send + Sync>> {
+        Ok(KEY.into())
+    }
+}
+
 /// The ways to give a credential.
-const CREDENTIALS: [(&str, Set); 6] = [
+const CREDENTIALS: [(&str, Set); 7] = [
+    ("provider", |b| b.credentials(Provider)),
     ("key", |b| b.api_key(KEY)),
     ("token", |b| b.auth_token(KEY)),
     ("x-api-key", |b| b.api_key(KEY).auth_scheme(AuthScheme::XApiKey)),

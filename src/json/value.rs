@@ -94,6 +94,18 @@ impl Json {
     }
 }
 
+/// Converts the value, where serde_json can hold it.
+///
+/// # Errors
+/// Fails for numbers that don't fit, such as `1e400`, and for halves of surrogate pairs, which [`Json`] keeps.
+impl TryFrom<Json> for serde_json::Value {
+    type Error = DecodeError;
+
+    fn try_from(json: Json) -> Result<Self, DecodeError> {
+        json.decode()
+    }
+}
+
 impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
