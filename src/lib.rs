@@ -6,6 +6,8 @@
 
 mod auth;
 mod batches;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod client;
 mod content;
 mod error;
