@@ -66,6 +66,7 @@ fn generate() -> Result<(), Error> {
     write("types.rs", &generated.types)?;
     write("surface.txt", &generated.surface)?;
     write("generated.rs", &generated.source)?;
+    write("blocking.rs", &generated.blocking)?;
     let notes: String = lowered.notes.iter().map(|note| format!("{note}\n")).collect();
     write("notes.txt", &notes)?;
     report_notes(&name, &lowered, &Path::new(&out).join("notes.txt"))

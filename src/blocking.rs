@@ -1,8 +1,8 @@
 //! A client for code without `async`.
 //!
-//! [`Client`] wraps the asynchronous [`Client`](crate::Client) and waits for its calls on the current thread. Every operation
-//! is available: [`create_message`](Client::create_message) and [`stream_message`](Client::stream_message) by name, all
-//! others through [`call`](Client::call).
+//! [`Client`] wraps the asynchronous [`Client`](crate::Client) and waits for its calls on the current thread. It has a method
+//! for each operation. [`call`](Client::call) waits for any other future of the asynchronous client, such as that of a tool
+//! run, and [`iter`](Client::iter) turns its streams into iterators.
 //!
 //! ```no_run
 //! use anthropic_messages::{AnthropicMessage, MessageCreateRequest, blocking::Client};
@@ -93,18 +93,7 @@ impl Client {
         Ok(self.iter(self.call(|client| client.stream_message(request))?))
     }
 
-    /// Runs a call of the asynchronous client to its end.
-    ///
-    /// ```no_run
-    /// use anthropic_messages::{MessageCreateRequest, Result, blocking::Client, types::CountTokensRequest};
-    ///
-    /// fn input_tokens(client: &Client, request: &MessageCreateRequest) -> Result<i64> {
-    ///     let request = CountTokensRequest::from(request);
-    ///     let count = client.call(|client| client.count_tokens(&request))?;
-    ///     Ok(count.input_tokens.unwrap_or_default())
-    /// }
-    /// # let _ = input_tokens;
-    /// ```
+    /// Runs a future of the asynchronous client to its end.
     pub fn call<'a, F: Future>(&'a self, call: impl FnOnce(&'a generated::Client) -> F) -> F::Output {
         let future = call(&self.inner);
         self.runtime.block_on(future)
@@ -126,6 +115,22 @@ impl Client {
     pub fn get_ref(&self) -> &generated::Client {
         &self.inner
     }
+}
+
+/// The generated operations.
+#[allow(
+    clippy::all,
+    clippy::pedantic,
+    deprecated,
+    reason = "whatever the contract, its code is not written for this project's lints"
+)]
+mod operations {
+    #[allow(unused_imports, reason = "which of them a contract needs depends on its operations")]
+    use super::Client;
+    #[allow(unused_imports, reason = "which of them a contract needs depends on its operations")]
+    use crate::{generated::types, transport::ByteStream};
+
+    include!(concat!(env!("OUT_DIR"), "/blocking.rs"));
 }
 
 /// A stream as an iterator. `next` blocks the current thread until the next item arrives.

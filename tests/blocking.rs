@@ -73,11 +73,21 @@ async fn calls_work_inside_of_spawn_blocking() {
 }
 
 #[test]
-fn any_operation_can_be_called() {
+fn every_operation_has_a_method() {
     let server = answering_all([json(200, r#"{"input_tokens":5}"#)]);
     let request = CountTokensRequest::from(&request());
-    let count = client(&server).call(|client| client.count_tokens(&request)).unwrap();
+    let count = client(&server).count_tokens(&request).unwrap();
     assert_eq!(count.input_tokens, Some(5));
+
+    let blocking = include_str!(concat!(env!("OUT_DIR"), "/blocking.rs"));
+    let surface = include_str!(concat!(env!("OUT_DIR"), "/surface.txt"));
+    let operations: Vec<&str> =
+        surface.lines().filter_map(|line| line.strip_prefix("async fn ")?.split(['(', '<']).next()).collect();
+    assert!(operations.contains(&"count_tokens"), "{operations:?}");
+    for operation in operations {
+        let starts = [format!("pub fn {operation}("), format!("pub fn {operation}<")];
+        assert!(starts.iter().any(|start| blocking.contains(start)), "{operation} has no blocking method");
+    }
 }
 
 #[test]

@@ -50,7 +50,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "stream::accumulate",
         ],
     ),
-    ("blocking", &["client", "generated::types", "response", "error", "generated", "stream"]),
+    ("blocking", &["client", "generated::types", "response", "error", "generated", "stream", "transport"]),
     ("schema", &["json", "generated::types", "error", "rules"]),
     ("structured", &["json", "generated::types", "response", "error", "generated", "messages", "stream", "schema"]),
     (

@@ -106,6 +106,7 @@
 //! | `x-merge` | `merge`, which sets the members that a later part has | nothing |
 //! | `x-answer-requires` of an operation | its answers are checked for the members | an answer without them |
 
+mod blocking;
 mod drift;
 mod lower;
 mod node;
@@ -242,6 +243,8 @@ pub fn settings() -> GenerationSettings {
 pub struct Generated {
     /// The source of the client and the types.
     pub source: String,
+    /// The source of the blocking client's operations: an `impl Client` whose methods hand the operations to a method `call`.
+    pub blocking: String,
     /// A Rust array with a row for each type: its name, the JSON pointer of its schema, and the expression
     /// `round_trip::<types::Name>`, for which the code that includes the array has a function.
     pub types: String,
@@ -262,6 +265,7 @@ pub fn finish(lowered: &Lowered, requirements: &Requirements, code: TokenStream)
     let polished = polish::polish(lowered, requirements, code).map_err(|error| failed(&error))?;
     Ok(Generated {
         source: prettyplease::unparse(&polished),
+        blocking: blocking::blocking(&polished),
         types: polish::table(lowered).to_string(),
         surface: surface::surface(&polished),
         items: drift::Items::new(lowered, &polished),
