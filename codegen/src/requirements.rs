@@ -196,7 +196,7 @@ fn object(
         }
         let Some(expected) = expected else { continue };
         let is_optional = !field.required || field.value.nullable;
-        let mut found = type_text(lowered, &TypeRef { nullable: false, ..field.value.clone() });
+        let mut found = type_text(&TypeRef { nullable: false, ..field.value.clone() });
         let plain = expected.trim_end_matches('?');
         let is_type = plain == "*" || found == plain || found == resolved(lowered, plain);
         if !is_type || (is_optional && plain == expected && plain != "*") {
@@ -216,8 +216,8 @@ fn object(
     Ok(())
 }
 
-/// Returns a type in the notation of requirements, with aliases resolved.
-fn type_text(lowered: &Lowered, type_ref: &TypeRef) -> String {
+/// Returns a type in the notation of requirements.
+fn type_text(type_ref: &TypeRef) -> String {
     let text = match &type_ref.shape {
         Shape::Any => "any".to_owned(),
         Shape::AnyObject => "object".to_owned(),
@@ -225,8 +225,8 @@ fn type_text(lowered: &Lowered, type_ref: &TypeRef) -> String {
         Shape::Integer | Shape::Unsigned => "integer".to_owned(),
         Shape::Number => "number".to_owned(),
         Shape::Boolean => "boolean".to_owned(),
-        Shape::List(item) => format!("{}[]", type_text(lowered, item)),
-        Shape::Map(value) => format!("{}{{}}", type_text(lowered, value)),
+        Shape::List(item) => format!("{}[]", type_text(item)),
+        Shape::Map(value) => format!("{}{{}}", type_text(value)),
         Shape::Named(name) => name.clone(),
     };
     if type_ref.nullable { format!("{text}?") } else { text }

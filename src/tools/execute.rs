@@ -128,7 +128,7 @@ pub(super) struct Execution {
 #[expect(clippy::large_enum_variant, reason = "both variants are moved once, and most events are the large one")]
 enum Event {
     Decided(ToolCall, Verdict),
-    Finished(ToolFinished),
+    Finished(Box<ToolFinished>),
 }
 
 /// Progress of the calls.
@@ -136,7 +136,7 @@ enum Event {
 pub(super) enum Progress {
     /// The tool is about to run. It does so after the next poll.
     Starting(usize, ToolCall),
-    Finished(usize, ToolFinished),
+    Finished(usize, Box<ToolFinished>),
 }
 
 impl Execution {
@@ -173,7 +173,7 @@ impl Execution {
         loop {
             if let Some((index, call)) = self.allowed.pop_front() {
                 let run = run(Arc::clone(tools), call.clone(), options.tool_timeout, self.clock.clone());
-                self.running.push(Box::pin(async move { (index, Event::Finished(run.await)) }));
+                self.running.push(Box::pin(async move { (index, Event::Finished(Box::new(run.await))) }));
                 return Poll::Ready(Progress::Starting(index, call));
             }
             while self.running.len() < options.max_parallel
@@ -200,7 +200,7 @@ impl Execution {
                     Verdict::Deny(message) => {
                         let failure = ToolFailure::new(call.name(), ToolFailureKind::Denied(message));
                         let finished = ToolFinished::failed(call, failure, Duration::ZERO);
-                        return Poll::Ready(Progress::Finished(index, finished));
+                        return Poll::Ready(Progress::Finished(index, Box::new(finished)));
                     }
                 },
                 Poll::Ready(Some((index, Event::Finished(finished)))) => {

@@ -228,7 +228,7 @@ impl RunLoop {
                 CallState::Finished(_) => {}
                 CallState::Started if !is_restartable => {
                     let failure = ToolFailure::new(call.name(), ToolFailureKind::Interrupted);
-                    self.note(Progress::Finished(index, ToolFinished::failed(call, failure, Duration::ZERO)));
+                    self.note(Progress::Finished(index, Box::new(ToolFinished::failed(call, failure, Duration::ZERO))));
                 }
                 _ => self.execution.add(index, call),
             }
@@ -379,7 +379,7 @@ impl RunLoop {
                     Some((_, state)) => *state = CallState::Finished(Box::new(finished.result.clone())),
                     None => self.conversation.finish_call(index, &finished.result),
                 }
-                self.emit(|| ToolStep::ToolFinished(finished));
+                self.emit(|| ToolStep::ToolFinished(*finished));
             }
         }
     }
