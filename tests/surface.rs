@@ -35,7 +35,7 @@ fn every_type_of_the_contract_is_on_the_surface() {
         assert!(found.lines().any(|line| line == format!("struct {name}") || line == format!("enum {name}")), "{name}");
     }
     for line in [
-        "(private) async fn create_message_whole(body: &types::MessageCreateRequest) -> types::MessageResponse",
+        "(private) async fn create_message_whole(body: &types::MessageCreateRequest, _params: &CreateMessageArguments) -> types::MessageResponse",
         "async fn count_tokens(body: &types::CountTokensRequest) -> types::MessageTokensCount",
         "  ToolUse(ContentBlockToolUse)",
         "  Unknown(Json)",

@@ -86,20 +86,30 @@
 //! | `pattern`, `format`, `default`, `content*`, `contains`, `not`, `if`, `dependent*`, `unevaluated*` | dropped | validation |
 //! | `title`, `examples`, `xml` | dropped | documentation |
 //! | error responses | dropped: the transport reads every error itself | nothing |
-//! | several good responses | the first one with content, with a note | the others' types |
+//! | several good responses of one type | any of the statuses | nothing |
+//! | several good responses that are JSON or nothing | an enum by status | nothing |
+//! | other good responses | the first one with content, with a note | the others' types |
 //! | `default` without a good response | the good response | nothing |
-//! | several media types | JSON, then `+json`, `*/*`, a form, bytes; with a note | the others |
-//! | `multipart/*` alone, `OPTIONS`, `TRACE` | the operation is left out, with a note | the operation |
+//! | several media types | JSON, then `+json`, `*/*`, JSON lines, a form, `multipart/form-data`, bytes; with a note | the others |
+//! | `application/x-jsonl`, `application/jsonl`, `application/x-ndjson` | a stream of the type of a line | nothing |
+//! | `multipart/form-data` | a struct with a field for each part | parts that are not described |
+//! | `x-pages`, or a list with a cursor | a stream of the pages, and one of the items | nothing |
+//! | other `multipart/*` alone, `OPTIONS`, `TRACE`, `QUERY`, `additionalOperations` | the operation is left out, with a note | the operation |
+//! | a body that is not `required` | an `Option` | nothing |
 //! | a body that may be null | the body, with a note | a body of `null` |
 //! | an operation without `operationId` | named after method and path | nothing |
 //! | an `operationId` that is taken | numbered, with a note | nothing |
 //! | a path without a slash, with braces that don't close or that Rust can't tell apart | left out, with a note | its operations |
 //! | a path with `#…` or `?…` | cut, or sent as it stands | nothing |
 //! | a parameter of the path that nothing declares | a string | its type |
-//! | parameters that are no scalars or lists of them, `deepObject`, `content` | strings, with a note where it is no string | their types |
+//! | `style`, `explode` and `content` of a query parameter, `encoding` of a form | the style | `allowReserved` |
+//! | parameters in paths and headers that are no scalars | strings, with a note | their types |
 //! | parameters in cookies, headers that OpenAPI says are none, two with one Rust name | left out, with a note | the parameter |
 //! | `components` that operations refer to, also by way of each other | followed | nothing |
-//! | webhooks, callbacks, links, servers, security | dropped | what they say |
+//! | webhooks, callbacks, servers of an operation, keys in a query | left out, with a note | what they say |
+//! | links, security | dropped | what they say |
+//! | `deprecated` of an operation | `#[deprecated]` | nothing |
+//! | a `$ref` of a parameter, body or response that leads out of the document | an error | everything |
 //! | 200 that is both JSON and `text/event-stream` | a twin operation for the stream | nothing |
 //! | the `$ref` of a `text/event-stream` | unknown events keep their name and their text | nothing |
 //! | `x-lenient` | a value of another shape stays in `extra` | an error |

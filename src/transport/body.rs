@@ -55,6 +55,14 @@ impl ByteStream {
         Self::new(Source::Whole(bytes))
     }
 
+    /// Creates a stream of a body that no call belongs to.
+    #[cfg(test)]
+    pub(super) fn from_chunks(chunks: Vec<std::result::Result<&'static str, std::io::Error>>) -> Self {
+        let frames = chunks.into_iter().map(|chunk| chunk.map(|text| http_body::Frame::data(Bytes::from(text))));
+        let body = http_body_util::StreamBody::new(futures_util::stream::iter(frames));
+        Self::new(Source::Open { first: Bytes::new(), body: reqwest::Body::wrap(body) })
+    }
+
     fn new(source: Source) -> Self {
         Self { source, left: u64::MAX, max_bytes: u64::MAX, call: None }
     }

@@ -88,3 +88,52 @@ impl Drop for PartialFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("anthropic-messages-{name}-{:016x}", fastrand::u64(..)));
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    fn files(folder: &Path) -> Vec<OsString> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_file_has_its_name_only_when_it_is_complete() {
+        let folder = folder("download");
+        let path = folder.join("report.pdf");
+        let cut = || ByteStream::from_chunks(vec![Ok("half"), Err(io::Error::other("reset"))]);
+        let error = cut().save_to(&path).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Truncated);
+        assert_eq!(files(&folder), Vec::<OsString>::new());
+
+        let mut whole = ByteStream::from_chunks(vec![Ok("one "), Ok("two")]);
+        assert_eq!(whole.save_to(&path).await.unwrap(), 7);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one two");
+
+        // A failure leaves the file of before.
+        cut().save_to(&path).await.unwrap_err();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one two");
+        assert_eq!(files(&folder), ["report.pdf"]);
+
+        let missing = folder.join("missing").join("report.pdf");
+        let error = ByteStream::from_chunks(vec![Ok("x")]).save_to(&missing).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::File);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_limit_ends_the_stream() {
+        let stream = || ByteStream::from_chunks(vec![Ok("1234"), Ok("56")]);
+        assert_eq!(stream().with_max_bytes(6).bytes().await.unwrap(), "123456");
+        let mut limited = stream().with_max_bytes(5);
+        assert_eq!(limited.next().await.unwrap().unwrap(), "1234");
+        assert_eq!(limited.next().await.unwrap().unwrap_err().kind(), ErrorKind::BodyTooLarge);
+        assert!(limited.next().await.is_none(), "the stream went on behind its error");
+    }
+}

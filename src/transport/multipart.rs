@@ -295,3 +295,105 @@ impl error::Error for FileError {
         Some(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    async fn written(form: &MultipartForm) -> (u64, Result<String, String>) {
+        let mut body: http_body_util::combinators::BoxBody<Bytes, reqwest::Error> =
+            http_body_util::BodyExt::boxed(form.body().unwrap());
+        let length = body.size_hint().exact().unwrap();
+        let collected = http_body_util::BodyExt::collect(&mut body).await;
+        let text = collected.map(|all| String::from_utf8(all.to_bytes().to_vec()).unwrap());
+        (length, text.map_err(|error| format!("{error:?}")))
+    }
+
+    fn lines(text: &str, boundary: &str) -> Vec<String> {
+        text.replace(boundary, "B").split("\r\n").map(str::to_owned).collect()
+    }
+
+    #[tokio::test]
+    async fn a_form_has_a_part_for_each_value_and_can_be_written_again() {
+        let mut form = MultipartForm::new();
+        form.file("file", &FileUpload::from_bytes("a \"b\"\r\n.pdf", "%PDF-"), None).unwrap();
+        form.value("seconds", &3600, None).unwrap();
+        form.value("tags", &["x", "y"], None).unwrap();
+        form.value("nothing", &None::<u8>, None).unwrap();
+        form.value("meta", &serde_json::json!({"a": 1}), None).unwrap();
+        form.value("json", "text", Some("application/json")).unwrap();
+        let expected = [
+            "--B",
+            "Content-Disposition: form-data; name=\"file\"; filename=\"a %22b%22%0D%0A.pdf\"",
+            "Content-Type: application/pdf",
+            "",
+            "%PDF-",
+            "--B",
+            "Content-Disposition: form-data; name=\"seconds\"",
+            "",
+            "3600",
+            "--B",
+            "Content-Disposition: form-data; name=\"tags\"",
+            "",
+            "x",
+            "--B",
+            "Content-Disposition: form-data; name=\"tags\"",
+            "",
+            "y",
+            "--B",
+            "Content-Disposition: form-data; name=\"meta\"",
+            "Content-Type: application/json",
+            "",
+            "{\"a\":1}",
+            "--B",
+            "Content-Disposition: form-data; name=\"json\"",
+            "Content-Type: application/json",
+            "",
+            "\"text\"",
+            "--B--",
+            "",
+        ];
+        assert!(form.is_repeatable());
+        for _ in 0..2 {
+            let (length, text) = written(&form).await;
+            let text = text.unwrap();
+            assert_eq!(length, text.len() as u64);
+            assert_eq!(lines(&text, &form.boundary), expected);
+        }
+        assert!(form.file("x", &FileUpload::from_bytes("n", "").with_media_type("a\r\nb: c"), None).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_sent_once_and_has_its_length() {
+        for (length, problem) in [(3, None), (2, Some("longer than announced")), (4, Some("shorter than announced"))] {
+            let chunks = [Ok(Bytes::from("ab")), Ok(Bytes::new()), Ok(Bytes::from("c"))];
+            let mut form = MultipartForm::new();
+            form.file("file", &FileUpload::from_stream("s", length, stream::iter(chunks)), None).unwrap();
+            assert!(!form.is_repeatable());
+            match (written(&form).await.1, problem) {
+                (Ok(text), None) => assert!(text.contains("\r\n\r\nabc\r\n--"), "{text}"),
+                (Err(error), Some(problem)) => assert!(error.contains(problem), "{error}"),
+                (other, _) => panic!("{length}: {other:?}"),
+            }
+            assert_eq!(form.body().unwrap_err().kind(), ErrorKind::File);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_when_it_is_sent_and_must_not_have_changed() {
+        let path = std::env::temp_dir().join(format!("anthropic-messages-{:016x}.txt", fastrand::u64(..)));
+        std::fs::write(&path, "x".repeat(CHUNK + 1)).unwrap();
+        let file = FileUpload::from_path(&path).await.unwrap();
+        assert_eq!((file.size(), file.media_type()), (CHUNK as u64 + 1, "text/plain"));
+        let mut form = MultipartForm::new();
+        form.file("file", &file, None).unwrap();
+        assert!(form.is_repeatable());
+        assert!(written(&form).await.1.unwrap().contains(&"x".repeat(CHUNK + 1)));
+        std::fs::write(&path, "shorter").unwrap();
+        assert!(written(&form).await.1.unwrap_err().contains("its size has changed"));
+        std::fs::remove_file(&path).unwrap();
+        assert!(FileUpload::from_path(&path).await.is_err());
+    }
+}

@@ -164,3 +164,66 @@ impl<T> fmt::Debug for PageItems<T> {
         f.debug_struct("PageItems").field("left_of_page", &self.page.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::response::Head;
+
+    /// The items of a page and the cursor behind it.
+    type Page = (Vec<u8>, Option<&'static str>);
+
+    /// A list whose pages are found by their cursors, and the cursors that were asked for.
+    fn list(pages: Vec<(Option<&'static str>, Page)>) -> (Pages<Page>, Arc<Mutex<Vec<Option<String>>>>) {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&asked);
+        let fetch = move |cursor: Option<String>| {
+            log.lock().unwrap().push(cursor.clone());
+            let page = pages.iter().find(|(at, _)| *at == cursor.as_deref()).map(|(_, page)| page.clone());
+            async move {
+                let page = page.ok_or_else(|| Error::new(ErrorKind::NotFound, "no such page"))?;
+                Ok(Response::new(page, Head::default()))
+            }
+        };
+        (Pages::new(fetch, |page: &Page| page.1.map(str::to_owned)), asked)
+    }
+
+    #[tokio::test]
+    async fn items_come_from_all_pages_and_pages_are_requested_one_by_one() {
+        let (pages, asked) =
+            list(vec![(None, (vec![1, 2], Some("b"))), (Some("b"), (vec![], Some("c"))), (Some("c"), (vec![3], None))]);
+        let mut items = pages.items(|page| page.0);
+        assert_eq!(items.next().await.unwrap().unwrap(), 1);
+        assert_eq!(asked.lock().unwrap().len(), 1);
+        assert_eq!(items.next().await.unwrap().unwrap(), 2);
+        assert_eq!(items.next().await.unwrap().unwrap(), 3);
+        assert!(items.next().await.is_none());
+        assert_eq!(*asked.lock().unwrap(), [None, Some("b".to_owned()), Some("c".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn a_repeated_cursor_is_an_error_behind_its_page() {
+        let (mut pages, asked) = list(vec![
+            (None, (vec![1], Some("b"))),
+            (Some("b"), (vec![2], Some("c"))),
+            (Some("c"), (vec![3], Some("b"))),
+        ]);
+        for item in 1..=3 {
+            assert_eq!(pages.next().await.unwrap().unwrap().0, [item]);
+        }
+        assert_eq!(pages.next().await.unwrap().unwrap_err().kind(), ErrorKind::Protocol);
+        assert!(pages.next().await.is_none());
+        assert_eq!(asked.lock().unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_failed_request_ends_the_list() {
+        let (pages, _) = list(vec![(None, (vec![1], Some("gone")))]);
+        let mut items = pages.items(|page| page.0);
+        assert_eq!(items.next().await.unwrap().unwrap(), 1);
+        assert_eq!(items.next().await.unwrap().unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(items.next().await.is_none());
+    }
+}
