@@ -125,14 +125,12 @@ pub(super) struct Execution {
 }
 
 /// Progress of a call. The number is its position among the calls of the reply.
-#[expect(clippy::large_enum_variant, reason = "both variants are moved once, and most events are the large one")]
 enum Event {
     Decided(ToolCall, Verdict),
     Finished(Box<ToolFinished>),
 }
 
 /// Progress of the calls.
-#[expect(clippy::large_enum_variant, reason = "both variants are moved once, and half of them are the large one")]
 pub(super) enum Progress {
     /// The tool is about to run. It does so after the next poll.
     Starting(usize, ToolCall),
