@@ -22,6 +22,7 @@ mod settings;
 mod timing;
 
 use std::{
+    pin::Pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -114,8 +115,13 @@ impl Transport {
     ///
     /// # Errors
     /// Fails if no attempt succeeds, and if a response is not an answer of the operation.
-    pub(crate) async fn send(&self, request: Box<reqwest::Request>, operation: &'static Operation) -> Result<Answer> {
-        self.call(request, None, operation).await
+    pub(crate) fn send(
+        &self,
+        request: Box<reqwest::Request>,
+        operation: &'static Operation,
+    ) -> Pin<Box<impl Future<Output = Result<Answer>>>> {
+        // Boxed to keep the caller's future small: unboxed, it adds more than 1 KB to every task that calls.
+        Box::pin(self.call(request, None, operation))
     }
 
     /// Sends a request with a form, if there is one, which is written anew for each attempt.
@@ -132,7 +138,7 @@ impl Transport {
         if let Some(form) = &form {
             request.headers_mut().insert(CONTENT_TYPE, form.content_type()?);
         }
-        self.call(request, form, operation).await
+        Box::pin(self.call(request, form, operation)).await
     }
 
     async fn call(
@@ -150,8 +156,7 @@ impl Transport {
             None => {
                 let span = recorder.span();
                 let call = Call::new(&self.shared, &self.settings, operation, form.as_ref(), &mut recorder);
-                // Boxed to keep the caller's future small: unboxed, it adds more than 1 KB to every task that calls.
-                span.instrument(Box::pin(call.run(request))).await
+                span.instrument(call.run(request)).await
             }
         };
         match outcome {

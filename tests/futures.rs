@@ -19,9 +19,9 @@ async fn futures_of_calls_are_small_and_sendable() {
     let request = MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024);
     let count = CountTokensRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")]);
     let sizes = [
-        ("create_message", size_of_sendable(&client.create_message(&request)), 192),
-        ("stream_message", size_of_sendable(&client.stream_message(&request)), 32),
-        ("count_tokens", size_of_sendable(&client.count_tokens(&count)), 168),
+        ("create_message", size_of_sendable(&client.create_message(&request)), 120),
+        ("stream_message", size_of_sendable(&client.stream_message(&request)), 64),
+        ("count_tokens", size_of_sendable(&client.count_tokens(&count)), 56),
         ("run_tools", size_of_sendable(&client.run_tools(request.clone(), []).into_future()), 16),
     ];
     for (name, size, bound) in sizes {
@@ -32,7 +32,7 @@ async fn futures_of_calls_are_small_and_sendable() {
 #[test]
 fn a_task_keeps_little_memory_for_a_stream() {
     let sizes = [
-        ("MessageStream", size_of::<MessageStream>(), 1104),
+        ("MessageStream", size_of::<MessageStream>(), 1112),
         ("Response<()>", size_of::<Response<()>>(), 80),
         ("Response<MessageResponse>", size_of::<Response<MessageResponse>>(), 704),
         ("Error", size_of::<anthropic_messages::Error>(), 8),
