@@ -57,7 +57,10 @@ async fn a_streamed_request_differs_only_in_stream() {
     let server = Server::start().unwrap();
     let (input, odd) = (r#"{"b":1.0,"a":0.10,"c":1.50E+3}"#, r#"{"z":1E2,"y":12345678901234567890123}"#);
     let call = format!(r#"{{"type":"tool_use","id":"toolu_1","name":"look_up","input":{input}}}"#);
-    let turns = format!(r#"[{{"role":"user","content":"Hi"}},{{"role":"assistant","content":[{call}]}}]"#);
+    let result = r#"{"type":"tool_result","tool_use_id":"toolu_1","content":"0"}"#;
+    let turns = format!(
+        r#"[{{"role":"user","content":"Hi"}},{{"role":"assistant","content":[{call}]}},{{"role":"user","content":[{result}]}}]"#
+    );
     let said = format!(r#"{{"model":"claude-sonnet-5","messages":{turns},"max_tokens":1,"odd":{odd}}}"#);
     let request: MessageCreateRequest = serde_json::from_str(&said).unwrap();
     server.when(Matcher::any()).reply("Hi");

@@ -355,8 +355,9 @@ async fn an_error_is_passed_on_as_the_api_sent_it_or_by_its_kind() {
 #[test]
 fn an_event_that_repeats_a_field_in_extra_can_t_be_written() {
     let event: StreamEvent = serde_json::from_value(close(0)).unwrap();
-    let StreamEvent::ContentBlockStop(event) = event else { panic!("{event:?}") };
-    let error = StreamEvent::from(event.set_extra("index", 1)).to_sse().unwrap_err();
+    let StreamEvent::ContentBlockStop(mut event) = event else { panic!("{event:?}") };
+    event.extra.insert("index", 1);
+    let error = StreamEvent::from(event).to_sse().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Contract);
     assert!(std::error::Error::source(&error).unwrap().to_string().contains("`index`"));
 }
