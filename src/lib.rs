@@ -8,6 +8,8 @@ mod auth;
 mod batches;
 #[cfg(feature = "blocking")]
 pub mod blocking;
+#[cfg(all(feature = "bulk", operation = "create_batch", operation = "list_batches", operation = "batch_results"))]
+pub mod bulk;
 mod client;
 mod content;
 mod error;
