@@ -90,6 +90,10 @@ pub mod guide {
     #[doc = include_str!("docs/batches.md")]
     pub mod batches {}
 
+    #[cfg(all(feature = "bulk", operation = "create_batch", operation = "list_batches", operation = "batch_results"))]
+    #[doc = include_str!("docs/bulk.md")]
+    pub mod bulk {}
+
     #[cfg(operation = "upload_file")]
     #[doc = include_str!("docs/files.md")]
     pub mod files {}

@@ -58,6 +58,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["json", "generated::types", "response", "error", "observe", "generated", "messages", "stream", "schema"],
     ),
     ("batches", &["generated::types", "response", "error", "transport", "generated"]),
+    ("bulk", &["response", "error", "transport", "generated", "generated::types"]),
     ("internal_for_tests", &["json", "generated::types", "stream::sse", "transport", "client"]),
 ];
 

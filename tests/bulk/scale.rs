@@ -14,7 +14,6 @@ const MEBIBYTE: u64 = 1024 * 1024;
 async fn child() {
     let client = Client::builder().api_key("k").base_url(env::var("URL").unwrap()).no_proxy().build().unwrap();
     let (_folder, path) = journal();
-    eprintln!("before: {} KiB", peak() / 1024);
     let count: usize = env::var("COUNT").unwrap().parse().unwrap();
     let mut job = open(&path).unwrap().start(&client, requests(count)).unwrap();
     let mut answers = 0;
