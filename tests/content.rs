@@ -61,7 +61,7 @@ fn an_image_is_made_from_bytes_of_a_known_format() {
 #[test]
 fn base64_is_not_encoded_again() {
     let png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ";
-    let wrapped = format!("iVBO\r\nRw0KGgoAAAANSUhEUgAAAAEAAAAB\n");
+    let wrapped = "iVBO\r\nRw0KGgoAAAANSUhEUgAAAAEAAAAB\n";
     for text in [png, &wrapped, "R0lGODdh", "JVBERi0xLjcK", &format!("data:image/png;base64,{png}")] {
         let image = ImageSource::encode("image/png", text).unwrap_err();
         assert_eq!(image.to_string(), "data is encoded already: expected bytes, found base64 or a `data:` URL");

@@ -109,7 +109,7 @@ fn kinds_have_a_name_and_at_most_one_fault() {
         let name = kind.to_string();
         assert_eq!(serde_json::to_value(kind).unwrap(), name);
         // The name is that of the variant, in snake case.
-        let variant: String = name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+        let variant: String = name.split('_').map(capitalized).collect();
         assert_eq!(variant, format!("{kind:?}"));
         names.insert(name, kind);
         assert!(checked(&error).len() == 1);
@@ -487,4 +487,9 @@ async fn debug_shows_no_body_and_no_header() {
         assert!(!format!("{error:?} {error:#?} {error}").contains("canary"), "{error:?}");
         assert_eq!(error.body(), page.as_bytes());
     }
+}
+
+fn capitalized(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }

@@ -238,7 +238,7 @@ mod tests {
             ("a line twice", joined(&[lines[0], lines[1], lines[1]]), 3),
             ("two lines exchanged", joined(&[lines[0], lines[2], lines[1]]), 2),
             ("an empty line", joined(&[lines[0], "", lines[1]]), 2),
-            ("a torn line before others", joined(&[lines[0], &lines[1][..9], lines[2]]), 2),
+            ("a torn line before others", joined(&[lines[0], r#"{"entry":"#, lines[2]]), 2),
             ("two lines joined", joined(&[lines[0], &(lines[1].to_owned() + lines[2])]), 2),
             ("no UTF-8", text.replacen("\"a\"", "\"\u{7f}\"", 1), 2),
             ("another file", "hello\n".to_owned(), 1),

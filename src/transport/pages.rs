@@ -176,7 +176,9 @@ mod tests {
     type Page = (Vec<u8>, Option<&'static str>);
 
     /// A list whose pages are found by their cursors, and the cursors that were asked for.
-    fn list(pages: Vec<(Option<&'static str>, Page)>) -> (Pages<Page>, Arc<Mutex<Vec<Option<String>>>>) {
+    type Cursors = Arc<Mutex<Vec<Option<String>>>>;
+
+    fn list(pages: Vec<(Option<&'static str>, Page)>) -> (Pages<Page>, Cursors) {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&asked);
         let fetch = move |cursor: Option<String>| {
