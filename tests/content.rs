@@ -62,7 +62,7 @@ fn an_image_is_made_from_bytes_of_a_known_format() {
 fn base64_is_not_encoded_again() {
     let png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ";
     let wrapped = "iVBO\r\nRw0KGgoAAAANSUhEUgAAAAEAAAAB\n";
-    for text in [png, &wrapped, "R0lGODdh", "JVBERi0xLjcK", &format!("data:image/png;base64,{png}")] {
+    for text in [png, wrapped, "R0lGODdh", "JVBERi0xLjcK", &format!("data:image/png;base64,{png}")] {
         let image = ImageSource::encode("image/png", text).unwrap_err();
         assert_eq!(image.to_string(), "data is encoded already: expected bytes, found base64 or a `data:` URL");
         assert!(DocumentSource::encode("application/pdf", text).is_err(), "{text}");
@@ -71,7 +71,7 @@ fn base64_is_not_encoded_again() {
         assert!(ImageSource::encode("image/png", bytes).is_ok(), "{bytes:?}");
     }
     let source = |data: &str| json!({"type": "base64", "media_type": "image/png", "data": data});
-    let found = serde_json::to_value(ImageSource::from_base64("image/png", wrapped.clone()).unwrap()).unwrap();
+    let found = serde_json::to_value(ImageSource::from_base64("image/png", wrapped).unwrap()).unwrap();
     assert_eq!(found, source("iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB"));
     assert!(DocumentSource::from_base64("application/pdf", "JVBERi0xLjcK").is_ok());
     for text in ["", "iVBO Rw0KG", "data:image/png;base64,iVBO", "a_-b", "not base64!"] {

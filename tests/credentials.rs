@@ -71,7 +71,7 @@ fn assert_keys(server: &Server, numbers: &[usize]) {
     let requests = server.requests();
     assert_eq!(requests.len(), numbers.len());
     for (request, number) in requests.iter().zip(numbers) {
-        assert!(request.has_header("authorization", &format!("Bearer sk-ant-number-{number}")), "{number}");
+        assert!(request.has_header("authorization", format!("Bearer sk-ant-number-{number}")), "{number}");
     }
 }
 
@@ -239,8 +239,8 @@ async fn keys_of_single_calls_never_mix() {
     let mut seen = BTreeSet::new();
     for request in server.requests() {
         let tenant = request.header("x-tenant").unwrap().to_owned();
-        let is_key = request.has_header("x-api-key", &format!("sk-ant-key-{tenant}"));
-        let is_token = request.has_header("authorization", &format!("Bearer token-{tenant}"));
+        let is_key = request.has_header("x-api-key", format!("sk-ant-key-{tenant}"));
+        let is_token = request.has_header("authorization", format!("Bearer token-{tenant}"));
         assert_eq!((is_key, is_token), (request.header("x-api-key").is_some(), !is_key), "{request:?}");
         seen.insert((tenant, is_key));
     }
