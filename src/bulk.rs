@@ -251,9 +251,9 @@ pub struct BulkJob {
     ended: VecDeque<u32>,
     /// The request whose answer the caller is handling.
     unacknowledged: Option<String>,
-    /// What the service said last of the batches in progress.
+    /// The last counts that the service reported for the batches in progress.
     counts: BTreeMap<u32, MessageBatchRequestCounts>,
-    /// Why it is unknown if a batch was created.
+    /// The errors that left it unknown if a batch was created.
     creation_errors: BTreeMap<u32, Error>,
     /// Batches that turned out to be of another job.
     foreign: HashSet<String>,
@@ -332,7 +332,7 @@ pub struct BulkProgress {
     pub canceled: u64,
     /// The number of requests of the current batches that expired.
     pub expired: u64,
-    /// Whether all requests of the caller were read, so that the counts above include all of them.
+    /// `true` once all requests of the caller have been read, and the counts above include all of them.
     pub has_read_all: bool,
     /// The time at which the first batch was submitted.
     pub first_submitted_at: Option<SystemTime>,

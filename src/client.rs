@@ -57,7 +57,7 @@ impl Client {
     /// # Ok::<(), anthropic_messages::Error>(())
     /// ```
     ///
-    /// Each call made for an account of its own:
+    /// To use a different API key for each call:
     ///
     /// ```
     /// # use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};

@@ -15,7 +15,7 @@ use crate::{
 
 /// The content of a message: text, one block or several.
 ///
-/// [`AnthropicMessage::user`] and [`AnthropicMessage::assistant`] accept everything that converts into it.
+/// [`AnthropicMessage::user`] and [`AnthropicMessage::assistant`] accept any type that converts into it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MessageContent(Vec<ContentBlock>);
 

@@ -45,7 +45,7 @@ fn without(body: Bytes, secret: &[u8], is_whole: bool) -> Bytes {
     clean.into()
 }
 
-/// How the beginning of a text compares with the credential.
+/// The result of comparing the beginning of a text with the credential.
 enum Likeness {
     /// It is the credential, in this many bytes.
     Same(usize),

@@ -202,7 +202,7 @@ pub(crate) struct RetryContext {
     pub(crate) random: f64,
 }
 
-/// What follows a failed attempt.
+/// The decision after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// Another attempt after this delay.

@@ -62,8 +62,8 @@ impl AnthropicTool {
     /// Creates a tool whose input is guaranteed to fit its schema (`strict`).
     ///
     /// The schema is that of [`of`](Self::of) with the changes that the API requires: objects have no members but those
-    /// named, `oneOf` becomes `anyOf`, an `Option` that can be left out is not `null` as well, and limits such as `minimum`
-    /// move into the description.
+    /// named, `oneOf` becomes `anyOf`, an `Option` that can be left out can't also be `null`, and limits such as
+    /// `minimum` move into the description.
     ///
     /// # Errors
     /// Fails as [`of`](Self::of) does, and with [`ErrorKind::Contract`] for a type that has no strict schema: one that

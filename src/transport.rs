@@ -62,7 +62,7 @@ pub(crate) struct Transport {
     settings: Arc<Settings>,
 }
 
-/// What all clones of a client share, whatever their options.
+/// The state that all clones of a client share, regardless of their options.
 pub(crate) struct Shared {
     pub(crate) http: reqwest::Client,
     pub(crate) timing: Arc<dyn Timing>,

@@ -26,8 +26,8 @@ enum Way {
 
 const WAYS: [Way; 3] = [Way::Whole, Way::Stream, Way::Long];
 
-/// What becomes of a response: the kind of the error, whether it was retried, whether the request may have been processed,
-/// and a part of the message.
+/// The outcome of a response: the kind of the error, whether it was retried, whether the request may have been
+/// processed, and a part of the message.
 #[derive(Clone, Debug, PartialEq)]
 struct Verdict {
     kind: Option<ErrorKind>,
@@ -339,7 +339,7 @@ async fn a_count_without_its_number_is_no_count() {
 
 const EVENTS: Option<&str> = Some("text/event-stream");
 
-/// What `stream_message` makes of these responses.
+/// Returns the error of `stream_message` for these responses.
 async fn streamed(replies: impl IntoIterator<Item = Reply>) -> Error {
     let server = answering_all(replies);
     let client = Client::builder().api_key("sk-key").base_url(server.base_url()).timing(NoWaiting::default());
@@ -423,7 +423,7 @@ async fn a_compressed_body_is_kept() {
     assert_eq!((error.kind(), error.body().len()), (ErrorKind::ContentEncoding, body.len()));
 }
 
-/// What precedes the first event is kept for the stream, so it counts.
+/// The client buffers everything before the first event for the stream, so it counts.
 #[tokio::test]
 async fn comments_before_the_first_event_count_towards_the_limit() {
     let server = RawServer::start(|connection| {

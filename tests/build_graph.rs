@@ -85,5 +85,6 @@ fn the_generator_needs_no_more_packages_than_it_did() {
     assert!(graph.len() <= MOST, "{} packages: {graph:?}", graph.len());
 }
 
-/// How many packages the build script needs at most, on any platform. Each one is time that every user's build takes.
+/// The maximum number of packages the build script needs, on any platform. Each one adds to the build time of
+/// every user.
 const MOST: usize = 58;

@@ -30,7 +30,7 @@ async fn seen(client: &Client, server: &Server) -> ReceivedRequest {
     server.last_request().unwrap()
 }
 
-/// How often a header was sent.
+/// Returns the number of times a header was sent.
 fn count(request: &ReceivedRequest, name: &str) -> usize {
     request.headers().get_all(name).iter().count()
 }
@@ -86,7 +86,7 @@ fn child(name: &str, variables: &[(&str, &str)]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What runs in a process of its own, started by [`child`].
+/// Code that runs in a separate process, started by [`child`].
 mod children {
     use super::*;
 

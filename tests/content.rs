@@ -57,7 +57,7 @@ fn an_image_is_made_from_bytes_of_a_known_format() {
     }
 }
 
-/// What is base64 already would be encoded twice, and the API would see a broken image.
+/// Base64 input would be encoded twice, and the API would receive a broken image.
 #[test]
 fn base64_is_not_encoded_again() {
     let png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ";

@@ -1,4 +1,4 @@
-//! What an error says, and what it lets code ask.
+//! Tests of the messages and the accessors of errors.
 
 #![cfg(test)]
 

@@ -1,4 +1,4 @@
-//! What is JSON and what is not, and what becomes of it in the types of the contract.
+//! Tests of valid and invalid JSON, and of reading it into the types of the contract.
 
 #![cfg(test)]
 

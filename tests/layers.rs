@@ -150,8 +150,8 @@ fn is(token: &TokenTree, name: &str) -> bool {
     matches!(token, TokenTree::Ident(ident) if ident == name)
 }
 
-/// What follows `crate::`, and `super::` where it leads to the root. `depth` is how many `super`
-/// do. `stream::sse` counts as one name.
+/// Collects the names after `crate::`, and after `super::` if it leads to the root. `depth` is the number of `super`
+/// that lead there. `stream::sse` counts as one name.
 fn names_of_the_crate(tokens: TokenStream, depth: usize, names: &mut Vec<String>) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let mut at = 0;

@@ -1,5 +1,5 @@
-//! How much memory an answer can cost, whatever its size. Each case is a process of its own, and
-//! what counts is the peak of its resident memory.
+//! Limits on the memory that a response of any size uses. Each case runs in a separate process, whose peak resident
+//! memory is measured.
 
 #![cfg(test)]
 #![cfg(target_os = "linux")]
@@ -17,7 +17,7 @@ use support::bodies::message_body;
 use support::raw::{Connection, RawServer, json};
 
 const MEBIBYTE: u64 = 1024 * 1024;
-/// What a process may need besides the body.
+/// The memory that a process may use in addition to the body.
 const MARGIN: u64 = 8 * MEBIBYTE;
 
 /// Answers the first request of the child with a message, and all others with `bad`.

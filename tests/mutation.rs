@@ -48,7 +48,7 @@ fn every_change_of_a_request_is_kept_or_refused_at_its_place() {
     tally.assert_every_type_is_counted();
 }
 
-/// What was done to a document.
+/// A change to a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Change {
     Nothing,
@@ -183,7 +183,7 @@ fn changes(contract: &Contract, form: &Form<'_>, document: &Value) -> Vec<(Chang
     changes
 }
 
-/// What a value in a place amounts to, as far as it always ends the same way.
+/// Returns the kind of change that a value makes in a place, if its outcome is always the same.
 fn change_by(contract: &Contract, place: &Place<'_>, value: &Value) -> Change {
     let arms = contract.arms(&place.form);
     let forms = if arms.is_empty() { std::slice::from_ref(&place.form) } else { &arms };
@@ -291,7 +291,7 @@ fn places<'c>(
 
 #[derive(Clone, Copy, PartialEq)]
 enum Fill {
-    /// What is required.
+    /// Required fields only.
     Least,
     /// All fields, to a certain depth.
     Most,

@@ -43,7 +43,7 @@ async fn request(address: SocketAddr) -> TcpStream {
     browser
 }
 
-/// What a browser is answered: the status, the content type, and the body.
+/// Returns the response a browser gets: the status, the content type, and the body.
 async fn answer(address: SocketAddr) -> (u16, String, String) {
     let mut answer = Vec::new();
     request(address).await.read_to_end(&mut answer).await.unwrap();
@@ -160,7 +160,7 @@ fn units(text: &str) -> Vec<u16> {
     units
 }
 
-/// What an API sends, as text.
+/// Returns the text of the events, as an API sends them.
 fn sent(events: &[&str]) -> String {
     events.iter().map(|data| format!("event: {}\ndata: {data}\n\n", event_type(data))).collect()
 }

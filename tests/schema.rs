@@ -474,7 +474,7 @@ fn every_schema_is_accepted_by_the_meta_schema_and_the_contract() {
     }
 }
 
-/// Whether a value of a type is valid under the schemas of the type, and is read as itself.
+/// Checks that a value is valid under the schemas of its type, and reads back unchanged.
 fn holds<T>(value: &T) -> Result<(), TestCaseError>
 where
     T: Serialize + DeserializeOwned + JsonSchema + PartialEq + std::fmt::Debug,

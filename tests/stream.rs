@@ -72,7 +72,7 @@ async fn read(mut stream: MessageStream) -> (Vec<StreamEvent>, Result<MessageRes
     (events, stream.final_message().await)
 }
 
-/// What events come to, for those that are no message.
+/// Returns the error of a stream whose events aren't a complete message.
 async fn failing(events: &[Value]) -> Error {
     read(stream_of([wire(events)])).await.1.unwrap_err()
 }

@@ -207,7 +207,7 @@ impl Vocabulary {
         by_reason
     }
 
-    /// How many fields and listed values a schema has.
+    /// Returns the number of fields and of listed values in a schema.
     fn size(&self, name: &str) -> (usize, usize) {
         let schema = &self.schemas[name];
         let count = |list: &Value| list.as_array().map_or(0, Vec::len);
@@ -245,7 +245,7 @@ impl Vocabulary {
         instances
     }
 
-    /// How many instances show every form of a field.
+    /// Returns the number of instances needed to show every form of a field.
     fn choices(&self, field: &Value) -> usize {
         if let Some(values) = field["enum"].as_array().or(field["items_enum"].as_array()) {
             return values.len();
@@ -350,7 +350,7 @@ fn fill(template: &Value, instance: &Value) -> Value {
     }
 }
 
-/// Whether the instance stands where the type has free-form JSON.
+/// Returns `true` if the type has free-form JSON in the place of the instance.
 fn is_carried_in_free_form(contract: &Contract, form: &Form<'_>, place: &Value) -> bool {
     fn visit(contract: &Contract, form: &Form<'_>, template: &Value, in_free_form: bool) -> bool {
         let in_free_form = in_free_form || is_free_form(form.schema);

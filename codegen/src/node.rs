@@ -71,7 +71,7 @@ impl Node {
         }
     }
 
-    /// Returns the number of values in it, itself included.
+    /// Returns the number of values in this value, including itself.
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::Array(items) => items.iter().map(Self::size).sum::<usize>() + 1,
@@ -89,7 +89,7 @@ impl Node {
         })
     }
 
-    /// Returns the value at a JSON pointer for changes.
+    /// Returns a mutable reference to the value at a JSON pointer.
     pub(crate) fn pointer_mut(&mut self, pointer: &str) -> Option<&mut Node> {
         reference_tokens(pointer)?.iter().try_fold(self, |node, step| match node {
             Self::Object(members) => members.get_mut(step),
@@ -199,7 +199,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
                 let number = node.as_str().and_then(|text| serde_json::from_str(text).ok());
                 return number.map(Node::Number).ok_or_else(|| de::Error::custom("a number is malformed"));
             }
-            // The last one would win silently.
+            // serde_json would silently keep the last one.
             if members.contains_key(&name) {
                 return Err(de::Error::custom(format!("the member `{name}` is repeated; remove one of the two")));
             }

@@ -13,7 +13,7 @@ use super::{
     node::{Node, join},
 };
 
-/// How an action is handled that excludes values which the contract allows.
+/// The treatment of an action that excludes values the contract allows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum OnNarrowing {
     /// The overlay fails.

@@ -3,7 +3,7 @@
 //! An entry is a line of JSON with its number and a check sum:
 //! `{"entry":{"answered":{"custom_id":"a"}},"number":7,"sha256":"0123456789abcdef"}`. The check sum covers the text of the
 //! entry and the number, so that a line that was changed, left out, moved or doubled is found. A last line without its line
-//! feed was interrupted while it was written: it is dropped, because nothing that it allows has happened.
+//! feed was interrupted while it was written: it is dropped, because no action that depends on it has started.
 
 use std::{
     fs::{File, OpenOptions},
@@ -22,7 +22,7 @@ const VERSION: u32 = 1;
 /// The number of hexadecimal digits of a check sum.
 const SUM_DIGITS: usize = 16;
 
-/// One step of a job, recorded before whatever it allows.
+/// One step of a job, recorded before the actions that depend on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
@@ -117,7 +117,7 @@ impl Journal {
             whole += length as u64;
         }
         drop(reader);
-        // What an interrupted write left would become a part of the next line.
+        // The remains of an interrupted write would become part of the next line.
         if file.metadata()?.len() != whole {
             file.set_len(whole)?;
         }
@@ -129,7 +129,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Appends an entry. It survives the end of the process, and that of the machine too once [`sync`](Self::sync) returns.
+    /// Appends an entry. It survives a crash of the process, and a power failure once [`sync`](Self::sync) returns.
     pub(super) fn write(&mut self, entry: &Entry) -> io::Result<()> {
         let number = self.entries + 1;
         let text = serde_json::value::to_raw_value(entry)?;
@@ -149,7 +149,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Waits until the disk has everything that was written.
+    /// Waits until all entries are on disk.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()
     }
@@ -178,8 +178,8 @@ fn sum(entry: &str, number: u64) -> String {
     hexadecimal(&sha256.finalize())
 }
 
-/// Returns a hash of a request's JSON. Its 64 bits tell an edited request from the one that was sent. They don't protect
-/// against a forger.
+/// Returns a hash of a request's JSON. Its 64 bits detect an edited request. They don't protect against deliberate
+/// collisions.
 pub(super) fn hash(json: &[u8]) -> u64 {
     Sha256::digest(json).iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
 }

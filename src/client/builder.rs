@@ -148,7 +148,7 @@ impl ClientBuilder {
     /// Sets the address that the paths of operations (`/messages`) are appended to. Defaults to
     /// `https://api.anthropic.com/v1`.
     ///
-    /// A base URL without a path gets `/v1`, because that is where the API and servers like it have their operations; see
+    /// A base URL without a path gets `/v1`, because the API and compatible servers have their operations there; see
     /// [`default_base_path`](Self::default_base_path). Any other path is used as written, without a slash at its end.
     ///
     /// [`build`](Self::build) refuses a URL that names an operation, such as `/v1/messages`, one with a user name, a password, a query or a
@@ -239,8 +239,8 @@ impl ClientBuilder {
     /// stream and read to its end, because a connection that is silent for so long is likely to be lost. The default timeout
     /// then covers the time up to the start of the stream. The rest may take as long as it needs, within
     /// [`idle_timeout`](Self::idle_timeout) between two reads, [`max_event_bytes`](Self::max_event_bytes) for each event and
-    /// [`max_response_bytes`](Self::max_response_bytes) in all. With a timeout set here, 600 s included, the call is sent as
-    /// it is and the timeout covers all of it, also if the request asks for a stream.
+    /// [`max_response_bytes`](Self::max_response_bytes) in all. With a timeout set here, even 600 s, the call is not
+    /// converted to a stream and the timeout covers all of it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -285,8 +285,8 @@ impl ClientBuilder {
     /// Limits the time for making a connection, including name resolution and TLS. An attempt that takes longer fails with
     /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) and is retried. Defaults to 5 s.
     ///
-    /// If [`timeout`](Self::timeout) or [`response_timeout`](Self::response_timeout) is shorter and ends while the
-    /// connection is being made, the error says as well that nothing was processed.
+    /// If [`timeout`](Self::timeout) or [`response_timeout`](Self::response_timeout) is shorter and expires while the
+    /// connection is being made, the error also says that nothing was processed.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connections.connect_timeout = timeout;
         self
@@ -366,7 +366,7 @@ impl ClientBuilder {
     ///
     /// [`connect_timeout`](Self::connect_timeout), [`no_proxy`](Self::no_proxy) and the HTTP version are those of the given
     /// client. It should be built with `redirect::Policy::none()`: a client that follows redirects sends an `x-api-key` to
-    /// wherever it is led. It never sends the body there. A response from elsewhere is discarded with
+    /// the new location. It never sends the body there. A response from elsewhere is discarded with
     /// [`ErrorKind::Redirect`](crate::ErrorKind::Redirect). A total timeout of its own also ends streams.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http_client = Some(client);
@@ -380,14 +380,14 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the clocks, the randomness and the waits between attempts, for tests.
+    /// Sets the clocks, the randomness and the delays between attempts, for tests.
     pub(crate) fn set_timing(mut self, timing: impl Timing) -> Self {
         self.timing = Some(Arc::new(timing));
         self
     }
 }
 
-/// Leaves out header values, which may be secrets.
+/// Omits header values, which may be secrets.
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")

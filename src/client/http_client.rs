@@ -40,8 +40,8 @@ pub(super) type ConfigureHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwes
 /// Idle connections are closed before common servers and gateways close them, after 60 s.
 const POOL_IDLE: Duration = Duration::from_secs(30);
 
-/// Builds an HTTP client that neither follows redirects nor retries, has no cookies, sends no referer and limits no time but
-/// that of connecting: all of these are decided by the transport. Returns it with the proxy it uses, for messages.
+/// Builds an HTTP client that doesn't follow redirects, retry, keep cookies or send a referer, and whose only timeout
+/// is that for connecting. The transport handles everything else. Returns the client and the proxy it uses, for messages.
 pub(super) fn build(
     connections: &Connections,
     target: &Target<'_>,
@@ -62,7 +62,7 @@ pub(super) fn build(
     builder = tls(versions(builder, connections, target.is_encrypted), loads_trust_store)?;
     if let Some(configure) = configure {
         builder = configure(builder);
-        // It may be another one now.
+        // The closure may have set another proxy.
         proxy = None;
     }
     let client = builder
@@ -82,7 +82,7 @@ fn versions(builder: reqwest::ClientBuilder, connections: &Connections, is_encry
         builder.http2_keep_alive_interval(Duration::from_secs(20)).http2_keep_alive_timeout(Duration::from_secs(10));
     match (connections.http2, is_encrypted) {
         (true, true) => builder,
-        // Without TLS there is no negotiation.
+        // The HTTP version is negotiated in TLS. Without TLS, assume HTTP/2.
         (true, false) => builder.http2_prior_knowledge(),
         (false, _) => builder.http1_only(),
     }
@@ -90,11 +90,11 @@ fn versions(builder: reqwest::ClientBuilder, connections: &Connections, is_encry
 
 #[cfg(not(feature = "http2"))]
 fn versions(builder: reqwest::ClientBuilder, _: &Connections, _: bool) -> reqwest::ClientBuilder {
-    // Another crate may have enabled HTTP/2 for everybody.
+    // Another crate may have enabled reqwest's feature for HTTP/2.
     builder.http1_only()
 }
 
-/// Chooses reqwest's TLS. A client that needs no certificates loads none, so that a missing trust store breaks nothing.
+/// Chooses reqwest's TLS. A client that needs no certificates loads none, so it works without a trust store.
 #[cfg(any(feature = "rustls", feature = "rustls-no-provider", feature = "native-tls"))]
 #[expect(clippy::unnecessary_wraps, reason = "fails without a feature for TLS")]
 fn tls(builder: reqwest::ClientBuilder, loads_trust_store: bool) -> Result<reqwest::ClientBuilder> {

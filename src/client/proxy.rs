@@ -1,7 +1,7 @@
 //! The proxy that the environment names for a server, read as the HTTP client reads it.
 //!
-//! The HTTP client silently sends directly if it cannot use the proxy of a variable. Whoever sets one does not expect that, so
-//! it is an error here.
+//! The HTTP client silently connects directly if it can't use the proxy that a variable names. That would be a
+//! surprise, so it is an error here.
 
 use std::ffi::OsString;
 

@@ -338,7 +338,7 @@ mod tests {
         Classification::new(StatusCode::from_u16(status).unwrap(), ApiError::read(body.as_bytes()).as_ref())
     }
 
-    /// What the documentation of a kind promises: (retried, may have been processed), where it promises one thing.
+    /// Returns the promises in the documentation of a kind: (retried, may have been processed). `None` if it depends.
     fn documented(kind: ErrorKind) -> (Option<bool>, Option<bool>) {
         match kind {
             ErrorKind::BadRequest

@@ -257,8 +257,8 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 }
 
-/// Whether serde_json hands out numbers as text, which its types must get then: a feature that any crate of a program
-/// may turn on.
+/// `true` if serde_json's feature `arbitrary_precision` is enabled, which any crate of a program can do. Its types then
+/// expect numbers as text.
 static ARBITRARY_PRECISION: LazyLock<bool> =
     LazyLock::new(|| serde_json::from_str::<serde_json::Value>("1e400").is_ok());
 

@@ -95,7 +95,7 @@ impl DecodeError {
         &self.0.pointer
     }
 
-    /// Returns the offset of the place in bytes, or `None` if there is no text.
+    /// Returns the byte offset of the error in the text, or `None` if the value wasn't read from text.
     #[must_use]
     pub fn offset(&self) -> Option<usize> {
         self.0.offset
@@ -113,19 +113,19 @@ impl DecodeError {
         self.0.column
     }
 
-    /// Returns `true` if the text is not JSON.
+    /// Returns `true` if the text is not valid JSON.
     #[must_use]
     pub fn is_syntax(&self) -> bool {
         self.0.category == Category::Syntax
     }
 
-    /// Returns `true` if the text ended before the value.
+    /// Returns `true` if the text ended before the value was complete.
     #[must_use]
     pub fn is_eof(&self) -> bool {
         self.0.category == Category::Eof
     }
 
-    /// Returns `true` if the text is JSON of another shape.
+    /// Returns `true` if the text is valid JSON, but not of the expected type.
     #[must_use]
     pub fn is_data(&self) -> bool {
         self.0.category == Category::Data

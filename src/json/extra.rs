@@ -24,7 +24,7 @@ use super::{
 /// Reading an object with a repeated member fails, whether the contract names the member or not: one of its values would
 /// be lost. Half of a surrogate pair in a name, which a `String` can't contain, becomes the six characters of its escape.
 ///
-/// An empty `Extra` takes one pointer.
+/// An empty `Extra` is the size of a pointer and doesn't allocate.
 ///
 /// ```
 /// use anthropic_messages::{Json, types::AnthropicMessage};
@@ -49,7 +49,7 @@ struct Members {
 #[derive(Clone)]
 pub(crate) struct Source {
     sent: Box<str>,
-    /// How the value was written when it was read, to detect a later change.
+    /// The original text of the value, to detect a later change.
     written: Box<str>,
     pub(crate) is_joined: bool,
 }

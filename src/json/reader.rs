@@ -819,7 +819,7 @@ fn too_deep(at: usize) -> DecodeError {
     DecodeError::data(at, format!("recursion limit exceeded: the value nests deeper than {MAX_DEPTH} levels"))
 }
 
-/// How to represent half of a surrogate pair in a string.
+/// The representation of half of a surrogate pair in a string.
 #[derive(Clone, Copy)]
 enum LoneSurrogate {
     Replaced,

@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(error.message(), "too many attempts to find the variant of a union");
     }
 
-    /// What an attempt looked over ahead counts as well, though it failed before it read that.
+    /// The text that a failed attempt scanned ahead counts too, even if the attempt didn't read it.
     #[test]
     fn looking_ahead_is_limited_in_attempts_that_fail() {
         let late_tag = format!(r#"{{"content":"{}","type":"text"}}"#, "x".repeat(1000));

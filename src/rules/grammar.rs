@@ -1,4 +1,4 @@
-//! What the API can't turn into a grammar.
+//! Schemas that the API can't compile into a grammar.
 //!
 //! For strict tools and for `output_config` the API compiles a schema into a grammar, which expresses less than JSON Schema.
 

@@ -561,7 +561,7 @@ mod tests {
         }
     }
 
-    /// Whether nothing of an earlier value is taken back.
+    /// Returns `true` if the later value keeps everything in the earlier one.
     fn extends(later: &Order, earlier: &Order) -> bool {
         later.customer.starts_with(&earlier.customer)
             && (earlier.urgency.is_none() || later.urgency == earlier.urgency)

@@ -63,7 +63,7 @@ struct Inner {
     iterations: usize,
 }
 
-/// What follows the last reply.
+/// The next step after the last reply.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Next {

@@ -57,7 +57,7 @@ pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 pub(super) type BeforeTool = Arc<dyn Fn(ToolCall) -> BoxFuture<Verdict> + Send + Sync>;
 
-/// How the calls of a run are executed.
+/// Options for executing the calls of a run.
 pub(super) struct ExecuteOptions {
     /// The number of calls that run concurrently.
     pub(super) max_parallel: usize,

@@ -46,7 +46,7 @@ pub(super) struct RunOptions {
     pub(super) execute: ExecuteOptions,
     pub(super) stop_when: Option<StopWhen>,
     pub(super) before_request: Option<BeforeRequest>,
-    /// Whether steps are made, beside the last one.
+    /// Emits steps before the last one.
     pub(super) has_steps: bool,
 }
 
@@ -72,7 +72,7 @@ pub(super) struct RunLoop {
     wake_time: Arc<WakeTime>,
 }
 
-/// What a run does beside its tools.
+/// The current activity of a run, apart from its tools.
 enum Activity {
     /// Nothing yet.
     New,

@@ -45,7 +45,7 @@ pub(super) struct Call<'a> {
     started: Duration,
     timeout: Duration,
     deadline: Option<Instant>,
-    /// What is known of the current attempt, and of the ones before it.
+    /// Information about the current attempt and the ones before it.
     head: Head,
     /// The credential of the current attempt.
     credential: Option<Credential>,

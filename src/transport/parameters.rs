@@ -38,7 +38,7 @@ pub(crate) fn encode_path(parameter: &str) -> Result<String, InvalidRequest> {
     Ok(utf8_percent_encode(parameter, SEGMENT).to_string())
 }
 
-/// How a value becomes text in a query or a form: OpenAPI's `style` and `explode`. `null` is left out.
+/// The encoding of a value in a query or a form: OpenAPI's `style` and `explode`. `null` is left out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Style {
     /// `form`, exploded: once for each item of a list, and the members of an object under their own names.

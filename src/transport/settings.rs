@@ -42,7 +42,7 @@ pub(crate) struct Settings {
     pub(crate) max_event_bytes: Option<usize>,
     /// `true` if an attempt includes the first event of a stream, so that an error there is retried.
     pub(crate) checks_first_event: bool,
-    /// Whether requests are checked against the rules of the API that its contract doesn't state.
+    /// Checks requests against the rules that the API enforces beyond its contract.
     pub(crate) check_requests: bool,
     /// The first option that cannot be used. Calls fail with it.
     pub(crate) invalid_option: Option<String>,

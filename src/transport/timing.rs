@@ -1,4 +1,4 @@
-//! Clocks, randomness and waiting: what a test replaces.
+//! Clocks, randomness and delays, which tests can replace.
 
 use std::{
     pin::Pin,
@@ -7,20 +7,20 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Where the transport takes time and chance from.
+/// The source of time and randomness for the transport.
 ///
-/// The limits on connections, answers and calls are tokio timers and not part of it: a test that
-/// lets waits between attempts pass at once must not let the limits pass.
+/// Timeouts are tokio timers and not part of it: a test that skips the delays between attempts must not make timeouts
+/// fire.
 pub trait Timing: Send + Sync + 'static {
-    /// The wall clock, for dates that a server names.
+    /// Returns the time of the wall clock, to interpret dates that a server sends.
     fn wall(&self) -> SystemTime {
         SystemTime::now()
     }
 
-    /// A clock that never jumps, from any fixed point.
+    /// Returns the time since a fixed point, from a clock that never jumps.
     fn monotonic(&self) -> Duration;
 
-    /// A random number from 0 to below 1.
+    /// Returns a random number from 0 up to, but not including, 1.
     fn random(&self) -> f64 {
         fastrand::f64()
     }

@@ -16,7 +16,7 @@ use crate::{answers, journal, open, requests, times_sent};
 
 const REQUESTS: usize = 9;
 
-/// What the server does wrong.
+/// A fault of the server.
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
     None,

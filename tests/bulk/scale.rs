@@ -1,4 +1,4 @@
-//! What a large job costs.
+//! Tests of the cost of a large job.
 
 use std::{env, process::Command};
 

@@ -1,4 +1,4 @@
-//! What comes back: answers, redirects, what observers and proxies see.
+//! Tests of responses and redirects, and of the view of observers and proxies.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! What a server sees of a call, and what the caller may change of it.
+//! Tests of the request that a server receives, and of the parts the caller can change.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What a client is made of: credentials, the environment, the address.
+//! Tests of configuring a client: credentials, the environment, the base URL.
 
 use std::{collections::BTreeMap, ffi::OsString};
 

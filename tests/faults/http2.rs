@@ -18,7 +18,7 @@ use crate::{
     failing, request, said, support::bodies::message_body, support::raw::RawServer, support::timing::NoWaiting,
 };
 
-/// What a server does with the first request; it answers all others.
+/// The server's handling of the first request. It answers all others.
 #[derive(Clone, Copy)]
 enum First {
     Answer,

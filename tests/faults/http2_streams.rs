@@ -160,7 +160,7 @@ fn end(mut body: SendStream<Bytes>) {
     body.send_data(Bytes::from(END), true).unwrap();
 }
 
-/// What a client lets a server send over a connection before it reads.
+/// The number of bytes that a server can send over a connection before the client reads.
 const CONNECTION_WINDOW: usize = 5 * 1024 * 1024;
 
 /// The documented price of HTTP/2: `ClientBuilder::http2`.
@@ -214,7 +214,7 @@ async fn streams_that_are_not_read_hold_nothing_up_over_http1() {
     assert_eq!((message.text().as_str(), server.counts().connections), ("one two three", 4));
 }
 
-/// What versions of h2 below 0.4.19 end a connection over.
+/// Versions of h2 below 0.4.19 close the connection in this case.
 #[tokio::test]
 async fn many_small_frames_that_are_not_read_do_not_end_the_connection() {
     const FRAMES: usize = 600;

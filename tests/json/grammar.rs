@@ -276,7 +276,7 @@ const REFUSED: &[&str] = &[
     "{\"\u{0}\":1}",
 ];
 
-/// What the RFC leaves open, and whether it is accepted.
+/// Cases the RFC leaves open, `true` if they are accepted, and the reason.
 const DECIDED: &[(&str, bool, &str)] = &[
     ("[123.456e-789]", true, "numbers in free-form JSON are kept as text, whatever their size"),
     ("[0.4e00669999999999999999999999999999999999999999999999999999]", true, "as above"),

@@ -1,4 +1,4 @@
-//! How much memory a document costs that is read into the types, beside its own text.
+//! Limits on the memory that reading a document into the types uses, apart from its text.
 
 use std::process::Command;
 

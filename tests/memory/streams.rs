@@ -1,4 +1,4 @@
-//! How much memory a stream can cost, whatever its server sends.
+//! Limits on the memory a stream uses, whatever the server sends.
 
 use std::process::Command;
 

@@ -178,7 +178,7 @@ fn a_stream_can_be_sent_to_another_task() {
     sendable::<anthropic_messages::Accumulator>();
 }
 
-/// What an observer was told of, by name.
+/// Records the names of the events an observer receives.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<String>>>);
 

@@ -40,10 +40,10 @@ fn events() -> Vec<Value> {
     ]
 }
 
-/// What must come of a stream cut after `at` bytes. `clean` says whether its end is told as one.
+/// Checks the outcome of a stream cut after `at` bytes. `clean` is `true` if the body ends without an error.
 fn judge(at: usize, clean: bool, whole: &MessageResponse, outcome: Result<MessageResponse, Error>) {
     let (length, told) = (wire(&events()).len(), wire(&events()[..15]).len());
-    // The blank line behind `message_stop` may be missing.
+    // The blank line after `message_stop` may be missing.
     let may_succeed = at >= length - 2 || (clean && at == told);
     match outcome {
         Ok(message) => {

@@ -25,7 +25,7 @@ fn spaced(data: &str) -> String {
 
 type Outcome = (Vec<StreamEvent>, Result<MessageResponse, (ErrorKind, Option<MessageResponse>)>);
 
-/// What a stream with this delta comes to.
+/// Returns the outcome of a stream with this delta.
 fn outcome(block: &str, data: &str) -> Outcome {
     let blank = match block {
         "tool_use" => json!({"type": "tool_use", "id": "toolu_1", "name": "t", "input": {}}),

@@ -15,7 +15,7 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 
-/// What was logged so far.
+/// Captures log output.
 #[derive(Clone, Default)]
 pub struct Capture(Arc<Logged>);
 
@@ -27,7 +27,7 @@ struct Logged {
 }
 
 impl Capture {
-    /// Begins to capture, once a process.
+    /// Starts capturing, once per process.
     pub fn begin() -> Self {
         static CAPTURE: OnceLock<Capture> = OnceLock::new();
         let begun = CAPTURE.get_or_init(|| {
@@ -40,12 +40,12 @@ impl Capture {
         begun.clone()
     }
 
-    /// All events and log records, one line each.
+    /// Returns all events and log records, one line each.
     pub fn lines(&self) -> Vec<String> {
         self.0.lines.lock().unwrap().clone()
     }
 
-    /// The fields of all spans of a name.
+    /// Returns the fields of all spans with a name.
     pub fn spans(&self, name: &str) -> Vec<BTreeMap<String, String>> {
         let spans = self.0.spans.lock().unwrap();
         spans.values().filter(|fields| fields.get("span").is_some_and(|span| span == name)).cloned().collect()

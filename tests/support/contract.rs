@@ -107,7 +107,7 @@ impl Contract {
         }
     }
 
-    /// What has to come back for a document, or why it has to be refused.
+    /// Returns the document that must be written back, or the reason it must be refused.
     pub fn judge(&self, form: &Form<'_>, value: &Value, at: &str) -> Result<Value, Refusal> {
         let refused = || Err(Refusal { pointer: at.to_owned(), missing: Vec::new() });
         if value.is_null() {
@@ -178,7 +178,7 @@ impl Contract {
     }
 }
 
-/// Whether a member with a value of another shape is kept.
+/// Returns `true` if a member with a value of another shape is kept.
 pub fn is_lenient(object: &Value, name: &str) -> bool {
     object["x-lenient"] == true || object["properties"][name]["x-lenient"] == true
 }

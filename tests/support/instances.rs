@@ -13,7 +13,7 @@ pub struct Generator<'a> {
 /// An instance, which has to come back as it is.
 pub struct Sample {
     pub sent: String,
-    /// Whether it holds a number that serde_json would round or refuse.
+    /// `true` if it contains a number that serde_json would round or refuse.
     pub beyond_serde_json: bool,
 }
 

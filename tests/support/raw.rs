@@ -99,7 +99,7 @@ impl RawServer {
         self.counts.requests.lock().unwrap().clone()
     }
 
-    /// How many connections were made.
+    /// Returns the number of connections made.
     pub fn connections(&self) -> usize {
         self.counts.connections.load(Ordering::SeqCst)
     }

@@ -1,7 +1,7 @@
 //! The standard's rules for server-sent events, followed word by word on a stream that is all there.
 //! Slow and plain on purpose: what the decoder yields is compared with this.
 
-/// What a stream means.
+/// The expected result of parsing a stream.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Meaning {
     /// Type, data and id of each event.

@@ -1,4 +1,4 @@
-//! What is said between a run and the API, streamed or not.
+//! Tests of the messages between a run and the API, streamed or not.
 
 use anthropic_messages::{
     AnthropicMessage, AnthropicTool, Client, ErrorKind, MessageCreateRequest,

@@ -1,4 +1,4 @@
-//! How tools run: what they get, side by side, and what becomes of failures.
+//! Tests of executing tools: their input, concurrency, and failures.
 
 use std::{
     future::pending,

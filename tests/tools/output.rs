@@ -1,4 +1,4 @@
-//! What tools hand out.
+//! Tests of the results of tools.
 
 use anthropic_messages::{
     ContentBlock, Json,
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{City, request};
 
-/// What the model gets of a result, as it stands in the request.
+/// Returns the result that the model receives, as written in the request.
 async fn sent<Form: 'static>(handler: impl ToolHandler<Form, Input = City>) -> Value {
     let server = Server::start().unwrap();
     server.reply(Reply::tool_call("tool", json!({"city": ""}))).then("done");

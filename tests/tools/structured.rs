@@ -24,7 +24,7 @@ async fn reply(reply: Reply) -> MessageResponse {
     server.client().unwrap().create_message(&request).await.unwrap().into_inner()
 }
 
-/// What a reply is read as, and the text that is there in any case.
+/// Returns the structured value of a reply, and its text.
 async fn read(sent: Reply) -> (Result<Contact>, String) {
     let reply = reply(sent).await;
     (reply.structured(), reply.text())

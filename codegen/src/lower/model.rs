@@ -324,7 +324,7 @@ pub(crate) enum PartContent {
     Value(TypeRef),
 }
 
-/// How the pages of a list follow each other.
+/// The pagination of a list.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pages {
     /// The member with the items.
@@ -354,7 +354,7 @@ pub(crate) struct Parameter {
     pub(crate) constraints: Vec<Constraint>,
 }
 
-/// How a value becomes text in a query or a form (`style` and `explode`).
+/// The encoding of a value in a query or a form (`style` and `explode`).
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Style {
     /// `form`, exploded: once for each item of a list, and the members of an object under their own names.

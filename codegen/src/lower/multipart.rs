@@ -66,7 +66,7 @@ impl Lowering<'_> {
     }
 }
 
-/// Returns `true` for the schema of a file: bytes, or a string that has a media type of its own.
+/// Returns `true` for the schema of a file: bytes, or a string with its own media type.
 fn is_file(schema: &Node) -> bool {
     let is_text = || types(schema).iter().any(|name| name == "string");
     let has_type = || {

@@ -47,7 +47,7 @@ impl Lowering<'_> {
     }
 }
 
-/// What an operation has to page with.
+/// The parts of an operation that pagination can use.
 struct Place<'l> {
     fields: &'l [Field],
     parameters: &'l [Parameter],

@@ -206,8 +206,8 @@ pub(super) fn placeholders(path: &str) -> Option<Vec<&str>> {
     (path.starts_with('/') && !rest.contains('}')).then_some(names)
 }
 
-/// Whether a header may be a parameter: its name is a token (RFC 9110, section 5.6.2), and none that OpenAPI
-/// (section "Parameter Object") leaves to other parts of the document.
+/// Returns `true` if a header can be a parameter: its name is a token (RFC 9110, section 5.6.2) and isn't one that
+/// OpenAPI (section "Parameter Object") leaves to other parts of the document.
 fn is_own_header(name: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let others = ["accept", "content-type", "authorization"];

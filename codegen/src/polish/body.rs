@@ -17,7 +17,8 @@ pub(super) struct Body {
     pub request: Ident,
 }
 
-/// Splits the body that progenitor wrote, and adapts its statements. Fails with what is missing in a body of another form.
+/// Splits the body that progenitor wrote, and adapts its statements. Fails with the missing part if the body has
+/// another form.
 ///
 /// Variables are found by their values: progenitor renames one that has the name of a parameter.
 pub(super) fn parse(
@@ -132,13 +133,13 @@ struct Expressions<'a> {
 }
 
 impl Expressions<'_> {
-    /// The call that sets the body as the contract has it, if that is not progenitor's.
+    /// The call that sets the body as the contract defines it, if progenitor's doesn't.
     fn body(&self, call: &ExprMethodCall) -> Option<Expr> {
         let receiver = &call.receiver;
         let is_optional = self.is_body_optional;
         match (&self.operation.request, call.method.to_string().as_str()) {
             (RequestBody::Json { media_type, .. }, "json") if is_optional || media_type.is_some() => {
-                // reqwest keeps a content type that is there.
+                // reqwest keeps a content type that is already set.
                 let receiver: Expr = match media_type {
                     Some(media_type) => parse_quote!(#receiver.header(::reqwest::header::CONTENT_TYPE, #media_type)),
                     None => (**receiver).clone(),

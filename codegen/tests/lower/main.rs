@@ -15,7 +15,7 @@ mod unions;
 use anthropic_messages_codegen::{Contract, Generated, Lowered, Requirements, finish, run, settings};
 use serde_json::{Value, json};
 
-/// What generation gives for a document: the surface, the notes, and the source.
+/// The result of generation for a document: the surface, the notes, and the source.
 struct Outcome {
     surface: String,
     notes: Vec<String>,
@@ -32,7 +32,7 @@ fn generate(document: &Value) -> Result<Outcome, String> {
     })
 }
 
-/// What a build script does with a contract.
+/// Lowers a contract and generates its code, as a build script does.
 fn build(contract: &Contract, requirements: &Requirements) -> Result<(Lowered, Generated), String> {
     type Problem = Box<dyn std::error::Error + Send + Sync>;
     let generated = run(|| {

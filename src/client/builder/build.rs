@@ -1,4 +1,4 @@
-//! Turns the settings of a builder into a client: where each value comes from, and which are refused.
+//! Validates the settings of a builder and creates the client.
 
 use std::sync::{Arc, Mutex};
 
