@@ -181,7 +181,7 @@ impl RuntimeThread {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
-        // On a thread of its own: a runtime can't be entered or dropped inside of another one.
+        // On a separate thread: a runtime can't be entered or dropped inside another one.
         thread::Builder::new().name("anthropic-messages".to_owned()).spawn(move || {
             // The sender sends nothing. Its end is the error.
             let _ = runtime.block_on(stopped);

@@ -265,7 +265,7 @@ pub struct BulkJob {
 
 type Requests = Box<dyn Iterator<Item = (String, MessageCreateRequest)> + Send>;
 
-/// One reading of the caller's requests.
+/// One pass over the caller's requests.
 struct Pass {
     requests: Requests,
     /// Hashes of the ids so far.
@@ -587,7 +587,7 @@ impl BulkJob {
         }
     }
 
-    /// Returns a request of the caller's unless it was sent already.
+    /// Returns one of the caller's requests, unless it was already sent.
     fn unsent(&mut self, custom_id: String, request: MessageCreateRequest) -> Result<Option<Unsent>> {
         let contract = |sentence: String| Error::new(ErrorKind::Contract, sentence);
         let json = serde_json::to_vec(&request)

@@ -164,7 +164,7 @@ pub struct Finished<'a> {
     pub model: Option<&'a str>,
     /// `true` if the response was read as a stream.
     pub streaming: bool,
-    /// The ID of the reply.
+    /// ID of the reply.
     pub response_id: Option<&'a str>,
     /// Model that wrote the reply.
     pub response_model: Option<&'a str>,

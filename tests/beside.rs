@@ -1,4 +1,4 @@
-//! The crate in a program beside another user of reqwest and rustls: nobody's client panics, and nobody's provider is taken.
+//! Tests of the crate next to another user of reqwest and rustls: no client panics, and no provider is replaced.
 
 #![cfg(test)]
 

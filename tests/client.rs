@@ -74,7 +74,7 @@ fn the_public_types_are_send_and_sync() {
     assert_eq!(size_of::<Error>(), size_of::<usize>());
 }
 
-/// Runs one of the `children` with an environment of its own, and gives what it printed.
+/// Runs one of the `children` with the given environment, and returns its output.
 fn child(name: &str, variables: &[(&str, &str)]) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
         .args([name, "--exact", "--ignored", "--nocapture"])

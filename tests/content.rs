@@ -15,7 +15,7 @@ const MERGED: &str = include_str!(concat!(env!("OUT_DIR"), "/contract.json"));
 const PNG: &[u8] = b"\x89PNG\r\n\x1A\n\0\xFF";
 const PDF: &[u8] = b"%PDF-1.7\n\xE2\xE3\xCF\xD3";
 
-/// That a block is written as it should be, and that the contract allows it.
+/// Checks that a block is written as expected, and that the contract allows it.
 #[track_caller]
 fn assert_block(block: impl Into<ContentBlock>, expected: &Value) {
     let block = block.into();

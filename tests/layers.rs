@@ -107,7 +107,7 @@ fn module_of(path: &Path) -> String {
     parts.join("::")
 }
 
-/// Where each name at the root of the crate comes from, by `lib.rs`.
+/// Returns the module of each name at the root of the crate, according to `lib.rs`.
 fn exports(files: &[(PathBuf, String)]) -> BTreeMap<String, String> {
     let lib = files.iter().find(|(path, _)| path == Path::new("lib.rs")).map_or("", |(_, source)| source);
     let mut exports = BTreeMap::new();

@@ -76,7 +76,7 @@ impl Tally {
         self.0.values().map(|(kept, refused)| kept + refused).sum()
     }
 
-    /// That every kind of change was met, and ended as it always must.
+    /// Checks that every kind of change occurred, with the expected outcome.
     #[track_caller]
     fn assert_every_type_is_counted(&self) {
         use Change::*;

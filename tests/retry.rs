@@ -1,4 +1,4 @@
-//! Retries as a server sees them. The rules themselves are tested beside their code.
+//! Retries as a server sees them. The rules themselves have unit tests.
 
 #![cfg(test)]
 

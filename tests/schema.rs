@@ -103,7 +103,7 @@ struct Tree {
     children: Vec<Tree>,
 }
 
-/// A type that contains itself in a variant whose members stand beside the tag.
+/// A type that contains itself in a variant whose members are next to the tag.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind")]
 enum Expression {

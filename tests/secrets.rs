@@ -151,7 +151,7 @@ fn repeating() -> Vec<(&'static str, Reply)> {
     ]
 }
 
-/// Renders whatever it is told.
+/// Renders everything it receives.
 #[derive(Clone, Default)]
 struct Watching(Arc<Mutex<Vec<String>>>);
 

@@ -410,7 +410,7 @@ impl<'c> Typed<'c> {
         Self { contract, names, known: RefCell::default() }
     }
 
-    /// That every member and every listed value of a document is a field or a variant, and nothing
+    /// Checks that every member and every listed value of a document is a field or a variant, and nothing
     /// of it travels as an unknown one.
     #[track_caller]
     fn assert_knows(&self, form: &Form<'_>, value: &Value, whose: &str) {
@@ -453,7 +453,7 @@ impl<'c> Typed<'c> {
         }
     }
 
-    /// That the type of a schema has a field or a variant for a name of the contract.
+    /// Checks that the type of a schema has a field or a variant for a name of the contract.
     #[track_caller]
     fn assert_named(&self, pointer: &str, name: &str, whose: &str) {
         if !self.known.borrow_mut().insert(format!("{pointer} {name}")) {

@@ -13,7 +13,7 @@ use super::Error;
 /// that aren't touched take no memory.
 const STACK_SIZE: usize = 128 << 20;
 
-/// Runs the generator on a thread of its own, with a stack that is large enough for any contract.
+/// Runs the generator on a separate thread, with a stack that is large enough for any contract.
 ///
 /// A panic of progenitor or of this crate is returned as an error of one sentence. Nothing is printed, because a
 /// backtrace doesn't help the reader of a build log. The panic hook of the process is restored afterwards, and panics of

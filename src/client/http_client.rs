@@ -41,7 +41,7 @@ pub(super) type ConfigureHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwes
 const POOL_IDLE: Duration = Duration::from_secs(30);
 
 /// Builds an HTTP client that doesn't follow redirects, retry, keep cookies or send a referer, and whose only timeout
-/// is that for connecting. The transport handles everything else. Returns the client and the proxy it uses, for messages.
+/// is that for connecting. The transport handles everything else. Returns the client and its proxy, for messages.
 pub(super) fn build(
     connections: &Connections,
     target: &Target<'_>,

@@ -100,7 +100,7 @@ impl ApiError {
         }
     }
 
-    /// Returns `true` if the document has a type of its own that is not the type of an error, such as `overloaded_error`.
+    /// Returns `true` if the document has a `type` that is not the type of an error, such as `overloaded_error`.
     pub(crate) fn is_of_another_type(&self) -> bool {
         let own_type = members(&self.json).and_then(|envelope| text(&envelope, "type"));
         own_type.is_some_and(|own_type| !own_type.ends_with("error"))

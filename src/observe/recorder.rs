@@ -1,4 +1,4 @@
-//! The recording of one call, from its start to its end, for whoever observes it.
+//! Records one call, from start to end, for its observers.
 
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -231,7 +231,7 @@ impl CallRecorder {
     }
 }
 
-/// Runs a tool inside of a span of its own. The future returns a value, and the type of its error if it failed.
+/// Runs a tool inside its own span. The future returns a value, and the type of its error if it failed.
 #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "only spans record them"))]
 pub(crate) async fn trace_tool<T>(name: &str, id: &str, run: impl Future<Output = (T, Option<&'static str>)>) -> T {
     #[cfg(feature = "tracing")]

@@ -104,7 +104,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Replaces a `$ref` that has other keywords beside it with its definition.
+    /// Replaces a `$ref` that has sibling keywords with its definition.
     fn resolve(&self, schema: &mut Map<String, Value>) {
         while schema.len() > 1
             && let Some(definition) = definition(self.document, schema.get("$ref"))

@@ -9,7 +9,7 @@ use crate::{generated::types::ContentBlockToolUse, json::Json};
 
 /// A call of a tool by the model.
 ///
-/// A [`ToolHandler`] receives it beside its input. Cloning is cheap. `Debug` prints name and id only, because the model
+/// A [`ToolHandler`] receives it with its input. Cloning is cheap. `Debug` prints name and id only, because the model
 /// wrote the input.
 #[derive(Clone)]
 pub struct ToolCall {

@@ -432,7 +432,7 @@ impl RunLoop {
     }
 }
 
-/// Why a poll makes no more progress.
+/// The reason a poll makes no more progress.
 enum Wait {
     Pending,
     Failed(Box<Error>),

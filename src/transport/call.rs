@@ -265,7 +265,7 @@ impl<'a> Call<'a> {
         match reading.whole(first, self.settings.max_response_bytes).await {
             Ok(body) if self.check(&body, address).is_ok() => Ok(Body::Whole(body)),
             Ok(body) => {
-                // The error may be kept for long: without the credential, and in memory of its own.
+                // The error may be kept for a long time, so remove the credential and copy the memory.
                 let body = compact(&redacted(body, secret));
                 self.check(&body, address)?;
                 Ok(Body::Whole(body))
@@ -411,7 +411,7 @@ fn take_headers(response: &mut reqwest::Response, secret: &[u8]) -> PackedHeader
     PackedHeaders::pack(&headers)
 }
 
-/// Copies a body into memory of its own, so that an error does not keep the connection's read buffer alive.
+/// Copies a body, so that an error does not keep the connection's read buffer alive.
 fn compact(body: &Bytes) -> Bytes {
     Bytes::copy_from_slice(body)
 }

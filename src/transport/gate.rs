@@ -155,7 +155,7 @@ pub(crate) fn not_a_stream() -> Error {
     error.with_detail("it is a document".to_owned())
 }
 
-/// Where a response came from, for messages and dates.
+/// The origin of a response, for messages and dates.
 pub(super) struct Origin<'a> {
     /// Host and port of the server.
     pub(super) host: &'a str,
@@ -176,7 +176,7 @@ pub(crate) fn event_error(
 ) -> Option<AttemptFailure> {
     let api = match name {
         "error" => ApiError::read(data),
-        // An event of an unknown type is handed on, whatever its members.
+        // An event of an unknown type is passed on, whatever its members.
         _ => Some(error_in(data).filter(|api| !api.is_of_another_type())?),
     };
     let AttemptFailure { error, outcome } =

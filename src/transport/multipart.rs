@@ -100,7 +100,7 @@ impl MultipartForm {
             head.push_str(&format!("; filename=\"{}\"", quoted(file_name)));
         }
         if let Some(media_type) = media_type {
-            // A line break would begin a header of its own.
+            // A line break would start another header.
             HeaderValue::from_str(media_type)?;
             head.push_str(&format!("\r\nContent-Type: {media_type}"));
         }

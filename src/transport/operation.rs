@@ -26,9 +26,9 @@ pub(crate) enum Answers {
     Json,
     /// A stream of server-sent events. A server may answer with a JSON document instead.
     Events,
-    /// A JSON value in each line, handed on as they arrive.
+    /// One JSON value per line, passed on as they arrive.
     JsonLines,
-    /// Bytes of any type, handed on as they arrive and never looked into.
+    /// Bytes of any type, passed on as they arrive and never parsed.
     Bytes,
     /// No content.
     Nothing,

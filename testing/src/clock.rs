@@ -31,7 +31,7 @@ impl Clock {
         Self { kind: ClockKind::Real { start: Instant::now() } }
     }
 
-    /// Creates a clock that stands still until [`Clock::advance`] moves it.
+    /// Creates a clock that only moves when [`Clock::advance`] is called.
     #[must_use]
     pub fn manual() -> Self {
         Self { kind: ClockKind::Manual { now: Arc::new(watch::Sender::new(Duration::ZERO)) } }

@@ -270,7 +270,7 @@ impl PartialBlock {
     }
 }
 
-/// Returns a byte that stands for the JSON type of a value.
+/// Returns a byte that represents the JSON type of a value.
 fn json_type(json: &str) -> u8 {
     match json.bytes().next() {
         Some(b'-' | b'0'..=b'9') | None => b'0',

@@ -74,18 +74,18 @@
 //! # Time
 //!
 //! Tests don't need to sleep. Identifiers follow from a seed. Pauses follow a [`Clock`]: [`Clock::skipping`] skips them,
-//! and [`Clock::manual`] stands still until the test advances it. [`Server::until`] waits for a condition on the
+//! and [`Clock::manual`] only moves when the test advances it. [`Server::until`] waits for a condition on the
 //! [`Counts`], such as a closed connection.
 //!
 //! The client of [`Server::client`] retries without a backoff. It still waits for a [`retry_after`](Reply::retry_after).
 //!
 //! # Alternatives
 //!
-//! - The server runs on a thread of its own, so it works for tests without a runtime and for clients in other languages.
+//! - The server runs on its own thread, so it works for tests without a runtime and for clients in other languages.
 //!   `cargo run --example serve` runs it on a port.
 //! - Code that reads streams can use a recording and
 //!   [`MessageStream::from_bytes`](anthropic_messages::MessageStream::from_bytes) instead of a server.
-//! - Code behind a trait of its own can return [`response`] and [`error`] from a mock, without a server.
+//! - Code behind its own trait can return [`response`] and [`error`] from a mock, without a server.
 //! - Code that reads replies can build any type from JSON with [`Json::parse`](anthropic_messages::Json::parse) and
 //!   [`Json::decode`](anthropic_messages::Json::decode).
 

@@ -29,7 +29,7 @@ use anthropic_messages::{Client, ClientBuilder, RetryPolicy};
 
 /// A server of the API on the loopback interface. The [crate documentation](crate) has examples.
 ///
-/// Runs on a thread of its own, so it works in any test, with or without a runtime.
+/// Runs on its own thread, so it works in any test, with or without a runtime.
 ///
 /// # Drop
 ///

@@ -25,7 +25,7 @@ pub enum Chunking {
     At(Vec<usize>),
 }
 
-/// The way the end of a body is signalled. HTTP/2 has framing of its own, so there only a declared length matters.
+/// The way the end of a body is signalled. HTTP/2 has its own framing, so there only a declared length matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Framing {

@@ -117,7 +117,7 @@ async fn a_wait_beyond_the_calls_limit_is_not_begun() {
     assert_eq!(error.retry_after(), Some(Duration::from_secs(30)));
 }
 
-/// Waits that end at once, on a clock that stands still.
+/// Skips delays, with a clock that doesn't move.
 struct Standing;
 
 impl Timing for Standing {

@@ -32,7 +32,7 @@ async fn open(client: &Client) -> MessageStream {
     timeout(PATIENCE, client.stream_message(&request())).await.expect("it hangs").unwrap()
 }
 
-/// That a client can still be used, over as many connections as it has made.
+/// Checks that a client still works, and has made `connections` connections in all.
 async fn still_works(client: &Client, server: &Server, connections: usize) {
     server.reply(reply());
     assert_eq!(open(client).await.final_message().await.unwrap().text(), "one two three");

@@ -6,7 +6,7 @@ use anthropic_messages::{MessageResponse, StreamEvent};
 
 use crate::{MARGIN, MEBIBYTE, peak};
 
-/// Reads a document in a process of its own, and returns by how much the peak of the memory grew, in bytes.
+/// Reads a document in a separate process, and returns the growth of the peak memory, in bytes.
 fn growth(case: &str, depth: usize, mebibytes: u64) -> u64 {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["memory::documents::child", "--exact", "--ignored", "--nocapture"])

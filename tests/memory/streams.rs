@@ -29,7 +29,7 @@ fn serve(bad: impl Fn(&mut Connection) + Send + Sync + 'static) -> RawServer {
     })
 }
 
-/// Reads a stream in a process of its own, and gives how it ended and by how much the peak of the
+/// Reads a stream in a separate process, and returns its outcome and the growth of the peak of the
 /// memory grew, in bytes.
 fn read(server: &RawServer) -> (String, u64) {
     let output = Command::new(std::env::current_exe().unwrap())

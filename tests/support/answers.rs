@@ -39,7 +39,7 @@ pub fn json(status: u16, body: impl AsRef<[u8]>) -> Reply {
     answer(status, &[("content-type", "application/json"), ("request-id", "req_1")], body)
 }
 
-/// A message that says `text`, which stands in the JSON as it is.
+/// Returns a message with `text`, which is inserted into the JSON unescaped.
 pub fn message(text: &str) -> Reply {
     json(200, message_body(text))
 }

@@ -18,7 +18,7 @@ pub struct Form<'c> {
     pub nullable: bool,
 }
 
-/// Which schema of a union a value has.
+/// The schema of a union that a value matches.
 pub enum Selected<'c> {
     Form(Form<'c>),
     /// A tag that the contract does not know.
@@ -26,7 +26,7 @@ pub enum Selected<'c> {
     Refused(Refusal),
 }
 
-/// Why a document can't be read.
+/// The reason a document can't be read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
     pub pointer: String,

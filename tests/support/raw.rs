@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A server that handles each connection with a function, on a thread of its own.
+/// A server that handles each connection with a function, on its own thread.
 pub struct RawServer {
     pub address: SocketAddr,
     counts: Arc<Counts>,
@@ -45,7 +45,7 @@ impl Request {
 pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// Which connection of the server it is, from 0.
+    /// The index of the connection, counted from 0.
     pub number: usize,
     // The last field: dropped after the socket.
     counts: Open,

@@ -101,7 +101,7 @@ async fn a_call_of_a_servers_tool_that_was_cut_is_not_sent_back() {
     }
 }
 
-/// Where a reply may be cut so that its tool runs, up to three bytes behind its end.
+/// The places to cut a reply so that its tool still runs, up to three bytes after its end.
 async fn whole(fault: impl Fn(At) -> Fault) -> Vec<usize> {
     let runs = Arc::new(AtomicUsize::new(0));
     let server = Server::start().unwrap();

@@ -40,7 +40,7 @@ pub fn module(name: &str, generated: &Generated) -> String {
 /// Builds the unit tests of `anthropic-messages` with more modules, and returns the program.
 ///
 /// # Errors
-/// When it does not compile; the compiler has said why on standard error.
+/// Fails if it doesn't compile. The compiler reports the reason on standard error.
 pub fn compile(name: &str, modules: &str) -> Result<PathBuf, Error> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);

@@ -57,7 +57,7 @@ pub(super) fn constraints(schema: &Node, shape: &Shape) -> Vec<Constraint> {
     constraints.extend(count("maxItems").map(Constraint::MaxItems));
     constraints.extend(count("minLength").filter(|least| *least > 0).map(Constraint::MinLength));
     constraints.extend(count("maxLength").map(Constraint::MaxLength));
-    // In OpenAPI 3.0 the exclusive bounds are booleans beside the bounds.
+    // In OpenAPI 3.0 the exclusive bounds are booleans next to the bounds.
     constraints.extend(bound("minimum").map(if is_true(schema, "exclusiveMinimum") {
         Constraint::ExclusiveMinimum
     } else {

@@ -294,7 +294,7 @@ pub(crate) enum ResponseBody {
     Bytes,
 }
 
-/// A form of several parts, which is a type of its own.
+/// A form of several parts, which gets its own type.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Multipart {
     /// The name of the generated type.

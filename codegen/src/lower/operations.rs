@@ -356,7 +356,7 @@ impl Lowering<'_> {
         if statuses.is_empty() {
             statuses.push((200, 299, ResponseBody::None));
         }
-        // A range holds for what no status of its own describes.
+        // A range applies to statuses that aren't listed individually.
         statuses.sort_by_key(|(first, last, _)| last - first);
         let with_content = statuses.iter().find(|(.., body)| *body != ResponseBody::None);
         let body = with_content.map_or(ResponseBody::None, |(.., body)| body.clone());
@@ -525,7 +525,7 @@ fn is_header_value(media_type: &str) -> bool {
     media_type.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
-/// A media type, and what stands under it.
+/// A media type and its contents.
 #[derive(Clone, Copy)]
 struct MediaType<'n> {
     name: &'n str,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::node::{Node, join};
 
-/// Where an operation is to be found.
+/// The location of an operation.
 pub(super) struct Route<'r> {
     pub path: &'r str,
     pub placeholders: &'r [&'r str],

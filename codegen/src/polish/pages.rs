@@ -1,4 +1,4 @@
-//! The methods beside an operation that returns a list page by page: one for its pages, one for its items.
+//! Extra methods for an operation that returns a list page by page: one for its pages, one for its items.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};

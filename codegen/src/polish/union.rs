@@ -109,7 +109,7 @@ pub(super) fn tagged(
         quote!(read(reader))
     };
     let events = component.is_event.then(|| events(&ident, &idents));
-    // An event has a name beside its data, and its data need not be JSON.
+    // An event has a name in addition to its data, and its data need not be JSON.
     let unknown = if component.is_event {
         quote! {
             /// An event that this version of the contract doesn't name, as it was sent.

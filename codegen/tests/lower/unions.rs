@@ -1,4 +1,4 @@
-//! `oneOf` and `anyOf`: what tells the branches apart, and what becomes of those that nothing does.
+//! Tests of `oneOf` and `anyOf`: the tags that distinguish branches, and branches that nothing distinguishes.
 
 use serde_json::{Value, json};
 

@@ -423,7 +423,7 @@ pub(super) fn fallback_model(content: &ContentBlock) -> Option<String> {
     }
 }
 
-/// Returns `true` if a block of a kind without code of its own has an input.
+/// Returns `true` if a block of a kind that has no dedicated code has an input.
 fn has_input(content: &ContentBlock) -> bool {
     match content {
         ContentBlock::Text(_) | ContentBlock::Thinking(_) => false,

@@ -57,7 +57,7 @@ pub(super) struct FieldValue {
     pub(super) buffer: Vec<u8>,
 }
 
-/// Where the bytes of a value are.
+/// The location of the bytes of a value.
 #[derive(Default, PartialEq)]
 pub(super) enum Storage {
     #[default]

@@ -27,7 +27,7 @@ pub(crate) fn with(mut body: Value, field: &str, value: Value) -> Value {
     body
 }
 
-/// Returns a client with a connection pool of its own.
+/// Returns a client with its own connection pool.
 pub(crate) fn http() -> reqwest::Client {
     plain().build().unwrap()
 }
