@@ -318,7 +318,7 @@ pub struct BulkProgress {
     pub answered: usize,
     /// The number of requests in batches, including those whose results haven't been read.
     pub in_batches: usize,
-    /// The number of requests that were sent once and have to be sent again.
+    /// The number of requests that were sent and must be sent again.
     pub waiting: usize,
     /// The number of batches that aren't done.
     pub batches: usize,

@@ -1,4 +1,4 @@
-//! The client: how it is built, and options of single calls.
+//! The client: its construction, and options for single calls.
 
 mod address;
 mod builder;

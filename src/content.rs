@@ -174,7 +174,7 @@ impl ImageSource {
     /// Embeds a JPEG, PNG, GIF or WebP image. The format is detected from the first bytes.
     ///
     /// # Errors
-    /// Fails if the bytes begin like none of these. [`encode`](Self::encode) accepts any format.
+    /// Fails if the format is none of these. [`encode`](Self::encode) accepts any format.
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, ContentError> {
         let bytes = bytes.as_ref();
         let media_type = image_media_type(bytes).ok_or(ContentError(Problem::Image))?;
@@ -199,10 +199,10 @@ impl ImageSource {
         Ok(Self::Base64(ImageSourceBase64 { media_type: media_type.into(), data, ..ImageSourceBase64::empty() }))
     }
 
-    /// Embeds an image of a given format, such as `image/png`, that is base64 already. White space is removed.
+    /// Embeds an image of a given format, such as `image/png`, that is already base64. White space is removed.
     ///
     /// # Errors
-    /// Fails if the text isn't base64 of the standard alphabet with padding, without the prefix of a `data:` URL.
+    /// Fails if the text isn't base64 in the standard alphabet with padding, or has the prefix of a `data:` URL.
     pub fn from_base64(media_type: impl Into<ImageMediaType>, text: impl Into<String>) -> Result<Self, ContentError> {
         let data = checked_base64(text.into())?;
         Ok(Self::Base64(ImageSourceBase64 { media_type: media_type.into(), data, ..ImageSourceBase64::empty() }))
@@ -253,10 +253,10 @@ impl DocumentSource {
         Ok(Self::Base64(DocumentSourceBase64 { media_type: media_type.into(), data, ..DocumentSourceBase64::empty() }))
     }
 
-    /// Embeds a document of a given format, such as `application/pdf`, that is base64 already. White space is removed.
+    /// Embeds a document of a given format, such as `application/pdf`, that is already base64. White space is removed.
     ///
     /// # Errors
-    /// Fails if the text isn't base64 of the standard alphabet with padding, without the prefix of a `data:` URL.
+    /// Fails if the text isn't base64 in the standard alphabet with padding, or has the prefix of a `data:` URL.
     pub fn from_base64(
         media_type: impl Into<DocumentSourceBase64MediaType>,
         text: impl Into<String>,

@@ -179,7 +179,7 @@ impl ToolRun {
     /// [`streaming`](Self::streaming). Results keep the order of the calls. Defaults to `false`.
     ///
     /// If the reply turns out to be cut off or refused, calls that started early are dropped together with their results, and
-    /// a [`ToolStep::ToolDiscarded`] says so. Use it with tools that have no effects, or effects that may happen in vain.
+    /// a [`ToolStep::ToolDiscarded`] says so. Use it with tools that have no effects, or whose effects may be wasted.
     pub fn eager(mut self, eager: bool) -> Self {
         self.0.options.eager = eager;
         self

@@ -265,7 +265,7 @@ async fn whole_and_streamed_give_the_same_verdict_for_the_same_body() {
                 ];
                 let context = format!("{status} {content_type:?} {body}");
                 if content_type == EVENTS && (status == 200) {
-                    // A stream that has been handed on is not opened again, and one without events is cut off.
+                    // A stream that the caller already has is not opened again, and one without events is cut off.
                     assert_eq!(stream, Verdict { is_retried: false, ..long.clone() }, "{context}");
                     let kind = if body.is_empty() { Some(ErrorKind::Incomplete) } else { whole.kind };
                     let found = (long.kind, long.is_retried, long.may_have_been_processed);

@@ -24,7 +24,7 @@ fn builder(server: &Server) -> ClientBuilder {
     Client::builder().base_url(server.base_url()).no_proxy().timing(NoWaiting::default())
 }
 
-/// Makes one call, and gives what the server saw of it.
+/// Makes one call, and returns the request the server received.
 async fn seen(client: &Client, server: &Server) -> ReceivedRequest {
     client.create_message(&request()).await.unwrap();
     server.last_request().unwrap()

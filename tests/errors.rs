@@ -43,7 +43,7 @@ fn chain(error: &Error) -> Vec<String> {
     std::iter::successors(Some(first), |error| error.source()).map(ToString::to_string).collect()
 }
 
-/// Holds what is true of every error, and gives its chain of messages.
+/// Checks the properties that every error has, and returns its chain of messages.
 #[track_caller]
 fn checked(error: &Error) -> Vec<String> {
     let chain = chain(error);

@@ -32,7 +32,7 @@ fn serve(bad: impl Fn(&mut Connection) + Send + Sync + 'static) -> RawServer {
     })
 }
 
-/// Makes a call in a process of its own, and gives the kind of its error and by how much the peak
+/// Makes a call in a separate process, and returns the kind of its error and by how much the peak
 /// of the memory grew, in bytes.
 fn call(server: &RawServer) -> (String, u64) {
     let output = Command::new(std::env::current_exe().unwrap())

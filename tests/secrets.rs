@@ -77,7 +77,7 @@ impl Credentials for Provider {
     }
 }
 
-/// The ways to give a credential.
+/// The ways to set a credential.
 const CREDENTIALS: [(&str, Set); 7] = [
     ("provider", |b| b.credentials(Provider)),
     ("key", |b| b.api_key(KEY)),

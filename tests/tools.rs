@@ -33,7 +33,7 @@ fn request() -> MessageCreateRequest {
     MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("How is the weather?")], 1024)
 }
 
-/// A tool that tells the city that it was called with.
+/// A tool that returns the city it was called with.
 fn weather() -> Tool {
     Tool::new("weather", "Weather of a city", |input: City| async move { format!("22 degrees in {}", input.city) })
 }

@@ -18,7 +18,7 @@ use support::bodies::message_body;
 use support::capture::Capture;
 use support::timing::NoWaiting;
 
-/// Makes a call with a model of this name, and gives the fields of its span.
+/// Makes a call with a model of this name, and returns the fields of its span.
 async fn span(server: &Server, model: &str) -> BTreeMap<String, String> {
     let capture = Capture::begin();
     let builder = Client::builder().api_key("k").base_url(server.base_url()).no_proxy().timing(NoWaiting::default());

@@ -199,7 +199,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
                 let number = node.as_str().and_then(|text| serde_json::from_str(text).ok());
                 return number.map(Node::Number).ok_or_else(|| de::Error::custom("a number is malformed"));
             }
-            // serde_json would silently keep the last one.
+            // Inserting would silently replace the first one.
             if members.contains_key(&name) {
                 return Err(de::Error::custom(format!("the member `{name}` is repeated; remove one of the two")));
             }

@@ -2,8 +2,8 @@
 //!
 //! An entry is a line of JSON with its number and a check sum:
 //! `{"entry":{"answered":{"custom_id":"a"}},"number":7,"sha256":"0123456789abcdef"}`. The check sum covers the text of the
-//! entry and the number, so that a line that was changed, left out, moved or doubled is found. A last line without its line
-//! feed was interrupted while it was written: it is dropped, because no action that depends on it has started.
+//! entry and the number, so that a line that was changed, left out, moved or duplicated is detected. If the last
+//! line has no line feed, writing it was interrupted: it is dropped, because no action that depends on it has started.
 
 use std::{
     fs::{File, OpenOptions},
@@ -28,8 +28,8 @@ const SUM_DIGITS: usize = 16;
 pub(super) enum Entry {
     /// The first entry.
     Bulk { version: u32 },
-    /// A batch is about to be created. `at` is in seconds since the Unix epoch. `newest` is the newest batch that the service
-    /// has until then.
+    /// A batch is about to be created. `at` is in seconds since the Unix epoch. `newest` is the newest batch that the
+    /// service had before.
     Creating { batch: u32, at: u64, newest: Option<NewestBatch>, requests: Vec<RequestEntry> },
     /// The service created the batch and gave it this id.
     Created { batch: u32, id: String },
@@ -37,17 +37,17 @@ pub(super) enum Entry {
     NotCreated { batch: u32 },
     /// The caller acknowledged the answer to a request.
     Answered { custom_id: String },
-    /// The request expired in its batch or found the service overloaded, and is to be sent once more.
+    /// The request expired in its batch or found the service overloaded, and will be sent again.
     Again { custom_id: String },
     /// The caller canceled the job.
     Canceled,
 }
 
-/// A request as a journal knows it: by its id and a hash of its JSON, never by its content.
+/// The record of a request: its id and a hash of its JSON, never its content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RequestEntry(pub(super) String, pub(super) u64);
 
-/// A batch of the service, as a point on the service's clock.
+/// The newest batch of the service. It marks a time on the service's clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct NewestBatch {
     pub(super) id: String,
@@ -82,8 +82,8 @@ pub struct Abort {
 }
 
 impl Journal {
-    /// Opens or creates a journal, and passes each of its entries to `replay`, which says why an entry can't follow the ones
-    /// before it.
+    /// Opens or creates a journal, and passes each of its entries to `replay`, which fails if an entry can't follow the
+    /// ones before it.
     pub(super) fn open(path: &Path, mut replay: impl FnMut(Entry) -> Result<(), String>) -> io::Result<Self> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         match FileExt::try_lock(&file) {

@@ -33,7 +33,7 @@ struct Request {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Place {
-    /// It is to be sent in the next batch.
+    /// It will be sent in the next batch.
     Waiting,
     /// It was sent in the batch with this number.
     Batch(u32),
@@ -163,7 +163,7 @@ impl State {
         self.requests.get(&hash(custom_id.as_bytes())).map_or(0, |request| request.tries)
     }
 
-    /// Returns the number of requests that were sent once and are to be sent again.
+    /// Returns the number of requests that were sent and must be sent again.
     pub(super) fn waiting(&self) -> usize {
         self.requests.len() - self.answered - self.open()
     }

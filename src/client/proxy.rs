@@ -10,13 +10,13 @@ use reqwest::Url;
 
 use crate::error::{Error, Result};
 
-/// Returns scheme, host and port of the proxy for a server, or `None` if it is reached directly.
+/// Returns scheme, host and port of the proxy for a server, or `None` for a direct connection.
 ///
 /// # Errors
 /// Fails if a variable names a proxy for the server that the client cannot use.
 pub(super) fn of_environment(server: &Url, lookup: impl Fn(&str) -> Option<OsString>) -> Result<Option<String>> {
     let variable = |names: [&'static str; 2]| {
-        // The first that is set counts, even if it is empty.
+        // Use the first that is set, even if it is empty.
         names.into_iter().find_map(|name| Some((name, lookup(name)?.into_string().unwrap_or_default())))
     };
     // A CGI program gets HTTP_PROXY from the header `proxy` of a request.
@@ -35,7 +35,7 @@ pub(super) fn of_environment(server: &Url, lookup: impl Fn(&str) -> Option<OsStr
     if is_excluded {
         return Ok(None);
     }
-    // The value may contain a password.
+    // Don't show the value: it may contain a password.
     let refuse = |problem: String| {
         Err(Error::configuration(format!("invalid proxy in the environment variable {name}: {problem}")))
     };

@@ -95,7 +95,7 @@ impl DecodeError {
         &self.0.pointer
     }
 
-    /// Returns the byte offset of the error in the text, or `None` if the value wasn't read from text.
+    /// Returns the byte offset of the error in the text, or `None` if the error isn't from reading text.
     #[must_use]
     pub fn offset(&self) -> Option<usize> {
         self.0.offset

@@ -102,7 +102,7 @@ pub(crate) enum Member<'a> {
 pub(crate) struct StringPiece<'a> {
     /// A low surrogate at the start, whose other half may be at the end of the piece before.
     pub(crate) leading: Option<u16>,
-    /// The text between. A half within it has lost its other half for good, and is U+FFFD.
+    /// The text between. Half of a surrogate pair within it is unpaired, and becomes U+FFFD.
     pub(crate) text: Cow<'a, str>,
     /// A high surrogate at the end, whose other half may be at the start of the next piece.
     pub(crate) trailing: Option<u16>,

@@ -49,9 +49,9 @@ impl Client {
     }
 }
 
-/// A request for a reply that is JSON of a Rust type. Created by [`Client::extract`].
+/// A request whose reply is read into a Rust type. Created by [`Client::extract`].
 ///
-/// It resolves to the value, with the metadata of the response it came from.
+/// Resolves to the value, with the metadata of its response.
 ///
 /// # Errors
 /// Fails as [`Client::create_message`] and [`MessageResponse::structured`](crate::MessageResponse::structured) do, and with

@@ -226,7 +226,7 @@ impl<'a> Call<'a> {
         self.read(response, &address).await
     }
 
-    /// Reads a response as far as it has to be read. Dropping the rest closes the connection.
+    /// Reads as much of a response as needed. Dropping the rest closes the connection.
     async fn read(&self, response: reqwest::Response, address: &reqwest::Url) -> Result<Body, AttemptFailure> {
         let status = response.status();
         let form = gate::form(status, &self.head.headers, self.operation);

@@ -221,7 +221,7 @@ mod defaults {
         let server = answering([message("Hi"), message("Hi").fault(Fault::stall(At::BeforeHeaders))]);
         let client = Client::builder().api_key("k").base_url(server.base_url()).no_proxy().build().unwrap();
         client.create_message(&request()).await.unwrap();
-        // The connection is there; from now on, waits pass when nothing else is to be done.
+        // The connection is open. From now on, delays pass once the runtime is idle.
         tokio::time::pause();
         let error = client.create_message(&request()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout);

@@ -279,7 +279,7 @@ async fn a_message_that_came_within_the_limit_is_no_timeout() {
     assert_eq!(client.create_message(&request).await.unwrap().text(), "Hi");
 }
 
-/// Stops the clock when an answer begins: from then on, waits pass when nothing else is to be done.
+/// Stops the clock when an answer begins: from then on, delays pass once the runtime is idle.
 struct StopTheClock;
 
 impl Observer for StopTheClock {

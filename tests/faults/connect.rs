@@ -219,7 +219,7 @@ mod tls {
         (server, authority.der().clone())
     }
 
-    /// The HTTP client that the crate builds itself, with a root of the caller's. Redirects stay refused.
+    /// The HTTP client that the crate builds itself, and a root certificate of the caller. Redirects are refused.
     #[tokio::test]
     async fn a_root_of_the_callers_is_trusted_by_the_http_client_of_the_crate() {
         let (server, authority) = serve_with_authority("localhost", false);

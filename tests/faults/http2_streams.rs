@@ -254,7 +254,7 @@ async fn a_call_that_waits_for_a_free_stream_runs_into_its_limit() {
 }
 
 /// A server that answers one request and then neither reads nor writes, as behind a router that has
-/// forgotten the connection. It goes silent when it is told to, and ends with the test.
+/// forgotten the connection. It goes silent on request, and ends with the test.
 fn forgotten(rest: &'static str) -> (Client, oneshot::Sender<()>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -284,7 +284,7 @@ fn forgotten(rest: &'static str) -> (Client, oneshot::Sender<()>) {
     (http2::client(&url).with_options(|o| o.retry_ambiguous(RetryAmbiguous::Never)), silence)
 }
 
-/// A ping after 20 s, which is to be answered within 10 s.
+/// A ping after 20 s, which must be answered within 10 s.
 const NOTICED: Duration = Duration::from_secs(30);
 
 #[tokio::test]
@@ -293,7 +293,7 @@ async fn a_connection_that_died_under_a_stream_is_noticed() {
     let mut stream = open(&client).await;
     stream.next().await.unwrap().unwrap();
     silence.send(()).unwrap();
-    // From now on, waits pass when nothing else is to be done.
+    // From now on, delays pass once the runtime is idle.
     tokio::time::pause();
     let begun = Instant::now();
     let error = stream.next().await.unwrap().unwrap_err();

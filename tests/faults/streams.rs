@@ -361,7 +361,7 @@ async fn a_stream_that_is_not_read_holds_its_server_up() {
         connection.request();
         connection.send(headers("text/event-stream"));
         connection.send("data: {\"type\": \"ping\"}\n\n");
-        // Held up for this long, it is held up for good.
+        // Blocked for this long, it is blocked forever.
         connection.socket().set_write_timeout(Some(Duration::from_millis(300))).unwrap();
         let comments = b":comment\n".repeat(1000);
         let mut sent = 0;

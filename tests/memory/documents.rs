@@ -26,7 +26,7 @@ fn child() {
     let (depth, mebibytes) = sizes.split_once(' ').unwrap();
     let size = usize::try_from(mebibytes.parse::<u64>().unwrap() * MEBIBYTE).unwrap();
     let block = late_tags(depth.parse().unwrap(), &text(size));
-    // Made before the peak is taken: it has to be there anyhow.
+    // Allocated before the peak is measured, because it is needed in any case.
     let document = match case {
         "reply" => format!(r#"{{"content":[{block}],"type":"message"}}"#),
         "unknown" => format!(r#"{{"content":[{}],"type":"message"}}"#, block.replace("tool_result", "novel")),

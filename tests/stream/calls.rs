@@ -83,7 +83,7 @@ async fn a_stream_and_a_whole_answer_give_equal_messages() {
             let streamed = client.stream_message(&request()).await.unwrap().final_message().await.unwrap();
             assert_eq!(streamed, whole, "{}", transcript.name);
         }
-        // The server puts the same events together with code of its own, by the contract alone.
+        // The server assembles the same events with separate code, based on the contract alone.
         if transcript.name.starts_with("blocks that begin") {
             continue;
         }

@@ -65,7 +65,7 @@ fn every_delta_of_text_has_its_text() {
 
 #[test]
 fn spaces_at_the_end_are_ignored() {
-    // The API adds them to some deltas, so that their length does not tell what they say.
+    // The API adds them to some deltas, so that their length doesn't reveal their content.
     let data = delta("text_delta", "text", "x").replace("}}", "}    }  ");
     assert_eq!(outcome("text", &data), outcome("text", &spaced(&data)));
     assert_eq!(outcome("text", &data).0.len(), 6);

@@ -200,7 +200,7 @@ async fn bytes_that_are_not_utf_8_make_an_input_incomplete() {
     assert_eq!(read(stream_of([wire])).await.1.unwrap().text(), "Z\u{FFFD}rich");
 }
 
-/// Where the input does not come in pieces.
+/// The input arrives with the start of its block, not in pieces.
 #[tokio::test]
 async fn bytes_that_are_not_utf_8_make_an_input_incomplete_that_its_block_begins_with() {
     for (bytes, is_broken) in [(&b"Z\xFCrich"[..], true), (b"Z\\ufffdrich", false), ("Zürich".as_bytes(), false)] {

@@ -16,7 +16,7 @@ const START: &str = "data: {\"type\":\"message_start\",\"message\":{\"id\":\"msg
 const END: &str = "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\
     \"usage\":{\"output_tokens\":5}}\n\ndata: {\"type\":\"message_stop\"}\n\n";
 
-/// Reads a stream of a model of this name to its end, and gives the fields of its span.
+/// Reads a stream of a model of this name to its end, and returns the fields of its span.
 async fn span(events: String, model: &str) -> BTreeMap<String, String> {
     let headers = [("content-type", "text/event-stream"), ("request-id", "req_1")];
     span_of(answer(200, &headers, events), model).await

@@ -10,7 +10,7 @@ use super::{
 use crate::node::{Node, join};
 
 impl Lowering<'_> {
-    /// The parts of a form: a file for each property that holds bytes, a value for each of the others.
+    /// Returns the parts of a form: a file for each property that holds bytes, a value for each of the others.
     pub(super) fn multipart(&mut self, at: &str, media: &Node, name: &str) -> Result<Multipart, LowerError> {
         let mut form = Multipart { name: self.names.claim(name), description: None, parts: Vec::new() };
         let mut at = join(at, "schema");

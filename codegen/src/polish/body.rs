@@ -115,7 +115,7 @@ fn arguments(found: &Macro) -> Option<Punctuated<Expr, Token![,]>> {
     found.parse_body_with(Punctuated::parse_terminated).ok()
 }
 
-/// The transport's name of a style.
+/// Returns the path of a style in the transport.
 fn style(style: &Style) -> TokenStream {
     match style {
         Style::Form => quote!(crate::transport::Style::Form),
@@ -213,7 +213,7 @@ impl VisitMut for Expressions<'_> {
             {
                 self.maps += 1;
                 if !self.has_headers {
-                    // Without the version the map is empty.
+                    // The map only had the version, which was removed.
                     *expression = (*call.receiver).clone();
                 }
             }
