@@ -189,10 +189,11 @@ fn change_by(contract: &Contract, place: &Place<'_>, value: &Value) -> Change {
     let forms = if arms.is_empty() { std::slice::from_ref(&place.form) } else { &arms };
     let kinds: Vec<&str> = forms.iter().flat_map(|form| types(form.schema)).collect();
     let is_shorthand = kinds.contains(&"array") && value.is_string();
+    let is_numeric = ["integer", "number"].iter().any(|kind| kinds.contains(kind));
     let fits = match value {
         Value::Bool(_) => kinds.contains(&"boolean"),
-        Value::Number(_) => kinds.contains(&"integer"),
-        Value::String(text) if text.starts_with(RAW) => kinds.contains(&"integer"),
+        Value::Number(_) => is_numeric,
+        Value::String(text) if text.starts_with(RAW) => is_numeric,
         Value::String(_) => {
             kinds.contains(&"string") || is_shorthand || place.form.schema["x-incomplete-as-string"] == true
         }
@@ -307,12 +308,14 @@ fn instance(contract: &Contract, form: &Form<'_>, random: &mut Rng, depth: usize
         return only.clone();
     }
     if let Some(values) = form.schema["enum"].as_array() {
+        let values: Vec<&Value> = values.iter().filter(|value| !value.is_null()).collect();
         return random.choice(values).unwrap().clone();
     }
     let kinds: Vec<&str> = types(form.schema).into_iter().filter(|kind| *kind != "null").collect();
     match random.choice(kinds).unwrap_or("anything") {
         "string" => json!("text"),
         "integer" => json!(random.i64(0..1000)),
+        "number" => json!(0.5),
         "boolean" => json!(random.bool()),
         "array" => {
             let count = if fill == Fill::Most && depth < 3 { random.usize(1..3) } else { 0 };

@@ -130,6 +130,12 @@ impl Contract {
                 items.collect::<Result<Vec<_>, _>>().map(Value::Array)
             }
             Value::Object(members) if kinds.contains(&"object") => self.judge_object(&form, members, at),
+            Value::Number(number) if kinds.contains(&"number") => Ok(number.as_f64().into()),
+            Value::String(text) if kind(value) == "integer" && kinds.contains(&"number") => {
+                let number: f64 = text.trim_start_matches(RAW).parse().unwrap();
+                // A number is an `f64`.
+                if number.is_finite() { Ok(number.into()) } else { refused() }
+            }
             Value::String(_) if kind(value) == "string" => {
                 if kinds.contains(&"string") {
                     let is_other = form.schema.get("const").is_some_and(|only| only != value);

@@ -43,7 +43,7 @@ fn a_discriminator_gives_its_branches_their_constant() {
     })));
     let outcome = outcome.unwrap();
     outcome.has(&["TheCat(Cat)", "Dog(Dog)"]).lacks("pet_type:").notes(&[]);
-    assert!(outcome.source.contains("map.serialize_entry(\"pet_type\", \"the_cat\")"));
+    assert!(outcome.source.contains("0usize => ::std::option::Option::Some(&\"the_cat\")"));
 }
 
 #[test]
