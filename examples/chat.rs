@@ -78,7 +78,7 @@ fn tokens(stream: &MessageStream) -> String {
     }
 }
 
-/// What the server inside this process answers: it knows the conversation, and nothing else.
+/// Returns the answer of the server inside this process, which is made from the conversation alone.
 fn say_back(request: &ReceivedRequest) -> Reply {
     let turns = request.message_request().map_or(0, |request| request.messages.len());
     let said = request.last_user_text().unwrap_or_default();

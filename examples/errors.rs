@@ -1,11 +1,11 @@
-//! How a caller handles each class of error, on a server inside this process.
+//! Handles each class of error, on a server inside this process.
 
 use std::time::Duration;
 
 use anthropic_messages::{AnthropicMessage, Client, Error, ErrorKind, MessageCreateRequest};
 use anthropic_messages_testing::{At, Fault, Reply, Server};
 
-/// What a service does about an error: the decision, in words.
+/// Returns what a service does about an error, in words.
 fn decide(error: &Error) -> String {
     match error.kind() {
         ErrorKind::Configuration => format!("fix the settings: {error}"),

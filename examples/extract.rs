@@ -13,7 +13,7 @@ use anthropic_messages_testing::{Reply, Server};
 use serde::Deserialize;
 use serde_json::json;
 
-/// What a customer asks for.
+/// The request of a customer.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Order {
     /// Name of who signed the letter.

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # What building costs, in CPU seconds (user and system); see docs/build-cost.md.
 #
-#   scripts/build-cost.sh [peers] [overlay] [optimised]
+#   scripts/build-cost.sh [peers] [features] [overlay] [optimised]
 #
 # peers      this crate beside progenitor in a `build.rs`, and beside two crates written by hand
+# features   this crate without the family, with it, and with betas as well
 # overlay    this crate with the smallest overlay that its code takes, and with its own
 # optimised  this crate with the generator optimised
 #
-# Without arguments all three, one contender after the other. Everything is built in a temporary directory.
+# Without arguments all four, one contender after the other. Everything is built in a temporary directory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -131,12 +132,31 @@ row() {
     rm -rf "$2/target"
 }
 
+# message_program: makes the user's package a program that sends one message
+message_program() {
+    cat >"$work/ours/src/main.rs" <<'END'
+use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let request = MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024);
+    println!("{}", Client::from_env()?.create_message(&request).await?.text());
+    Ok(())
+}
+END
+}
+
+# program_bytes DIRECTORY: the size of its program, optimised and stripped
+program_bytes() {
+    printf 'tokio = { version = "1", features = ["macros", "rt"] }\n' >>"$1/Cargo.toml"
+    (cd "$1" && CARGO_PROFILE_RELEASE_STRIP=true cargo build --release)
+    stat -c %s "$1/target/release/package"
+    rm -rf "$1/target"
+}
+
 # size NAME DIRECTORY: the size of a program that sends one message, optimised and stripped
 size() {
-    printf 'tokio = { version = "1", features = ["macros", "rt"] }\n' >>"$2/Cargo.toml"
-    (cd "$2" && CARGO_PROFILE_RELEASE_STRIP=true cargo build --release)
-    printf '| %s | %s |\n' "$1" "$(stat -c %s "$2/target/release/package" | awk '{ printf "%.1f MB", $1 / 1e6 }')"
-    rm -rf "$2/target"
+    printf '| %s | %s |\n' "$1" "$(program_bytes "$2" | awk '{ printf "%.1f MB", $1 / 1e6 }')"
 }
 
 peers() {
@@ -163,16 +183,7 @@ END
     awk -v ours="$(cat "$work/ours/clean")" -v bare="$(cat "$work/bare/clean")" -v ring="$(cat "$work/bare-ring/clean")" \
         'BEGIN { printf "\nClean build, this crate to progenitor in `build.rs`: %.2f; with `ring`: %.2f.\n\n", ours / bare, ours / ring }'
 
-    cat >"$work/ours/src/main.rs" <<'END'
-use anthropic_messages::{AnthropicMessage, Client, MessageCreateRequest};
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let request = MessageCreateRequest::new("claude-sonnet-5", [AnthropicMessage::user("Hello")], 1024);
-    println!("{}", Client::from_env()?.create_message(&request).await?.text());
-    Ok(())
-}
-END
+    message_program
     cat >"$work/misanthropic/src/main.rs" <<'END'
 use misanthropic::{Client, Prompt, prompt::message::Role};
 
@@ -201,6 +212,27 @@ END
     size 'this crate' "$work/ours"
     size '`misanthropic` 0.5.1' "$work/misanthropic"
     size '`async-anthropic` 0.6.0' "$work/async-anthropic"
+}
+
+# --- features ---
+
+features() {
+    ours
+    cp "$work/ours/Cargo.toml" "$work/features.toml"
+    printf '| features | generated | clean build | after touching `src` | a program that sends one message |\n|---|---|---|---|---|\n'
+    local features clean touched lines
+    for features in rustls,schemars family,rustls,schemars beta,family,rustls,schemars; do
+        sed "s|^anthropic-messages = .*|anthropic-messages = { path = \"../crate\", default-features = false, features = [\"${features//,/\", \"}\"] }|" \
+            "$work/features.toml" >"$work/ours/Cargo.toml"
+        rm -f "$work/ours/src/main.rs"
+        (cd "$work/ours" && cargo fetch)
+        clean=$(cd "$work/ours" && cpu cargo build)
+        touched=$(again "$work/ours" "$work/crate/src/lib.rs")
+        lines=$(wc -l <"$(find "$work/ours/target" -name generated.rs)")
+        rm -rf "$work/ours/target"
+        message_program
+        printf '| `%s` | %s lines | %s | %s | %s bytes |\n' "${features//,/\`, \`}" "$lines" "$clean" "$touched" "$(program_bytes "$work/ours")"
+    done
 }
 
 # --- overlay ---
@@ -256,10 +288,10 @@ optimised() {
     unset CARGO_PROFILE_DEV_BUILD_OVERRIDE_OPT_LEVEL
 }
 
-[ $# -gt 0 ] || set -- peers overlay optimised
+[ $# -gt 0 ] || set -- peers features overlay optimised
 for part in "$@"; do
     case $part in
-    peers | overlay | optimised) "$part"; echo ;;
-    *) echo "usage: scripts/build-cost.sh [peers] [overlay] [optimised]" >&2; exit 2 ;;
+    peers | features | overlay | optimised) "$part"; echo ;;
+    *) echo "usage: scripts/build-cost.sh [peers] [features] [overlay] [optimised]" >&2; exit 2 ;;
     esac
 done

@@ -62,10 +62,8 @@ use std::{
 use serde::Serialize;
 use tokio::time::{Instant, sleep, sleep_until};
 
-#[doc(hidden)]
-pub use self::journal::Abort;
 use self::{
-    journal::{Entry, Journal, NewestBatch, RequestEntry, hash},
+    journal::{Abort, Entry, Journal, NewestBatch, RequestEntry, hash},
     state::{Place, State},
 };
 use crate::{
@@ -78,7 +76,7 @@ use crate::{
             MessageCreateRequest,
         },
     },
-    response::Response,
+    response::{Response, to_system_time},
     transport::JsonLines,
 };
 
@@ -211,9 +209,8 @@ impl Bulk {
     }
 
     /// Stops at a write to the journal, as if the process had been killed.
-    #[doc(hidden)]
-    pub fn abort_at(mut self, abort: Abort) -> Self {
-        self.journal.abort_at(abort);
+    pub(crate) fn abort_at(mut self, after: u64, torn: usize) -> Self {
+        self.journal.abort_at(Abort { after, torn });
         self
     }
 }
@@ -346,7 +343,8 @@ impl BulkJob {
     /// # Errors
     ///
     /// A call that failed, after the client's retries, does not end the job: call `next` again to go on. The same is true of
-    /// a result that can't be decoded ([`ErrorKind::Decode`]), and of a request that breaks the contract or has a
+    /// a result that can't be decoded ([`ErrorKind::Decode`]): the other results follow, and then an error says how many are
+    /// lacking, since their requests have no answer. It is also true of a request that breaks the contract or has a
     /// `custom_id` that another request has ([`ErrorKind::Contract`]), which is left out.
     ///
     /// A journal that can't be written ([`ErrorKind::File`]) ends the job, and so do a batch that the service rejects and a
@@ -530,7 +528,7 @@ impl BulkJob {
                 self.creation_errors.insert(batch, error);
                 break;
             }
-            if retry == CREATION_RETRIES || !passes(error.kind()) {
+            if retry == CREATION_RETRIES || !error.is_transient() {
                 self.record(&Entry::NotCreated { batch })?;
                 // The same requests would be rejected again.
                 self.has_failed = true;
@@ -660,19 +658,19 @@ impl BulkJob {
     async fn look_for(&mut self, number: u32) -> Result<()> {
         let Some(batch) = self.bulk.state.batches().get(&number).cloned() else { return Ok(()) };
         let newest = batch.newest.as_ref();
-        let oldest = newest.and_then(|newest| parse_time(newest.created_at.as_deref()?));
+        let oldest = newest.and_then(|newest| to_system_time(newest.created_at.as_deref()?));
         let mut is_undecided = false;
         let mut list = self.client.list_batches_all(&ListBatchesParams::default());
         while let Some(found) = list.next().await {
             let found = found?;
-            let at = found.created_at.as_deref().and_then(parse_time);
+            let at = found.created_at.as_deref().and_then(to_system_time);
             if newest.is_some_and(|newest| newest.id == found.id)
                 || at.is_some_and(|at| oldest.is_some_and(|oldest| at < oldest))
             {
                 break;
             }
             let is_known = self.bulk.state.has_created(&found.id) || self.foreign.contains(&found.id);
-            if is_known || requests_of(&found) != Some(batch.requests) {
+            if is_known || !may_contain(&found, batch.requests) {
                 continue;
             }
             if !self.client.get_batch(&found.id).await?.has_ended() {
@@ -749,20 +747,12 @@ fn seconds_of(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-fn parse_time(text: &str) -> Option<SystemTime> {
-    humantime::parse_rfc3339(text).ok()
-}
-
-/// Returns `true` for a rejection that passes with time.
-fn passes(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::RateLimit | ErrorKind::Overloaded | ErrorKind::Connect | ErrorKind::Conflict)
-}
-
-/// Returns the number of requests in a batch. `None` if the service doesn't tell.
-fn requests_of(batch: &MessageBatch) -> Option<usize> {
-    let counts = batch.request_counts.as_ref()?;
+/// Returns `true` if a batch may have this number of requests. Only its results can tell if the service reports no counts.
+fn may_contain(batch: &MessageBatch, requests: usize) -> bool {
+    let Some(counts) = &batch.request_counts else { return true };
     let counts = [counts.processing, counts.succeeded, counts.errored, counts.canceled, counts.expired];
-    usize::try_from(counts.into_iter().flatten().sum::<i64>()).ok()
+    let mut known = counts.into_iter().flatten().peekable();
+    known.peek().is_none() || usize::try_from(known.sum::<i64>()) == Ok(requests)
 }
 
 /// Returns `true` if the request was not processed for a reason that passes.
@@ -775,5 +765,26 @@ fn is_worth_another_try(result: &MessageBatchResult) -> bool {
             kind.is_some_and(|kind| kind.as_str() == "overloaded_error")
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_ruled_out_by_counts_that_are_reported() {
+        let rows = [
+            (r#"{"id":"a","processing_status":"ended"}"#, true),
+            (r#"{"id":"a","processing_status":"ended","request_counts":{}}"#, true),
+            (r#"{"id":"a","processing_status":"ended","request_counts":{"succeeded":2,"errored":1}}"#, true),
+            (r#"{"id":"a","processing_status":"in_progress","request_counts":{"processing":3}}"#, true),
+            (r#"{"id":"a","processing_status":"in_progress","request_counts":{"processing":2}}"#, false),
+            (r#"{"id":"a","processing_status":"ended","request_counts":{"succeeded":-3}}"#, false),
+        ];
+        for (json, expected) in rows {
+            let batch: MessageBatch = serde_json::from_str(json).unwrap();
+            assert_eq!(may_contain(&batch, 3), expected, "{json}");
+        }
     }
 }

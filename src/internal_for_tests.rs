@@ -32,6 +32,13 @@ impl TestClientBuilder for ClientBuilder {
     }
 }
 
+/// Makes the journal of a job fail as if the process had been killed: `after` writes succeed, and `torn` bytes of the next
+/// one reach the file.
+#[cfg(all(feature = "bulk", operation = "create_batch", operation = "list_batches", operation = "batch_results"))]
+pub fn abort_journal(bulk: crate::bulk::Bulk, after: u64, torn: usize) -> crate::bulk::Bulk {
+    bulk.abort_at(after, torn)
+}
+
 /// Returns how many bytes of its stream a decoder has looked at or copied, which must grow no faster than the stream.
 #[must_use]
 pub fn steps(decoder: &Decoder) -> u64 {

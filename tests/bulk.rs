@@ -83,7 +83,6 @@ async fn each_request_is_answered_once() {
     let ids: HashSet<&str> = answers.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!((answers.len(), ids.len()), (10, 10));
     assert!(answers.iter().all(|(_, result)| matches!(result, MessageBatchResult::Succeeded(_))));
-    assert_eq!(server.counts().in_flight, 0);
     let sizes: Vec<usize> = server
         .requests()
         .iter()
@@ -255,6 +254,23 @@ async fn a_canceled_job_returns_what_was_sent_and_sends_no_more() {
     let mut job = open(&path).unwrap().start(&client, requests(6)).unwrap();
     assert!(job.next().await.is_none());
     assert_eq!(times_sent(&server).len(), 2);
+}
+
+#[tokio::test]
+async fn a_journal_holds_no_prompt_completion_or_key() {
+    let server = Server::builder().batches_end_after_polls(0).start().unwrap();
+    server.when(Matcher::custom_id("request-1")).reply(Reply::error(400, "invalid_request_error", "canary-error"));
+    server.when(Matcher::custom_id("request-0")).reply(Reply::text("canary-completion"));
+    let client = server.client_builder().api_key("sk-ant-canary-key").build().unwrap();
+    let (_folder, path) = journal();
+    let requests = (0..2).map(|n| (format!("request-{n}"), request("canary-prompt")));
+    let mut job = open(&path).unwrap().start(&client, requests).unwrap();
+    let answers = answers(&mut job).await;
+    assert!(answers.iter().any(|(_, result)| text_of(result) == "canary-completion"));
+    for shown in [std::fs::read_to_string(&path).unwrap(), format!("{job:?}")] {
+        assert!(shown.contains("bulk") || shown.contains("Bulk"));
+        assert!(!shown.contains("canary"), "{shown}");
+    }
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("batches", &["generated::types", "response", "error", "transport", "generated"]),
     ("bulk", &["response", "error", "transport", "generated", "generated::types"]),
-    ("internal_for_tests", &["json", "generated::types", "stream::sse", "transport", "client"]),
+    ("internal_for_tests", &["bulk", "json", "generated::types", "stream::sse", "transport", "client"]),
 ];
 
 /// The generated code, as the files that it would be.

@@ -105,7 +105,7 @@ impl std::fmt::Display for Tally {
 }
 
 fn mutate(contract: &Contract, name: &str, pointer: &str, round_trip: RoundTrip, tally: &mut Tally) {
-    // Whether `null` may stand in its place is a matter of each place that refers to a type.
+    // Each place that refers to a type decides on its own if `null` is allowed.
     let form = Form { nullable: false, ..contract.form(pointer) };
     let mut random = Rng::with_seed(20_261_021);
     for fill in [Fill::Least, Fill::Most] {

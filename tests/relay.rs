@@ -265,7 +265,7 @@ async fn a_reply_that_fails_ends_with_an_error_event() {
     let unordered = self::sent(&[START, TEXT]);
     let (count, error) = last_event(Reply::raw(200, "text/event-stream", unordered), client).await;
     assert_eq!((count, &error["error"]["type"]), (1, &json!("api_error")));
-    // What is said of an error of our own names no host.
+    // The message of the client's own error names no host.
     assert!(!error.to_string().contains("127.0.0.1"), "{error}");
 }
 

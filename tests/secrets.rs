@@ -317,7 +317,7 @@ async fn a_body_that_is_cut_does_not_end_in_the_beginning_of_the_key() {
             assert_eq!(error.body_prefix(), kept, "{limit}");
         }
     }
-    // What came whole is kept, whatever it ends in.
+    // Complete text is kept, whatever it ends in.
     let server = answering([json(400, "tasks")]);
     let client = Client::builder().api_key(KEY).base_url(server.base_url()).no_proxy().build().unwrap();
     assert_eq!(client.create_message(&request()).await.unwrap_err().body_prefix(), "tasks");

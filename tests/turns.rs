@@ -283,7 +283,7 @@ async fn what_the_api_accepts_passes() {
         rules::check(&request).unwrap();
         client.create_message(&request).await.unwrap();
     }
-    // Where a turn has a block that nobody knows, its calls and results are not certain.
+    // The calls and results of a turn with an unknown block are uncertain.
     rules::check(&turns([user("Hi"), assistant([call("a")]), user([new_block.clone()])])).unwrap();
     rules::check(&turns([user("Hi"), assistant([new_block]), user([result("a")])])).unwrap();
 }

@@ -385,7 +385,7 @@ fn is_same_but_for_nulls(sent: &Value, back: &Value) -> bool {
     }
 }
 
-/// What the generated source has a type, a field or a variant for.
+/// The types, fields and variants of the generated source.
 struct Typed<'c> {
     contract: &'c Contract,
     /// The names of fields and variants by type.

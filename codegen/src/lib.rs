@@ -171,8 +171,8 @@ impl Contract {
 
     /// Applies an overlay that was written for another version of the contract.
     ///
-    /// Where this contract allows more values than the overlay, the overlay's keyword is skipped and noted. Everything
-    /// else is as in [`overlay`](Self::overlay).
+    /// Skips and notes a keyword of the overlay that excludes values which this contract allows. Everything else is as in
+    /// [`overlay`](Self::overlay).
     ///
     /// # Errors
     /// Fails like [`overlay`](Self::overlay), except for actions that exclude values.

@@ -1,4 +1,4 @@
-//! What the crate costs beside the same work done without it.
+//! Compares the cost of the crate with the same work done without it.
 //!
 //! `cargo run --release` in this folder prints all tables of `docs/performance.md`; the name of a
 //! table as argument prints that one. `requests ours 16` only makes calls, for a profiler; `reqwest`

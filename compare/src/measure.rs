@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cpu_time::ThreadTime;
 
-/// How many rounds are run. The first warms up and does not count.
+/// The number of rounds. The first warms up and doesn't count.
 const ROUNDS: usize = 75;
 
 /// One way to do the work. A call does it `iterations` times.
@@ -20,7 +20,7 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// What one contender took for one unit of the work.
+/// The cost of one unit of work for one contender.
 pub struct Cost {
     pub name: &'static str,
     pub time: Duration,

@@ -9,10 +9,10 @@ use tokio::sync::{Barrier, Semaphore};
 
 use crate::{requests, server::Server, shapes};
 
-/// How many streams are open at once.
+/// The number of streams that are open at once.
 const STREAMS: usize = 5_000;
 
-/// How many events a stream has given when its memory is looked at.
+/// The number of events that each stream has yielded when its memory is measured.
 const EVENTS: usize = 25;
 
 pub fn run() -> Result<(), Box<dyn Error>> {

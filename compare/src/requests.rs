@@ -18,7 +18,7 @@ use crate::{
     shapes::{Message, Reply, Request},
 };
 
-/// How many calls are made a turn.
+/// The number of calls in a turn.
 const CALLS: usize = 1024;
 
 const QUESTION: &str = "Why was the river low that spring? Answer in three sentences, and then look up the weather.";

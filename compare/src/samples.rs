@@ -162,7 +162,7 @@ fn event(kind: &str, members: &str) -> String {
     text
 }
 
-/// How a body is cut.
+/// The chunks that a body is cut into.
 #[derive(Clone, Copy)]
 pub enum Cut {
     EventByEvent,

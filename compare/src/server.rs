@@ -42,7 +42,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Where it has ended already there is nothing to end.
+        // It may have ended already.
         drop(self.process.kill());
         drop(self.process.wait());
     }

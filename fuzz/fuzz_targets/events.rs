@@ -72,7 +72,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// What becomes of an event.
+/// The outcome of reading an event.
 #[derive(Clone, Copy)]
 enum Taken {
     Added,
@@ -180,7 +180,7 @@ fn string(text: &[u8]) -> String {
     serde_json::to_string(&String::from_utf8_lossy(text)).expect("a string")
 }
 
-/// What the bytes of a stream come to, in chunks of these lengths: the message, the partial one if it failed, and what a
+/// Returns the outcome of a stream read in chunks of these lengths: the message, the partial one if it failed, and what a
 /// relay makes of its events.
 fn streamed(mut bytes: &[u8], plan: &[u8]) -> (MessageResponse, Option<Option<MessageResponse>>, String) {
     let mut chunks = Vec::new();

@@ -58,7 +58,7 @@ fuzz_target!(|input: &[u8]| {
     values(raw, &ours);
 });
 
-/// What is not JSON is no value of any type.
+/// Text that isn't JSON is refused as every type.
 fn refused(text: &str) {
     assert!(read_str::<String>(text).is_err() && read_str::<i64>(text).is_err() && read_str::<f64>(text).is_err());
     assert!(read_str::<Vec<Json>>(text).is_err() && read_str::<Map<Json>>(text).is_err());

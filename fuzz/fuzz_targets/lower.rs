@@ -27,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
         Err(_) => (document::document(input).to_string(), None),
     };
     let generated = run(|| {
-        // What the lowering refuses has an error with a place. What it lets through, the rest has to take.
+        // The lowering either fails with a place or returns a document that the later steps accept.
         let Ok(lowered) = lowered(&text, overlay.as_deref()) else { return Ok(None) };
         let code = progenitor::Generator::new(&settings()).generate_tokens(&lowered.openapi()?)?;
         Ok::<_, Box<dyn Error + Send + Sync>>(Some(finish(&lowered, &Requirements::default(), code)?))

@@ -53,7 +53,7 @@ fn cut<'s>(mut stream: &'s [u8], lengths: &[u8]) -> Vec<&'s [u8]> {
     chunks
 }
 
-/// What the stream means and its events as text; the events before the error when there is one.
+/// Returns the meaning of the stream and its events as text, or the events before the error.
 fn decode(decoder: &mut Decoder, chunks: &[&[u8]]) -> Result<(Meaning, String), Vec<(String, String, String)>> {
     let (mut events, mut text) = (Vec::new(), String::new());
     for (index, chunk) in chunks.iter().enumerate() {

@@ -74,11 +74,11 @@ pub(super) struct Journal {
 
 /// The write at which a journal stops, as if the process had been killed. For tests.
 #[derive(Clone, Copy, Debug)]
-pub struct Abort {
+pub(super) struct Abort {
     /// The number of writes that succeed before.
-    pub after: u64,
+    pub(super) after: u64,
     /// The number of bytes of the next one that still reach the file.
-    pub torn: usize,
+    pub(super) torn: usize,
 }
 
 impl Journal {

@@ -132,7 +132,7 @@ impl<T> JsonLines<T> {
         let rest = mem::take(&mut self.buffer);
         self.line += 1;
         let last = self.decode(&rest);
-        // What is JSON, but not of the type, is a whole line.
+        // A line of valid JSON is complete, even if it doesn't fit the type.
         if matches!(last, Some(Err(_))) && read_slice::<Json>(&rest).is_err() {
             let error = Error::new(ErrorKind::Incomplete, format!("response ended inside line {}", self.line));
             return self.fail(error, &rest);

@@ -9,7 +9,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use anthropic_messages::{Client, bulk::Abort};
+use anthropic_messages::{Client, internal_for_tests::abort_journal};
 use anthropic_messages_testing::{At, Fault, Matcher, Reply, Server};
 
 use crate::{answers, journal, open, requests, times_sent};
@@ -82,10 +82,10 @@ impl Trouble {
 
 /// Runs a job until it ends or is aborted. Returns `true` if it ended. Answers are stored as a program would do it: before the
 /// next one is asked for.
-async fn run(client: &Client, path: &Path, abort: Option<Abort>, stored: &mut BTreeMap<String, usize>) -> bool {
+async fn run(client: &Client, path: &Path, abort: Option<(u64, usize)>, stored: &mut BTreeMap<String, usize>) -> bool {
     let Ok(mut bulk) = open(path) else { return false };
-    if let Some(abort) = abort {
-        bulk = bulk.abort_at(abort);
+    if let Some((after, torn)) = abort {
+        bulk = abort_journal(bulk, after, torn);
     }
     let mut job = bulk.batch_size(3).max_batches(2).start(client, requests(REQUESTS)).unwrap();
     let mut errors = 0;
@@ -110,7 +110,7 @@ async fn a_job_killed_at_any_write_answers_each_request_once() {
                 let (_folder, path) = journal();
                 let mut stored = BTreeMap::new();
                 // The journal's first line is written before the abort is set.
-                let ended = run(&client, &path, Some(Abort { after, torn }), &mut stored).await;
+                let ended = run(&client, &path, Some((after, torn)), &mut stored).await;
                 if ended {
                     assert!(after > 10, "too few writes");
                     break;

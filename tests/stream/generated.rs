@@ -83,7 +83,7 @@ pub(crate) fn generated() -> impl Strategy<Value = Generated> {
     })
 }
 
-/// What decides where a text is cut.
+/// The rule for cutting a text.
 struct Cuts {
     indices: Vec<Index>,
     next: usize,

@@ -58,7 +58,7 @@ fn an_open_stream_holds_one_read_buffer() {
             for stream in &mut streams {
                 stream.next().await.unwrap().unwrap();
             }
-            // What comes now is read after the heads were.
+            // The following bytes are read after the heads.
             barrier.wait();
             for stream in &mut streams {
                 stream.next().await.unwrap().unwrap();

@@ -128,7 +128,7 @@ fn unknown_deltas_are_kept_with_their_block() {
 static POOL: LazyLock<Vec<StreamEvent>> = LazyLock::new(|| {
     let mut events: Vec<Value> = transcripts::all().into_iter().flat_map(|transcript| transcript.events).collect();
     events.extend([open(-1, text_block()), close(i64::MIN), open(i64::MAX, text_block()), input(3, "nonsense")]);
-    // What lacks something is read by the stream, not here.
+    // The stream reads incomplete events, not this function.
     events.iter().filter_map(|event| Json::from(event.clone()).decode().ok()).collect()
 });
 

@@ -259,7 +259,7 @@ async fn a_relayed_input_is_as_whole_as_it_was() {
     }
 }
 
-/// Where bytes were lost beside the input, it is whole.
+/// Bytes lost outside of the input leave the input complete.
 #[tokio::test]
 async fn bytes_that_are_lost_beside_an_input_leave_it_whole() {
     let wire = events("tool_use", "input_json_delta", "partial_json", &["{}"]);

@@ -193,7 +193,7 @@ async fn time_that_the_consumer_spends_with_a_ping_does_not_count() {
         assert!(matches!(stream.next().await, Some(Ok(StreamEvent::Ping(_)))));
         pass(IDLE * 10).await;
     }
-    // What was waited between the pings does.
+    // The waits between the pings count.
     assert!(poll_immediate(pin!(stream.next())).await.is_none());
     pass(IDLE / 5).await;
     assert!(poll_immediate(pin!(stream.next())).await.is_none());
@@ -270,7 +270,7 @@ async fn the_timeout_of_some_calls_bounds_their_streams_as_a_whole() {
         let_send(&server, &clock).await;
         stream.next().await.unwrap().unwrap();
     }
-    // What is there already is not given any more, whoever took the time.
+    // Events that have already arrived are no longer returned, whoever took the time.
     let_send(&server, &clock).await;
     server.until(|counts| counts.pausing == 1).await.unwrap();
     pass(Duration::from_secs(8)).await;

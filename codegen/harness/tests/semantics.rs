@@ -1,4 +1,4 @@
-//! What is valid under the 3.1 schema is read by the generated type and comes back.
+//! A generated type reads every value that is valid under the 3.1 schema, and writes it back unchanged.
 
 #![cfg(test)]
 

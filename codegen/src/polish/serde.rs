@@ -42,7 +42,7 @@ pub(super) fn decode(
     let values = fields.iter().enumerate().map(|(index, field)| {
         let (field_ident, slot, index) = (&field.ident, slot(field), tags.len() + index);
         let value = if is_nullable(field) {
-            // What may be null may be absent; a server that leaves it out is not refused.
+            // A nullable member may be absent too, so a server that leaves it out isn't refused.
             quote!(object.get_nullable(#slot))
         } else if field.is_option {
             quote!(#slot)

@@ -256,7 +256,7 @@ fn constraints_are_checks_and_never_types() {
     }}})))
     .unwrap();
     outcome.has(&["l: Vec<String>", "s: String", "n: i64", "m: f64", "e: Option<Ae>"]).notes(&[]);
-    // What concerns no value of the type is no rule of it.
+    // A keyword that applies to no value of the type adds no rule.
     assert!(!outcome.source.contains("77") && !outcome.source.contains("MinLength(1u64)"));
     for rule in [
         "MinItems(1u64)",
