@@ -22,6 +22,8 @@ enum Trouble {
     None,
     /// The batch is created, and the response is lost.
     LostCreation,
+    /// The batch is created, and the response ends early.
+    CutCreation,
     /// The batch is not created.
     RefusedCreation,
     /// Polling fails once.
@@ -32,9 +34,10 @@ enum Trouble {
     Expired,
 }
 
-const TROUBLES: [Trouble; 6] = [
+const TROUBLES: [Trouble; 7] = [
     Trouble::None,
     Trouble::LostCreation,
+    Trouble::CutCreation,
     Trouble::RefusedCreation,
     Trouble::FailedPoll,
     Trouble::CutResults,
@@ -49,6 +52,10 @@ impl Trouble {
             Self::LostCreation => {
                 let lost = Reply::echo().fault(Fault::reset(At::BeforeHeaders));
                 server.when(Matcher::operation("createBatch")).reply(lost);
+            }
+            Self::CutCreation => {
+                let cut = Reply::echo().fault(Fault::close(At::AfterByte(20)));
+                server.when(Matcher::operation("createBatch")).reply(cut);
             }
             Self::RefusedCreation => {
                 let refused = Reply::error(429, "rate_limit_error", "not now");
