@@ -40,7 +40,7 @@ pub struct Rule {
     pub name: &'static str,
     /// The page where the rule, or the sentence that the API answers with, is documented.
     pub source: &'static str,
-    find: fn(&MessageCreateRequest) -> Option<(String, String)>,
+    find: fn(&RequestView<'_>) -> Finding,
 }
 
 /// All rules, in the order in which they are checked.
@@ -119,7 +119,8 @@ const MAX_UNIONS: usize = 16;
 /// # Errors
 /// Returns the first violation, in the order of the rules.
 pub fn check(request: &MessageCreateRequest) -> Result<(), Violation> {
-    RULES.iter().try_for_each(|rule| match (rule.find)(request) {
+    let view = RequestView::new(request);
+    RULES.iter().try_for_each(|rule| match (rule.find)(&view) {
         Some((pointer, message)) => Err(Violation { rule, pointer, message }),
         None => Ok(()),
     })
@@ -185,20 +186,21 @@ impl From<Violation> for Error {
 /// A finding: the pointer, and the sentence of the API.
 type Finding = Option<(String, String)>;
 
-fn empty_cache_breakpoint(request: &MessageCreateRequest) -> Finding {
+fn empty_cache_breakpoint(view: &RequestView<'_>) -> Finding {
     let is_wrong = |text: &ContentBlockText| text.text.is_empty() && text.cache_control.is_some();
-    let (pointer, place) = texts(request).find_map(|(place, text)| is_wrong(text).then_some(place))?;
+    let (place, _) = texts(view.request).find(|(_, text)| is_wrong(text))?;
+    let (pointer, place) = (place.pointer(), place.api_notation());
     Some((pointer, format!("{place}.text: cache_control cannot be set for empty text blocks")))
 }
 
-fn empty_text(request: &MessageCreateRequest) -> Finding {
-    let (pointer, place) = texts(request).find_map(|(place, text)| text.text.is_empty().then_some(place))?;
-    let part = place.split('.').next().unwrap_or_default();
-    Some((pointer, format!("{part}: text content blocks must be non-empty")))
+fn empty_text(view: &RequestView<'_>) -> Finding {
+    let (place, _) = texts(view.request).find(|(_, text)| text.text.is_empty())?;
+    let part = if place.message.is_some() { "messages" } else { "system" };
+    Some((place.pointer(), format!("{part}: text content blocks must be non-empty")))
 }
 
-fn empty_turn(request: &MessageCreateRequest) -> Finding {
-    let turns = turns(request);
+fn empty_turn(view: &RequestView<'_>) -> Finding {
+    let turns = &view.turns;
     let (last, others) = turns.split_last()?;
     let is_prefill = *last.role == AnthropicMessageRole::Assistant;
     let empty = others.iter().chain((!is_prefill).then_some(last)).find(|turn| turn.blocks.is_empty())?;
@@ -207,8 +209,8 @@ fn empty_turn(request: &MessageCreateRequest) -> Finding {
     Some((format!("/messages/{at}/content"), format!("messages.{at}: {sentence}")))
 }
 
-fn final_whitespace(request: &MessageCreateRequest) -> Finding {
-    let turns = turns(request);
+fn final_whitespace(view: &RequestView<'_>) -> Finding {
+    let turns = &view.turns;
     let last = turns.last().filter(|turn| *turn.role == AnthropicMessageRole::Assistant)?;
     let block = last.blocks.last()?;
     match block.content {
@@ -220,8 +222,8 @@ fn final_whitespace(request: &MessageCreateRequest) -> Finding {
     }
 }
 
-fn call_without_result(request: &MessageCreateRequest) -> Finding {
-    let turns = turns(request);
+fn call_without_result(view: &RequestView<'_>) -> Finding {
+    let turns = &view.turns;
     turns.iter().enumerate().find_map(|(at, turn)| {
         if *turn.role != AnthropicMessageRole::Assistant {
             return None;
@@ -242,8 +244,8 @@ fn call_without_result(request: &MessageCreateRequest) -> Finding {
     })
 }
 
-fn result_without_call(request: &MessageCreateRequest) -> Finding {
-    let turns = turns(request);
+fn result_without_call(view: &RequestView<'_>) -> Finding {
+    let turns = &view.turns;
     turns.iter().enumerate().find_map(|(at, turn)| {
         if *turn.role != AnthropicMessageRole::User {
             return None;
@@ -263,60 +265,60 @@ fn result_without_call(request: &MessageCreateRequest) -> Finding {
     })
 }
 
-fn tool_name(request: &MessageCreateRequest) -> Finding {
+fn tool_name(view: &RequestView<'_>) -> Finding {
     let is_name = |name: &str| {
         matches!(name.len(), 1..=128) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
     };
-    let (at, _) = custom_tools(request).find(|(_, tool)| !is_name(&tool.name))?;
+    let (at, _) = custom_tools(view.request).find(|(_, tool)| !is_name(&tool.name))?;
     let sentence = format!("tools.{at}.custom.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'");
     Some((format!("/tools/{at}/name"), sentence))
 }
 
-fn lone_surrogate(request: &MessageCreateRequest) -> Finding {
-    let (block, _) = inputs(request).find(|(_, input)| lone_surrogates(input.as_str()).next().is_some())?;
+fn lone_surrogate(view: &RequestView<'_>) -> Finding {
+    let (block, _) = view.inputs().find(|(_, input)| lone_surrogates(input.as_str()).next().is_some())?;
     let sentence = "The request body is not valid JSON: no low surrogate in string";
     Some((format!("{}/input", block.pointer()), sentence.to_owned()))
 }
 
-fn schema_root(request: &MessageCreateRequest) -> Finding {
+fn schema_root(view: &RequestView<'_>) -> Finding {
     let has_union = |tool: &AnthropicTool| {
         let members = tool.input_schema.decode::<serde_json::Map<String, serde_json::Value>>().unwrap_or_default();
         ["oneOf", "anyOf", "allOf"].iter().any(|keyword| members.contains_key(*keyword))
     };
-    let (at, _) = custom_tools(request).find(|(_, tool)| has_union(tool))?;
+    let (at, _) = custom_tools(view.request).find(|(_, tool)| has_union(tool))?;
     let place = format!("tools.{at}.custom.input_schema");
     let sentence = format!("{place}: input_schema does not support oneOf, allOf, or anyOf at the top level");
     Some((format!("/tools/{at}/input_schema"), sentence))
 }
 
-fn schema_recursion(request: &MessageCreateRequest) -> Finding {
-    strict_schemas(request).find_map(|(pointer, _, schema)| {
-        let circle = grammar::circular_reference(&schema)?.join(" -> ");
+fn schema_recursion(view: &RequestView<'_>) -> Finding {
+    view.strict_schemas.iter().find_map(|StrictSchema { pointer, schema, .. }| {
+        let circle = grammar::circular_reference(schema)?.join(" -> ");
         let sentence = format!(
             "Circular reference detected in schema definitions: {circle}. Self-referencing or mutually-referencing \
              definitions are not supported."
         );
-        Some((pointer, sentence))
+        Some((pointer.clone(), sentence))
     })
 }
 
-fn schema_keyword(request: &MessageCreateRequest) -> Finding {
-    strict_schemas(request).find_map(|(pointer, place, schema)| {
-        let Unsupported { pointer: within, problem } = grammar::unsupported(&schema)?;
+fn schema_keyword(view: &RequestView<'_>) -> Finding {
+    view.strict_schemas.iter().find_map(|StrictSchema { pointer, place, schema }| {
+        let Unsupported { pointer: within, problem } = grammar::unsupported(schema)?;
         Some((format!("{pointer}{within}"), format!("{place}: the schema {problem}")))
     })
 }
 
-fn strict_tools(request: &MessageCreateRequest) -> Finding {
-    let count = custom_tools(request).filter(|(_, tool)| tool.strict == Some(true)).count();
+fn strict_tools(view: &RequestView<'_>) -> Finding {
+    let count = custom_tools(view.request).filter(|(_, tool)| tool.strict == Some(true)).count();
     let sentence =
         format!("Too many strict tools ({count}). The maximum number of strict tools supported is {MAX_STRICT_TOOLS}.");
     (count > MAX_STRICT_TOOLS).then(|| ("/tools".to_owned(), sentence))
 }
 
-fn optional_members(request: &MessageCreateRequest) -> Finding {
+fn optional_members(view: &RequestView<'_>) -> Finding {
     too_complex(
-        request,
+        view,
         MAX_OPTIONAL,
         |complexity| complexity.optional,
         |count| {
@@ -328,9 +330,9 @@ fn optional_members(request: &MessageCreateRequest) -> Finding {
     )
 }
 
-fn union_members(request: &MessageCreateRequest) -> Finding {
+fn union_members(view: &RequestView<'_>) -> Finding {
     too_complex(
-        request,
+        view,
         MAX_UNIONS,
         |complexity| complexity.unions,
         |count| {
@@ -345,19 +347,49 @@ fn union_members(request: &MessageCreateRequest) -> Finding {
 
 /// Adds a number up over the strict schemas, and points at the schema where it exceeds the limit.
 fn too_complex(
-    request: &MessageCreateRequest,
+    view: &RequestView<'_>,
     limit: usize,
     count: fn(&Complexity) -> usize,
     sentence: fn(usize) -> String,
 ) -> Finding {
     let (mut total, mut place) = (0, None);
-    for (pointer, _, schema) in strict_schemas(request) {
-        total += count(&complexity(&schema));
+    for StrictSchema { pointer, schema, .. } in &view.strict_schemas {
+        total += count(&complexity(schema));
         if total > limit {
-            place.get_or_insert(pointer);
+            place.get_or_insert(pointer.clone());
         }
     }
     Some((place?, sentence(total)))
+}
+
+/// A request, and the parts of it that several rules look at. They are taken out once, since most calls have nothing to find.
+struct RequestView<'a> {
+    request: &'a MessageCreateRequest,
+    turns: Vec<Turn<'a>>,
+    strict_schemas: Vec<StrictSchema>,
+}
+
+impl<'a> RequestView<'a> {
+    fn new(request: &'a MessageCreateRequest) -> Self {
+        Self { request, turns: turns(request), strict_schemas: strict_schemas(request).collect() }
+    }
+
+    /// The inputs of tool calls that go back.
+    fn inputs(&self) -> impl Iterator<Item = (Block<'a>, &'a Json)> {
+        self.turns.iter().flat_map(|turn| &turn.blocks).filter_map(|block| match block.content {
+            ContentBlock::ToolUse(call) => Some((*block, &call.input)),
+            ContentBlock::ServerToolUse(call) => Some((*block, &call.input)),
+            _ => None,
+        })
+    }
+}
+
+/// A schema that the API holds the model to.
+struct StrictSchema {
+    pointer: String,
+    /// The place in the API's own notation.
+    place: String,
+    schema: serde_json::Value,
 }
 
 /// Neighbouring messages of one role, which the API joins before it looks at them.
@@ -422,39 +454,44 @@ fn turns(request: &MessageCreateRequest) -> Vec<Turn<'_>> {
     turns
 }
 
-/// A pointer to a block, and its place in the API's own notation.
-type Place = (String, String);
+/// The place of a text block.
+struct TextPlace {
+    /// The index of the message, or `None` in the system prompt.
+    message: Option<usize>,
+    index: usize,
+}
+
+impl TextPlace {
+    fn pointer(&self) -> String {
+        let index = self.index;
+        match self.message {
+            Some(message) => format!("/messages/{message}/content/{index}/text"),
+            None => format!("/system/{index}/text"),
+        }
+    }
+
+    fn api_notation(&self) -> String {
+        let index = self.index;
+        match self.message {
+            Some(message) => format!("messages.{message}.content.{index}"),
+            None => format!("system.{index}"),
+        }
+    }
+}
 
 /// The blocks of text in the system prompt and in the messages.
-fn texts(request: &MessageCreateRequest) -> impl Iterator<Item = (Place, &ContentBlockText)> {
+fn texts(request: &MessageCreateRequest) -> impl Iterator<Item = (TextPlace, &ContentBlockText)> {
     let system = match &request.system {
         Some(MessageCreateRequestSystem::Array(blocks)) => blocks.as_slice(),
         _ => &[],
     };
-    let system = system.iter().enumerate().map(|(at, block)| (None, at, block));
-    let messages =
-        request.messages.iter().enumerate().flat_map(|(message, turn)| {
-            turn.content.iter().enumerate().map(move |(at, block)| (Some(message), at, block))
-        });
-    system.chain(messages).filter_map(|(message, at, block)| match block {
-        ContentBlock::Text(text) => {
-            let place = match message {
-                Some(message) => {
-                    (format!("/messages/{message}/content/{at}/text"), format!("messages.{message}.content.{at}"))
-                }
-                None => (format!("/system/{at}/text"), format!("system.{at}")),
-            };
-            Some((place, text))
-        }
-        _ => None,
-    })
-}
-
-/// The inputs of tool calls that go back.
-fn inputs(request: &MessageCreateRequest) -> impl Iterator<Item = (Block<'_>, &Json)> {
-    turns(request).into_iter().flat_map(|turn| turn.blocks).filter_map(|block| match block.content {
-        ContentBlock::ToolUse(call) => Some((block, &call.input)),
-        ContentBlock::ServerToolUse(call) => Some((block, &call.input)),
+    let system = system.iter().enumerate().map(|(index, block)| (TextPlace { message: None, index }, block));
+    let messages = request.messages.iter().enumerate().flat_map(|(message, turn)| {
+        let place = move |index| TextPlace { message: Some(message), index };
+        turn.content.iter().enumerate().map(move |(index, block)| (place(index), block))
+    });
+    system.chain(messages).filter_map(|(place, block)| match block {
+        ContentBlock::Text(text) => Some((place, text)),
         _ => None,
     })
 }
@@ -466,16 +503,17 @@ fn custom_tools(request: &MessageCreateRequest) -> impl Iterator<Item = (usize, 
     })
 }
 
-/// The schemas that the API holds the model to: a pointer, the place in the API's notation, and the schema.
-fn strict_schemas(request: &MessageCreateRequest) -> impl Iterator<Item = (String, String, serde_json::Value)> {
-    let tools = custom_tools(request).filter(|(_, tool)| tool.strict == Some(true)).filter_map(|(at, tool)| {
-        let schema = tool.input_schema.decode().ok()?;
-        Some((format!("/tools/{at}/input_schema"), format!("tools.{at}.custom.input_schema"), schema))
+fn strict_schemas(request: &MessageCreateRequest) -> impl Iterator<Item = StrictSchema> {
+    let strict = custom_tools(request).filter(|(_, tool)| tool.strict == Some(true));
+    let tools = strict.filter_map(|(at, tool)| {
+        let (pointer, place) = (format!("/tools/{at}/input_schema"), format!("tools.{at}.custom.input_schema"));
+        Some(StrictSchema { pointer, place, schema: tool.input_schema.decode().ok()? })
     });
     let format = request.output_config.as_ref().and_then(|config| config.format.as_ref());
-    let output = format
-        .and_then(|format| format.schema.decode().ok())
-        .map(|schema| ("/output_config/format/schema".to_owned(), "output_config.format.schema".to_owned(), schema));
+    let output = format.and_then(|format| {
+        let (pointer, place) = ("/output_config/format/schema".to_owned(), "output_config.format.schema".to_owned());
+        Some(StrictSchema { pointer, place, schema: format.schema.decode().ok()? })
+    });
     tools.chain(output)
 }
 
