@@ -66,7 +66,7 @@ struct Line<'a> {
 /// An open journal, locked against other processes.
 #[derive(Debug)]
 pub(super) struct Journal {
-    file: File,
+    file: LockedFile,
     /// The number of entries.
     entries: u64,
     abort: Option<Abort>,
@@ -85,17 +85,10 @@ impl Journal {
     /// Opens or creates a journal, and passes each of its entries to `replay`, which fails if an entry can't follow the
     /// ones before it.
     pub(super) fn open(path: &Path, mut replay: impl FnMut(Entry) -> Result<(), String>) -> io::Result<Self> {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        match FileExt::try_lock(&file) {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::new(io::ErrorKind::WouldBlock, "another job has it open"));
-            }
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
+        let mut file = LockedFile::new(OpenOptions::new().read(true).append(true).create(true).open(path)?)?;
         let mut entries = 0;
         let mut whole = 0;
-        let mut reader = BufReader::new(&file);
+        let mut reader = BufReader::new(&file.0);
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -118,10 +111,10 @@ impl Journal {
         }
         drop(reader);
         // The remains of an interrupted write would become part of the next line.
-        if file.metadata()?.len() != whole {
-            file.set_len(whole)?;
+        if file.0.metadata()?.len() != whole {
+            file.0.set_len(whole)?;
         }
-        file.seek(SeekFrom::End(0))?;
+        file.0.seek(SeekFrom::End(0))?;
         let mut journal = Self { file, entries, abort: None };
         if entries == 0 {
             journal.write(&Entry::Bulk { version: VERSION })?;
@@ -139,23 +132,46 @@ impl Journal {
         if let Some(abort) = &mut self.abort {
             let Some(after) = abort.after.checked_sub(1) else {
                 let torn = std::mem::take(&mut abort.torn).min(line.len());
-                self.file.write_all(line.get(..torn).unwrap_or_default())?;
+                self.file.0.write_all(line.get(..torn).unwrap_or_default())?;
                 return Err(io::Error::other("aborted by a test"));
             };
             abort.after = after;
         }
-        self.file.write_all(&line)?;
+        self.file.0.write_all(&line)?;
         self.entries = number;
         Ok(())
     }
 
     /// Waits until all entries are on disk.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.0.sync_data()
     }
 
     pub(super) fn abort_at(&mut self, abort: Abort) {
         self.abort = Some(abort);
+    }
+}
+
+/// A file that no other process can lock meanwhile.
+#[derive(Debug)]
+struct LockedFile(File);
+
+impl LockedFile {
+    fn new(file: File) -> io::Result<Self> {
+        match FileExt::try_lock(&file) {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(io::Error::new(io::ErrorKind::WouldBlock, "another job has it open")),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl Drop for LockedFile {
+    /// Unlocks the file. Closing it isn't enough: a process that another thread is starting has a copy of the descriptor, and
+    /// with it the lock, until it runs its program.
+    fn drop(&mut self) {
+        // Closing the file is all that is left if this fails.
+        let _ = FileExt::unlock(&self.0);
     }
 }
 
@@ -254,7 +270,8 @@ mod tests {
     fn a_journal_of_a_later_version_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let mut journal = Journal { file: File::create(&path).unwrap(), entries: 0, abort: None };
+        let file = LockedFile::new(File::create(&path).unwrap()).unwrap();
+        let mut journal = Journal { file, entries: 0, abort: None };
         journal.write(&Entry::Bulk { version: VERSION + 1 }).unwrap();
         drop(journal);
         assert!(reopened(&folder).unwrap_err().to_string().contains("unknown version 2"));
@@ -268,6 +285,21 @@ mod tests {
         assert_eq!(Journal::open(&path, |_| Ok(())).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         drop(first);
         Journal::open(&path, |_| Ok(())).unwrap();
+    }
+
+    #[test]
+    fn a_closed_journal_is_unlocked_though_a_copy_of_its_descriptor_lives() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let journal = Journal::open(&path, |_| Ok(())).unwrap();
+        let _copy = journal.file.0.try_clone().unwrap();
+        drop(journal);
+        Journal::open(&path, |_| Ok(())).unwrap();
+        // A journal that can't be read is unlocked as well.
+        fs::write(&path, "hello\n").unwrap();
+        for _ in 0..2 {
+            assert_eq!(Journal::open(&path, |_| Ok(())).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
     }
 
     fn written() -> (tempfile::TempDir, Vec<Entry>) {
